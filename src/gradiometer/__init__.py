@@ -1,0 +1,103 @@
+"""Gradiometer shows where the error signal of a neural network dies on its way back, and why.
+
+    import gradiometer as gm
+
+    with gm.watch(model, optimizer):        # watch a training, print the page at the end
+        train()
+    gm.check(model, batch, loss)            # before the training, on a copy
+    run = gm.open("gradiometer-runs/x.gmr") # a recorded run
+    gm.diagnose(run)                        # its findings
+    gm.report(run, "report.html")           # one self-contained page
+
+Importing this package loads neither torch nor numpy: each name is fetched when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
+
+    from . import theory
+    from .diagnosis import diagnose
+    from .records import GradiometerError, ModelError, Run, RunFileError, UserError
+    from .session import Setup, assert_healthy, check, watch
+    from .store import open_run as open
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GradiometerError",
+    "ModelError",
+    "RunFileError",
+    "Setup",
+    "UserError",
+    "__version__",
+    "assert_healthy",
+    "check",
+    "diagnose",
+    "open",
+    "report",
+    "theory",
+    "watch",
+]
+
+_HOME: dict[str, tuple[str, str]] = {
+    "GradiometerError": ("records", "GradiometerError"),
+    "ModelError": ("records", "ModelError"),
+    "RunFileError": ("records", "RunFileError"),
+    "Setup": ("session", "Setup"),
+    "UserError": ("records", "UserError"),
+    "assert_healthy": ("session", "assert_healthy"),
+    "check": ("session", "check"),
+    "diagnose": ("diagnosis", "diagnose"),
+    "open": ("store", "open_run"),
+    "theory": ("theory", ""),
+    "watch": ("session", "watch"),
+}
+"""Public name -> the room that holds it, and its name there ("" is the room itself)."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room, attribute = _HOME[name]
+    module = import_module(f".{room}", __name__)
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def report(run: Run, path: str | os.PathLike[str] | None = None) -> str:
+    """One self-contained HTML page of a run: verdict, profile, findings, cures.
+
+    Without ``path`` the page is returned; with it, it is written there and the path is returned.
+    Raises UserError where the extra ``report`` is missing, or where the file cannot be written.
+    """
+    # A door is opened when it is used: at the head of this file, these rooms would load numpy with the package.
+    from pathlib import Path
+
+    from .diagnosis import diagnose
+    from .records import UserError
+
+    try:
+        from .views import html_page
+
+        page = html_page(run, diagnose(run))
+    except ModuleNotFoundError as error:
+        missing = f"A report needs {error.name}, which is not installed: pip install 'gradiometer[report]'."
+        raise UserError(missing) from error
+    if path is None:
+        return page
+    try:
+        Path(path).write_text(page, encoding="utf-8")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(f"Cannot write {path}: {reason}. Name a file in a folder that you may write to.") from error
+    return str(path)

@@ -1,0 +1,7 @@
+"""The catalog of cures as values: what answers which cause, and what theory predicts for it. Nothing is applied here."""
+
+from .context import Context
+from .entries import ENTRIES, Entry
+from .prescribe import cures_for
+
+__all__ = ["ENTRIES", "Context", "Entry", "cures_for"]

@@ -1,0 +1,53 @@
+"""The commands of ``gradiometer``, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gradiometer import __version__
+
+from . import check, diagnose, export, report, run, runs
+
+# Without Rich the help page costs 100 ms less, and reads the same in a terminal and in a pipe.
+app = typer.Typer(name="gradiometer", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"gradiometer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def gradiometer(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Shows where the error signal of a neural network dies on its way back, and why.
+
+    \b
+    gradiometer run train.py          watch an unmodified training script
+    gradiometer check nets:make       check a network before it is trained
+    gradiometer diagnose latest       judge a recorded run again
+    """
+
+
+SCRIPT_BELOW = {"allow_interspersed_args": False}
+"""What follows the script belongs to the script, options and all."""
+
+app.command(epilog=run.EXAMPLES, context_settings=SCRIPT_BELOW)(run.run)
+app.command(epilog=check.EXAMPLES)(check.check)
+app.command(epilog=diagnose.EXAMPLES)(diagnose.diagnose)
+app.command(epilog=runs.EXAMPLES)(runs.runs)
+app.command(epilog=report.EXAMPLES)(report.report)
+app.command(epilog=export.EXAMPLES)(export.export)
+
+
+def main() -> None:
+    """Run the command line of this process. Never returns: it ends in SystemExit with the exit code."""
+    # Not app(): that puts an excepthook of its own in place, which the script of `run` would find.
+    command = typer.main.get_command(app)
+    command(prog_name="gradiometer", windows_expand_args=False)

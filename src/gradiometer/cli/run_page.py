@@ -1,0 +1,98 @@
+"""What ``gradiometer run`` says at the end: the page, one line, or why there is nothing to say."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from gradiometer.session.script import ScriptOutcome
+
+from .guard import FINDING, INTERRUPTED
+from .outlet import is_asked_failure, put_json
+from .run_plan import Plan
+from .run_watch import LateWatch
+
+if TYPE_CHECKING:
+    from gradiometer.records import Diagnosis, Run
+
+
+def end_watch(plan: Plan, watch: LateWatch, outcome: ScriptOutcome, stream: TextIO) -> int:
+    """End the session and tell about it on ``stream``. Never raises.
+
+    The exit code: 1 for a finding that ``--fail-on`` asks for, 130 where Ctrl-C broke the telling off, else 0.
+    """
+    try:
+        return _told(plan, watch, outcome, stream)
+    except KeyboardInterrupt:
+        _say("Interrupted before the page was written.", stream)
+        return INTERRUPTED
+    except Exception as error:
+        _say(f"The page could not be made ({type(error).__name__}: {error}). {_kept(watch)}", stream)
+        return 0
+
+
+def _kept(watch: LateWatch) -> str:
+    path = watch.session.path if watch.session is not None else None
+    return f"The recording is whole: {path}." if path is not None else "The script is untouched by this."
+
+
+def _told(plan: Plan, watch: LateWatch, outcome: ScriptOutcome, stream: TextIO) -> int:
+    run = watch.end(outcome)
+    for warning in watch.session.warnings if watch.session is not None else ():
+        _say(warning, stream)
+    if run is None or _is_untrained(watch):
+        _say(_nothing(plan, watch), stream)
+        return 0
+    from gradiometer.diagnosis import diagnose
+
+    diagnosis = diagnose(run, plan.ignore)
+    _put(_page(run, diagnosis, plan, stream), stream)
+    if plan.json is not None:
+        _document(diagnosis, plan.json, stream)
+    return FINDING if is_asked_failure(diagnosis, plan.fail_on) else 0
+
+
+def _is_untrained(watch: LateWatch) -> bool:
+    return watch.session is None or (watch.session.backwards_seen == 0 and watch.session.steps_seen == 0)
+
+
+def _nothing(plan: Plan, watch: LateWatch) -> str:
+    """One sentence on why there is no page."""
+    if watch.problem:
+        return f"{plan.called} was not watched: {watch.problem}"
+    if watch.session is None:
+        never = "torch was imported, but not so that it could be watched" if "torch" in sys.modules else ""
+        return f"{plan.called}: {never or 'torch was never imported'}, so there was nothing to measure."
+    if _is_untrained(watch):
+        return f"{plan.called} never trained in this process (no backward pass), so there was nothing to measure."
+    return f"{plan.called} trained, but nothing of it could be recorded."
+
+
+def _page(run: Run, diagnosis: Diagnosis, plan: Plan, stream: TextIO) -> str:
+    from gradiometer.views import Style, text_page
+    from gradiometer.views.wording import verdict
+
+    style = Style.of_stream(stream)
+    if plan.length == "page":
+        return "\n" + text_page(run, diagnosis, style)
+    told = verdict(run, diagnosis, None, style.numbers)
+    head = " ".join(word for word in (told.tag, told.cause) if word)
+    return style.words(f"gradiometer: {head}: {' '.join(told.sentence.split())}\n")
+
+
+def _document(diagnosis: Diagnosis, path: str, stream: TextIO) -> None:
+    try:
+        put_json(diagnosis, path)
+    except OSError as error:
+        _say(f"Cannot write {path}: {error.strerror or error}.", stream)
+
+
+def _say(sentence: str, stream: TextIO) -> None:
+    _put(f"gradiometer: {sentence}\n", stream)
+
+
+def _put(text: str, stream: TextIO) -> None:
+    with contextlib.suppress(OSError, ValueError):  # nobody reads stderr any more, or the script closed it
+        stream.write(text)
+        stream.flush()

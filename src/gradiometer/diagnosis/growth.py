@@ -1,0 +1,72 @@
+"""How the error grows over the trunk at the first step, and what that does to the training."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import quantities
+from ..quantities.theory_gain import BATCH_NORMS
+from ..records import Evidence
+from . import limits, proof
+from .reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Growth of the error toward the input in the first frame.
+
+    normalised: batch normalisations without skips stand in at least half of the hops. consequence: the loss does
+    not leave the trivial level, or blows up, or early layers step 100 times as far. certain: seen, not only likely.
+    """
+
+    decades: float
+    gain: float
+    hops: tuple[int, ...]
+    normalised: bool
+    consequence: bool
+    certain: bool
+    evidence: tuple[Evidence, ...]
+
+
+def growth(reading: Reading) -> Growth | None:
+    """The growth of the error where it is past the limits, else None."""
+    gains = reading.gains(reading.initial)
+    known = np.isfinite(gains) & (gains > 0)
+    if known.sum() < limits.MIN_HOPS.value:
+        return None
+    total = float(np.log10(gains[known]).sum())
+    gain = quantities.median(gains[known])
+    normalised = _normalised(reading)
+    per_hop = 1.0 if normalised else limits.HOP_GAIN_HIGH.value
+    if total < limits.GROWTH_WARN_DECADES.value or gain <= per_hop:
+        return None
+    ratio = reading.early_late_ratio(reading.initial)
+    apart = ratio > limits.UPDATE_RATIO_GROWS.value and reading.level != "partly"
+    return Growth(
+        decades=total,
+        gain=gain,
+        hops=tuple(int(i) for i in np.flatnonzero(known & (gains > per_hop))),
+        normalised=normalised,
+        consequence=apart or reading.level == "trivial" or reading.blows_up,
+        certain=reading.stuck or reading.blows_up or (apart and total >= limits.GROWTH_FAIL_DECADES.value),
+        evidence=_evidence(total, gain, ratio),
+    )
+
+
+def _evidence(total: float, gain: float, ratio: float) -> tuple[Evidence, ...]:
+    out = [
+        proof.above("growth of the error, loss → input", total, "decades", limits.GROWTH_WARN_DECADES),
+        proof.above("gain per hop, median", gain, "1", limits.HOP_GAIN_HIGH),
+    ]
+    if math.isfinite(ratio):
+        out.append(proof.above("early / late layers, update ratio", ratio, "1", limits.UPDATE_RATIO_GROWS))
+    return tuple(out)
+
+
+def _normalised(reading: Reading) -> bool:
+    hops = reading.network.hops
+    plain = [h for h in hops if not h.skip and any(p.kind in BATCH_NORMS for p in h.parts)]
+    return len(plain) >= max(1, len(hops) / 2)

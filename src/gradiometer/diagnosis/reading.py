@@ -1,0 +1,288 @@
+"""One model of a run, read once: windows, medians over them, and where its loss stands."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import quantities
+from ..quantities import Profile
+from ..records import LossSeen, Network, OptimizerSeen, Run
+from . import limits
+
+Array = NDArray[np.float64]
+Level = Literal["trivial", "partly", "learned", "unknown"]
+CLASS_LOSSES = frozenset({"cross_entropy", "nll"})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the rules see of one model. Everything is derived from the run; nothing is changed or kept outside."""
+
+    run: Run
+    network: Network
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.network.name
+
+    @cached_property
+    def steps(self) -> NDArray[np.int64]:
+        """Steps of the recorded frames [frame]."""
+        return self.run.steps(self.model)
+
+    @cached_property
+    def sites(self) -> tuple[str, ...]:
+        """Names of the sites, in the order of the columns."""
+        return tuple(s.name for s in self.run.sites(self.model))
+
+    @cached_property
+    def column(self) -> dict[str, int]:
+        """Column of each site by name."""
+        return {name: i for i, name in enumerate(self.sites)}
+
+    @cached_property
+    def _stats(self) -> dict[str, Array]:
+        return {}
+
+    def of(self, stat: str) -> Array:
+        """A statistic, [frame, site]."""
+        if stat not in self._stats:
+            self._stats[stat] = self.run.of(stat, self.model)
+        return self._stats[stat]
+
+    def at(self, stat: str, site: str | None) -> Array:
+        """A statistic at one site over the frames [frame]; nan where the site is unknown."""
+        column = self.column.get(site or "", -1)
+        return self.of(stat)[:, column] if column >= 0 else np.full(len(self.steps), np.nan)
+
+    # ---- windows ------------------------------------------------------------------------------------------------
+    @cached_property
+    def early(self) -> NDArray[np.bool_]:
+        """Frames near initialisation [frame]: steps 2 to 10 (zero-initialised branches speak from step 1 on)."""
+        dense = self.steps <= limits.EARLY_STEPS
+        settled = dense & (self.steps >= 2)
+        if settled.any():
+            return settled
+        return dense if dense.any() else np.arange(len(self.steps)) == 0
+
+    @cached_property
+    def late(self) -> NDArray[np.bool_]:
+        """The last frames [frame]."""
+        return np.arange(len(self.steps)) >= len(self.steps) - limits.WINDOW_FRAMES
+
+    @cached_property
+    def initial(self) -> NDArray[np.bool_]:
+        """The first frame with an error on the trunk [frame]: the network before it has learned anything."""
+        seen = np.flatnonzero((np.isfinite(self.error) & (self.error > 0)).any(axis=1))
+        return np.arange(len(self.steps)) == (seen[0] if seen.size else 0)
+
+    @cached_property
+    def last_step(self) -> int:
+        """Last step that is known of the training."""
+        curve = self.run.curve(self.model)
+        known = [int(self.steps[-1])] if len(self.steps) else [0]
+        return max(known + ([int(curve[-1, 0])] if len(curve) else []))
+
+    # ---- trunk --------------------------------------------------------------------------------------------------
+    @cached_property
+    def error(self) -> Array:
+        """‖δ‖ at the stations, [frame, station]."""
+        columns = np.array([self.column.get(s, -1) for s in self.network.stations], dtype=np.int64)
+        out = np.full((len(self.steps), len(columns)), np.nan)
+        out[:, columns >= 0] = self.of("err_norm")[:, columns[columns >= 0]]
+        return out
+
+    def decades(self, window: NDArray[np.bool_]) -> Array:
+        """Median error profile of a window, decades from the head, [station]."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.log10(self.error[window]) - np.log10(self.error[window][:, :1])
+        relative[~np.isfinite(self.error[window][:, :1]).ravel()] = np.nan
+        return nanmedian(np.where(np.isneginf(np.nan_to_num(relative, nan=0.0)), -np.inf, relative))
+
+    def gains(self, window: NDArray[np.bool_]) -> Array:
+        """Median norm gain of every hop in a window, [hop]."""
+        return nanmedian(quantities.of(self.run, "gain", self.model)[window])
+
+    def forward_gains(self, window: NDArray[np.bool_]) -> Array:
+        """Median forward gain of every hop in a window, [hop]."""
+        return nanmedian(quantities.of(self.run, "forward_gain", self.model)[window])
+
+    def between(self, stat: str, upper: str, lower: str, window: NDArray[np.bool_]) -> float:
+        """Median ratio stat[lower] / stat[upper] in a window."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = self.at(stat, lower)[window] / self.at(stat, upper)[window]
+        return quantities.median(np.where(np.isfinite(ratio), ratio, np.nan))
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The profile at the first frame with an error."""
+        return quantities.profile(self.run, self.model)
+
+    # ---- learning -----------------------------------------------------------------------------------------------
+    @cached_property
+    def trained_weights(self) -> tuple[tuple[int, str], ...]:
+        """(station, weight) of the trunk's weights that an optimizer owns and that want a gradient; no embeddings.
+
+        An embedding's step touches only the rows that stand in the batch, so its ratio is not comparable.
+        """
+        owned = {p.name for p in self.network.params if p.owned and p.requires_grad}
+        embeddings = {m.weight for m in self.network.modules if m.kind == "embedding"}
+        pairs = enumerate(self.profile.weights)
+        return tuple((i, w) for i, w in pairs if w in owned and w not in embeddings and w is not None)
+
+    def update_ratios(self, window: NDArray[np.bool_]) -> Array:
+        """Median ‖ΔW‖/‖W‖ of the trained trunk weights in a window, loss first, [weight]."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rows = [self.at("update_norm", w)[window] / self.at("weight_norm", w)[window] for _, w in self.trained_weights]
+        return np.array([quantities.median(np.where(np.isfinite(r), r, np.nan)) for r in rows])
+
+    def early_late_ratio(self, window: NDArray[np.bool_]) -> float:
+        """Median update ratio of the third of layers nearest to the input / nearest to the loss; nan unknown."""
+        ratios = self.update_ratios(window)
+        ratios = ratios[np.isfinite(ratios)]
+        if len(ratios) < 2:
+            return math.nan
+        third = max(1, len(ratios) // 3)
+        late, early = float(np.median(ratios[:third])), float(np.median(ratios[-third:]))
+        return early / late if late > 0 else math.nan
+
+    def weight_elasticity(self, window: NDArray[np.bool_]) -> Array:
+        """Median elasticity ‖W‖‖∇W‖/L₊ of the trained trunk weights in a window, [weight]."""
+        values = quantities.of(self.run, "elasticity", self.model)
+        return np.array([quantities.median(values[window, self.column[w]]) for _, w in self.trained_weights if w in self.column])
+
+    @cached_property
+    def optimizer(self) -> OptimizerSeen | None:
+        """The optimizer that owns most of the model's parameters."""
+        mine = [o for o in self.run.optimizers if o.owned.get(self.model)]
+        return max(mine, key=lambda o: len(o.owned[self.model])) if mine else None
+
+    @property
+    def equalises(self) -> bool:
+        """True where the optimizer makes all layers' steps alike whatever their gradient (Adam, RMSprop, sign)."""
+        cls = self.optimizer.cls.lower() if self.optimizer else ""
+        return any(word in cls for word in ("adam", "rmsprop", "adagrad", "adadelta", "lion", "rprop", "lamb", "lars"))
+
+    @property
+    def rate(self) -> float:
+        """Median learning rate of the recorded frames; nan without an optimizer."""
+        return quantities.median([f.lr for f in self.run.frames_of(self.model)])
+
+    # ---- loss ---------------------------------------------------------------------------------------------------
+    @cached_property
+    def loss_seen(self) -> LossSeen | None:
+        """The loss at the root of backward."""
+        return quantities.loss_seen(self.run, self.model)
+
+    @cached_property
+    def losses(self) -> Array:
+        """The loss over the steps that are known, nan included [step]."""
+        curve = self.run.curve(self.model)
+        if len(curve):
+            return np.asarray(curve[:, 1])
+        return np.array([f.loss for f in self.run.frames_of(self.model)], dtype=np.float64)
+
+    @property
+    def first_loss(self) -> float:
+        """Median loss of the first steps."""
+        kept = self.losses[np.isfinite(self.losses)]
+        return quantities.median(kept[: max(1, min(10, len(kept) // 10))])
+
+    @property
+    def last_loss(self) -> float:
+        """Median loss of the last steps."""
+        kept = self.losses[np.isfinite(self.losses)]
+        return quantities.median(kept[-max(5, len(kept) // 10) :])
+
+    @cached_property
+    def floor(self) -> float:
+        """Known floor of the loss, 0 where it is unknown."""
+        return self.loss_seen.floor if self.loss_seen and self.loss_seen.floor is not None else 0.0
+
+    @cached_property
+    def trivial(self) -> float:
+        """Loss of the best constant prediction; nan where unknown or where the targets themselves are constant."""
+        seen = self.loss_seen
+        if seen is None:
+            return math.nan
+        if seen.trivial is not None and seen.trivial > self.floor * (1 + 1e-6) + 1e-12 * abs(seen.trivial):
+            return seen.trivial
+        return math.log(seen.outputs) if seen.kind in CLASS_LOSSES and seen.outputs > 1 else math.nan
+
+    @cached_property
+    def trivial_share(self) -> float:
+        """(last loss − floor) / (reference − floor): 1 is the best constant prediction, 0 the floor.
+
+        The reference is the trivial level; where that is unknown, or not in the units of the loss (a loss multiplied
+        by a number keeps its targets), it is the first loss. nan where there is no positive reference.
+        """
+        first, last = self.first_loss - self.floor, self.last_loss - self.floor
+        level = self.trivial - self.floor
+        if level > 0 and limits.TRIVIAL_SHARE.value <= last / level <= limits.LEVEL_MATCH.value:
+            return last / level
+        match = limits.UNITS_MATCH.value
+        if level > 0 and 1 / match <= first / level <= match:
+            return last / level
+        return last / first if first > 0 else math.nan
+
+    @property
+    def stuck(self) -> bool:
+        """The loss had time to leave the trivial level and did not."""
+        return self.level == "trivial" and self.last_step >= limits.PATIENCE_STEPS.value
+
+    @property
+    def blows_up(self) -> bool:
+        """The loss ends as nan or inf, or far above both its first and its trivial value."""
+        if len(self.losses) and not np.isfinite(self.losses[-1]):
+            return True
+        limit = limits.BLOW_UP.value
+        level = self.trivial if math.isfinite(self.trivial) else 0.0
+        return self.last_loss - self.floor > limit * max(self.first_loss - self.floor, level - self.floor, 0.0) > 0
+
+    @cached_property
+    def first_update_ratio(self) -> float:
+        """Largest relative step among the first frames, median over the trained trunk weights; nan unknown."""
+        window = self.steps <= limits.EARLY_STEPS
+        largest = []
+        for _, weight in self.trained_weights:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = self.at("update_norm", weight)[window] / self.at("weight_norm", weight)[window]
+            kept = ratio[np.isfinite(ratio)]
+            largest.extend([float(kept.max())] if kept.size else [])
+        return quantities.median(largest)
+
+    @cached_property
+    def level(self) -> Level:
+        """Where the loss stands at the end: at the trivial level, partly or well below it."""
+        share = self.trivial_share
+        if not math.isfinite(share):
+            return "unknown"
+        if share >= limits.TRIVIAL_SHARE.value:
+            return "trivial"
+        return "learned" if share < limits.LEARNED_SHARE.value else "partly"
+
+
+def nanmedian(values: Array) -> Array:
+    """Median over the frames of [frame, x], nan left out; nan where nothing is left."""
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
+        warnings.simplefilter("ignore")
+        return np.asarray(np.nanmedian(values, axis=0)) if len(values) else np.full(values.shape[1], np.nan)
+
+
+def read(run: Run, model: str | None = None) -> Reading:
+    """The reading of one model of a run."""
+    return Reading(run, run.network(model))
+
+
+def readings(run: Run) -> tuple[Reading, ...]:
+    """A reading of every model that has frames, in the order of the run."""
+    seen = {f.model for f in run.frames}
+    return tuple(Reading(run, n) for n in run.networks if n.name in seen)

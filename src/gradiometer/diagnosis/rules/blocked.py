@@ -1,0 +1,82 @@
+"""Zero: a part that should train never receives a gradient.
+
+Cause: gradient-blocked. Not blocked: parameters frozen on purpose (no optimizer holds them, or the network learns
+with them), heads and experts that never ran, and a side branch whose output the loss does not use.
+"""
+
+from __future__ import annotations
+
+from ...catalog import Context, cures_for
+from ...records import Alternative, Evidence, Finding, Severity
+from .. import limits, proof, wording
+from ..ownership import Owned, table
+from ..reading import Reading
+
+CAUSES = ("gradient-blocked",)
+MIN_FRAMES = 2  # a zero-initialised branch is blocked in the first frame only
+
+
+def find(reading: Reading) -> tuple[Finding, ...]:
+    """Detached parts, then frozen ones that an optimizer holds, then a frozen head over a training network."""
+    rows = table(reading)
+    trained = [r for r in rows if r.gradient and r.order >= 0]
+    if len(reading.steps) < MIN_FRAMES or not trained:
+        return ()
+    for severity, blocked in (_detached(reading, rows, trained), _frozen(reading, rows)):
+        if severity is not None and blocked:
+            summary = wording.no_gradient(blocked[-1].module or "(root)", len(blocked))
+            return (_finding(reading, severity, blocked, summary),)
+    head = _frozen_head(reading, rows)
+    return (_finding(reading, "fail", head, wording.head_frozen(head[0].module)),) if head else ()
+
+
+def _detached(
+    reading: Reading, rows: tuple[Owned, ...], trained: list[Owned]
+) -> tuple[Severity | None, tuple[Owned, ...]]:
+    """Owned, wanting a gradient, run, and never given one. Before everything that trains: cut off, for certain."""
+    blocked = tuple(r for r in rows if r.missing and r.param.owned and r.param.requires_grad and r.order >= 0)
+    first = min(r.order for r in trained)
+    upstream = tuple(r for r in blocked if r.order < first)
+    if upstream:
+        return "fail", upstream
+    return ("warn" if reading.stuck else None), blocked
+
+
+def _frozen(reading: Reading, rows: tuple[Owned, ...]) -> tuple[Severity | None, tuple[Owned, ...]]:
+    """Held by an optimizer, yet frozen: a fault only where the network does not learn."""
+    blocked = tuple(r for r in rows if r.param.owned and not r.param.requires_grad and not r.gradient)
+    return ("warn" if reading.stuck else None), blocked
+
+
+def _frozen_head(reading: Reading, rows: tuple[Owned, ...]) -> tuple[Owned, ...]:
+    """The weights nearest to the loss are frozen while nearly all the others of the trunk train, and it is stuck."""
+    by_name = {r.param.name: r for r in rows}
+    trunk = [by_name[w] for w in reading.profile.weights if w in by_name]
+    if len(trunk) < 2 or not reading.stuck:
+        return ()
+    head, rest = trunk[0], trunk[1:]
+    training = sum(r.gradient for r in rest) / len(rest)
+    frozen = not head.param.requires_grad and not head.gradient
+    return (head,) if frozen and training >= limits.BLOCKED_TRUNK_SHARE.value else ()
+
+
+def _finding(reading: Reading, severity: Severity, blocked: tuple[Owned, ...], summary: str) -> Finding:
+    modules = tuple(dict.fromkeys(r.module or "(root)" for r in reversed(blocked)))
+    numel = sum(r.param.numel for r in blocked)
+    total = sum(p.numel for p in reading.network.params if p.tied_to is None)
+    return Finding(
+        model=reading.model,
+        symptom="zero",
+        cause="gradient-blocked",
+        severity=severity,
+        sites=modules,
+        steps=proof.span(reading),
+        summary=summary,
+        evidence=(
+            Evidence("parameters without a gradient in any frame", len(blocked), "parameters", 0.0, limits.OURS, True),
+            Evidence("their share of the network", numel / total if total else 0.0, "share"),
+            *proof.loss_level(reading),
+        ),
+        cures=cures_for("gradient-blocked", Context()),
+        alternatives=(Alternative("optimizer-stale", "the optimizer holds these very parameters"),),
+    )

@@ -1,0 +1,68 @@
+"""Depth alone: gain is critical and units are alive, and still the inputs look alike far from the input.
+
+Cause: depth-without-skip. Asked only where the loss had time to leave the trivial level and did not.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ... import quantities
+from ...catalog import Context, cures_for
+from ...records import Alternative, Evidence, Finding
+from .. import limits, proof, units, wording
+from ..reading import Reading
+
+CAUSES = ("depth-without-skip",)
+
+
+def find(reading: Reading) -> tuple[Finding, ...]:
+    """Critical gain, no skips, many hops, and similarity or rank collapsed near the loss."""
+    hops = reading.network.hops
+    deep = len(hops) >= limits.COLLAPSE_HOPS.value and not any(h.skip or h.spine for h in hops)
+    if not deep or reading.level != "trivial" or reading.last_step < limits.COLLAPSE_STEPS.value:
+        return ()
+    gain = quantities.median(reading.gains(reading.early))
+    critical = limits.HOP_GAIN_LOW.value <= gain <= limits.HOP_GAIN_HIGH.value
+    evidence = _collapse(reading)
+    if not critical or not any(e.beyond for e in evidence):
+        return ()
+    acts = units.activation_parts(reading)
+    context = Context(activation=acts[0].kind if acts else "", gain_before=gain, hops=len(hops))
+    return (
+        Finding(
+            model=reading.model,
+            symptom="vanishing",
+            cause="depth-without-skip",
+            severity="fail",
+            sites=reading.network.stations[1:],
+            steps=proof.span(reading),
+            summary=wording.join(wording.depth_alone(len(hops)), wording.LOSS_STAYS),
+            evidence=(Evidence("gain per hop, median", gain, "1"), *evidence, *proof.loss_level(reading)),
+            cures=cures_for("depth-without-skip", context),
+            alternatives=(Alternative("init-too-small", "the gain per hop is critical"),),
+        ),
+    )
+
+
+def _collapse(reading: Reading) -> tuple[Evidence, ...]:
+    """Similarity and rank at the station below the head, where the inputs themselves were still apart."""
+    stations = reading.network.stations
+    top, bottom = stations[1], stations[-1]
+    out = []
+    similarity, below = (_seen(reading, "act_similarity", s) for s in (top, bottom))
+    limit = limits.SIMILARITY_COLLAPSE
+    if math.isfinite(similarity) and not below >= limit.value:
+        out.append(proof.above(f"similarity of different inputs at {top}", similarity, "1", limit))
+    rank, rank_below = (_seen(reading, "act_rank_share", s) for s in (top, bottom))
+    if math.isfinite(rank) and not rank_below <= limits.RANK_COLLAPSE.value:
+        out.append(proof.below(f"effective rank at {top}", rank, "share", limits.RANK_COLLAPSE))
+    return tuple(out)
+
+
+def _seen(reading: Reading, stat: str, site: str) -> float:
+    values = reading.at(stat, site)
+    kept = values[np.isfinite(values)]
+    return quantities.median(kept[-limits.WINDOW_FRAMES :])

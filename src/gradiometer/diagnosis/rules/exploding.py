@@ -1,0 +1,81 @@
+"""Exploding: weights above the critical variance multiply the signal, or saturate it, from the first step on.
+
+Cause: init-too-large. A network that learns is not called broken.
+"""
+
+from __future__ import annotations
+
+from ... import quantities
+from ...catalog import Context, cures_for
+from ...records import Alternative, Finding
+from .. import limits, proof, units, wording
+from ..growth import Growth, growth
+from ..guilt import context_of, judge
+from ..reading import Reading
+
+CAUSES = ("init-too-large",)
+
+
+def find(reading: Reading) -> tuple[Finding, ...]:
+    """Growth per hop beyond the limit, or units flat at the first step, with a consequence."""
+    if reading.level == "learned" and not reading.blows_up:
+        return ()
+    grown = growth(reading)
+    if grown is not None and not grown.normalised:
+        return _grows(reading, grown)
+    return _flat(reading)
+
+
+def _grows(reading: Reading, grown: Growth) -> tuple[Finding, ...]:
+    verdict = judge(reading, grown.hops, reading.initial)
+    if verdict is None or not grown.consequence:
+        return ()
+    fails = grown.certain and reading.level != "partly"
+    summary = wording.weights_too_large(grown.decades, len(reading.network.hops), grown.gain)
+    return (
+        Finding(
+            model=reading.model,
+            symptom="exploding",
+            cause="init-too-large",
+            severity="fail" if fails else "warn",
+            sites=verdict.sites,
+            steps=proof.span(reading),
+            summary=wording.join(summary, "The loss blows up." if reading.blows_up else ""),
+            evidence=grown.evidence + proof.loss_level(reading),
+            cures=cures_for("init-too-large", context_of(reading, verdict, reading.initial)),
+            alternatives=(Alternative("lr-too-high", "the error grows before the first step is taken"),),
+        ),
+    )
+
+
+def _flat(reading: Reading) -> tuple[Finding, ...]:
+    """Most activations saturated at step 0, the deeper ones as well, so that inputs alone do not explain it."""
+    shares = units.saturated(reading)
+    if len(shares) < 2 or not reading.stuck:
+        return ()
+    kind = shares[0].kind
+    limit = units.saturated_limit(kind)
+    start = units.middle([s.first for s in shares[:-1]])  # the one nearest to the input sees the input's scale
+    if not start >= limit.value:
+        return ()
+    gains = quantities.median(reading.gains(reading.initial))
+    context = Context(activation=kind, gain_before=gains, hops=len(shares))
+    return (
+        Finding(
+            model=reading.model,
+            symptom="exploding" if gains > 1 else "vanishing",
+            cause="init-too-large",
+            severity="fail",
+            sites=tuple(s.site for s in shares if s.first >= limit.value),
+            steps=proof.span(reading),
+            summary=wording.join(wording.born_flat(kind, start), wording.LOSS_STAYS),
+            evidence=(
+                proof.above("saturated units at the first step, median", start, "share", limit),
+                *proof.loss_level(reading),
+            ),
+            cures=cures_for("init-too-large", context),
+            alternatives=(Alternative("activation-saturated", "they are flat before any step is taken"),),
+        ),
+    )
+
+

@@ -1,0 +1,231 @@
+"""Vanishing: the error fades over the trunk beyond its band, with a consequence, and without an exemption.
+
+Causes: init-too-small, activation-shrinks-error; activation-saturated where training drove the units flat, and
+init-too-large where they were flat from the first step.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ... import quantities
+from ...catalog import cures_for
+from ...records import Alternative, Evidence, Finding, Severity
+from .. import limits, units, wording
+from ..guilt import Verdict, Window, context_of, judge
+from ..reading import Reading
+
+CAUSES = ("init-too-small", "init-too-large", "activation-shrinks-error", "activation-saturated")
+RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
+
+
+@dataclass(frozen=True, slots=True)
+class Fade:
+    """A fall of the error over the trunk in one window. lowest: station where it was smallest."""
+
+    window: Window
+    drop_decades: float
+    hops: tuple[int, ...]  # hops that lose more than the limit
+
+
+def fade(reading: Reading, window: Window) -> Fade | None:
+    """(A): a negative slope and a total drop past ln 100, beyond the finite-width band; None where there is none."""
+    gains = reading.gains(window)
+    usable = np.array([_counts(reading, i) for i in range(len(gains))], dtype=bool)
+    known = usable & np.isfinite(gains)
+    if known.sum() < limits.MIN_HOPS.value:
+        return None
+    with np.errstate(divide="ignore"):
+        steps = np.where(known, np.log10(np.maximum(gains, 1e-45)), 0.0)
+    drop = float(np.sum(steps))
+    band = reading.profile.band_decades
+    beyond = drop < -(band[-1] if len(band) and math.isfinite(band[-1]) else 0.0)
+    cumulated = np.concatenate(([0.0], np.cumsum(steps)))
+    slope = float(np.polyfit(np.arange(len(cumulated)), cumulated, 1)[0])
+    if not (beyond and slope < 0 and drop <= limits.DROP_WARN_DECADES.value):
+        return None
+    losing = tuple(int(i) for i in np.flatnonzero(known & (gains < limits.HOP_GAIN_LOW.value)))
+    return Fade(window, drop, losing)
+
+
+def _counts(reading: Reading, hop: int) -> bool:
+    """A spine's ratio is no gain; where another loss joins, the error is made anew; time has its own rule."""
+    seen = reading.network.hops[hop]
+    return not (seen.spine or seen.joins or any(p.role == "recurrent" for p in seen.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """(B): what the fade does to the learning. certain: False where the run is too short to know."""
+
+    update_ratio: float
+    elasticity: float
+    elasticity_limit: limits.Limit
+    certain: bool
+
+
+def consequence(reading: Reading, window: Window) -> Consequence | None:
+    """Learning times apart, or tiny elasticity or equalised steps while the loss stays trivial; None where none."""
+    ratio = reading.early_late_ratio(window)
+    elasticities = reading.weight_elasticity(window)[1:]  # the head learns the mean of the targets in any case
+    elasticities = elasticities[np.isfinite(elasticities)]
+    largest = float(elasticities.max()) if elasticities.size else math.nan
+    apart = ratio < limits.UPDATE_RATIO_APART.value
+    stuck = reading.level == "trivial"
+    long = reading.last_step >= limits.COLLAPSE_STEPS.value
+    limit = limits.ELASTICITY_SMALL if long and stuck else limits.ELASTICITY_TINY
+    if apart or (stuck and largest < limit.value):
+        return Consequence(ratio, largest, limit, certain=True)
+    if stuck and reading.equalises:
+        return Consequence(ratio, largest, limit, certain=reading.last_step >= limits.PATIENCE_STEPS.value)
+    return None
+
+
+def find(reading: Reading) -> tuple[Finding, ...]:
+    """The verdict of theory 5.2 on the first frames and on the last ones."""
+    if reading.level == "learned" or not len(reading.steps):
+        return ()
+    early, late = fade(reading, reading.early), fade(reading, reading.late)
+    seen = early or late
+    if seen is None:
+        return ()
+    effect = consequence(reading, seen.window)
+    verdict = judge(reading, seen.hops, seen.window)
+    if effect is None or verdict is None:
+        return ()
+    cause = _cause(reading, verdict)
+    if cause is None:
+        return ()
+    severity = _severity(reading, seen, effect, late)
+    return (_finding(reading, cause, severity, (seen, effect, verdict)),)
+
+
+def _cause(reading: Reading, verdict: Verdict) -> str | None:
+    if verdict.factor == "weights":
+        return "init-too-small"
+    if verdict.factor != "activation":
+        return None  # blocks, attention and time are not split by this panel
+    if not verdict.curable:
+        return "activation-shrinks-error"
+    if verdict.kind in RECTIFIERS:
+        return None  # fewer units fire than half of them: a matter of dead units
+    first, last = _flat(reading, verdict)
+    if first >= units.saturated_limit(verdict.kind).value:
+        return "init-too-large"
+    return "activation-saturated" if last - first >= limits.SATURATED_GROWTH.value else None
+
+
+def _flat(reading: Reading, verdict: Verdict) -> tuple[float, float]:
+    """Median saturated share of the guilty units when first seen and in the last frames; nan unknown."""
+    seen = units.shares(reading, "act_saturated_share", [(g.site, g.kind) for g in verdict.hops])
+    return units.middle([s.first for s in seen]), units.middle([s.last for s in seen])
+
+
+def _severity(reading: Reading, seen: Fade, effect: Consequence, late: Fade | None) -> Severity:
+    deep = seen.drop_decades <= limits.DROP_FAIL_DECADES.value
+    recovered = late is None or reading.level == "partly"
+    return "fail" if deep and effect.certain and not recovered else "warn"
+
+
+def _finding(
+    reading: Reading, cause: str, severity: Severity, parts: tuple[Fade, Consequence, Verdict]
+) -> Finding:
+    seen, effect, verdict = parts
+    steps = reading.steps[seen.window]
+    return Finding(
+        model=reading.model,
+        symptom="vanishing",
+        cause=cause,
+        severity=severity,
+        sites=verdict.sites,
+        steps=(int(steps[0]), int(reading.steps[-1])),
+        summary=_summary(reading, cause, seen, verdict),
+        evidence=_evidence(reading, seen, effect, verdict),
+        cures=cures_for(cause, context_of(reading, verdict, seen.window)),
+        alternatives=_alternatives(cause, verdict),
+    )
+
+
+def _summary(reading: Reading, cause: str, seen: Fade, verdict: Verdict) -> str:
+    profile = reading.profile
+    times = np.where(np.isnan(profile.learning_time), -1.0, profile.learning_time)
+    worst = int(np.argmax(times)) if times.size else 0
+    slowest = wording.learning(profile.labels[worst], profile.stations[worst], float(profile.learning_time[worst]))
+    stays = wording.LOSS_STAYS if reading.level == "trivial" else ""
+    if cause == "init-too-small":
+        forward = quantities.median(reading.forward_gains(seen.window)[list(seen.hops)])
+        return wording.weights_too_small(len(verdict.hops), verdict.gain, forward)
+    if cause == "activation-saturated":
+        return wording.join(wording.driven_flat(verdict.kind, _flat(reading, verdict)[1]), slowest, stays)
+    if cause == "init-too-large":
+        return wording.join(wording.born_flat(verdict.kind, _flat(reading, verdict)[0]), stays)
+    return wording.join(wording.dies_in(verdict.kind), slowest, stays)
+
+
+def _evidence(reading: Reading, seen: Fade, effect: Consequence, verdict: Verdict) -> tuple[Evidence, ...]:
+    limit = limits.DROP_FAIL_DECADES
+    last = reading.profile.labels[-1]
+    end = f"layer {last}" if last.isdigit() else last
+    gain = quantities.median(reading.gains(seen.window))
+    out = [
+        Evidence(
+            f"drop of the error, loss → {end}",
+            seen.drop_decades,
+            "decades",
+            limit.value,
+            limit.source,
+            seen.drop_decades <= limit.value,
+        ),
+        Evidence(
+            "gain per hop, median",
+            gain,
+            "1",
+            limits.HOP_GAIN_LOW.value,
+            limits.HOP_GAIN_LOW.source,
+            gain < limits.HOP_GAIN_LOW.value,
+        ),
+    ]
+    if math.isfinite(effect.update_ratio):
+        apart = limits.UPDATE_RATIO_APART
+        below = effect.update_ratio < apart.value
+        out.append(
+            Evidence("early / late layers, update ratio", effect.update_ratio, "1", apart.value, apart.source, below)
+        )
+    if math.isfinite(effect.elasticity):
+        tiny = effect.elasticity_limit
+        below = effect.elasticity < tiny.value
+        out.append(Evidence("elasticity, largest of the layers", effect.elasticity, "1", tiny.value, tiny.source, below))
+    return tuple(out) + _context_evidence(reading, seen, verdict)
+
+
+def _context_evidence(reading: Reading, seen: Fade, verdict: Verdict) -> tuple[Evidence, ...]:
+    out = []
+    weights = quantities.median([g.weights_gain for g in verdict.hops])
+    activation = quantities.median([g.activation_gain for g in verdict.hops])
+    if math.isfinite(weights):
+        out.append(Evidence("gain of the weights, median", weights, "1"))
+    if math.isfinite(activation):
+        out.append(Evidence(f"gain of the {verdict.kind}, median", activation, "1"))
+    forward = quantities.median(reading.forward_gains(seen.window)[list(seen.hops)])
+    if math.isfinite(forward):
+        out.append(Evidence("forward gain per hop, median", forward, "1"))
+    share = reading.trivial_share
+    if math.isfinite(share):
+        limit = limits.TRIVIAL_SHARE
+        stuck = share >= limit.value
+        out.append(Evidence("last loss / trivial loss", share, "1", limit.value, limit.source, stuck))
+    return tuple(out)
+
+
+def _alternatives(cause: str, verdict: Verdict) -> tuple[Alternative, ...]:
+    out = []
+    if cause == "activation-shrinks-error":
+        out.append(Alternative("init-too-small", f"no weight variance up to 4 makes {verdict.kind} critical"))
+    if cause == "init-too-small":
+        out.append(Alternative("activation-shrinks-error", "the weights lie further below their critical value"))
+    if len(verdict.hops) >= limits.COLLAPSE_HOPS.value:
+        out.append(Alternative("depth-without-skip", "the gain per hop is not critical, so depth is not the root"))
+    return tuple(out)

@@ -1,0 +1,51 @@
+"""Which steps are recorded, and how deeply: dense at first, then as the budget allows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Depth = Literal["off", "light", "full"]
+
+DENSE_STEPS = 10  # first steps, all recorded: initialisation is where most causes are visible
+FULL_STEPS = frozenset({0, 1, 2, 4, 9})  # of the dense ones, those that read the graph as well
+GRID = 1.5  # beyond the dense steps, step numbers growing by this factor are recorded whatever the budget
+THIN_FULL = 50  # with every=N: every 50th recorded step reads the graph and the parameters as well
+
+
+@dataclass(slots=True)
+class Cadence:
+    """Decides before each step. ``budget``: share of wall time the watch may take; ``every``: a fixed rhythm."""
+
+    budget: float = 0.01
+    every: int | None = None
+    next_grid: float = DENSE_STEPS
+    recorded: int = 0
+    cost_s: float = 0.0  # of a full step, running mean
+
+    def depth(self, step: int, spent_s: float, wall_s: float) -> Depth:
+        """Depth of the step that is about to begin. ``spent_s`` and ``wall_s`` count from the attach."""
+        if self.every is not None:
+            return self._fixed(step)
+        if step < DENSE_STEPS:
+            self.recorded += 1
+            return "full" if step in FULL_STEPS else "light"
+        if step >= self.next_grid:
+            self.next_grid = max(step + 1, self.next_grid * GRID)
+            self.recorded += 1
+            return "full"
+        if spent_s + self.cost_s <= self.budget * wall_s:
+            self.recorded += 1
+            return "full"
+        return "off"
+
+    def _fixed(self, step: int) -> Depth:
+        if self.every is None or step % self.every:
+            return "off"
+        self.recorded += 1
+        number = step // self.every
+        return "full" if number < 3 or number % THIN_FULL == 0 else "light"
+
+    def learn(self, cost_s: float) -> None:
+        """Take in what a full step has cost."""
+        self.cost_s = cost_s if self.cost_s == 0.0 else 0.7 * self.cost_s + 0.3 * cost_s

@@ -1,0 +1,253 @@
+"""From rows to a frame: calls are numbered, micro-batches combined, statistics computed in float64 on the host."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..records import STAT_INDEX, STATS, Frame, SiteKind
+from .models import SiteKey, Slot, WatchedModel
+from .recorder import Key
+from .rows import GRAM, HostRows, PendingRows
+
+TRUSTED = (1e-17, 1e17)  # a float32 norm outside reads 0 or inf for signals that are neither
+UNDERFLOW = 2.0**-24  # smallest positive float16
+SATURATED = {
+    "tanh": (-0.97, 0.97),
+    "sigmoid": (0.03, 0.97),
+    "hardtanh": (-1.0, 1.0),
+    "softsign": (-0.97, 0.97),
+    "hardsigmoid": (0.0, 1.0),
+    "erf": (-0.97, 0.97),
+}
+"""Outputs at or beyond these bounds lie in the flat part: tanh' < .06 and sigmoid' < .03 there."""
+
+_PARAM = {"weight": "weight_norm", "grad": "grad_norm", "grad_raw": "grad_norm_raw", "update": "update_norm"}
+
+
+@dataclass(slots=True)
+class FrameDraft:
+    """Everything of one step of one model, as the training thread leaves it. No module, no graph."""
+
+    model: WatchedModel
+    step: int
+    slots: list[Slot]
+    rows: dict[torch.device, PendingRows]
+    lr: float
+    step_s: float
+    overhead_s: float
+    full: bool
+    losses: list[tuple[torch.device, int]] = field(default_factory=list)
+    scales: list[tuple[torch.device, int]] = field(default_factory=list)
+    expected: set[Key] = field(default_factory=set)
+    aliases: list[tuple[Key, str]] = field(default_factory=list)
+
+
+class _Host:
+    """Per-row statistics of one device's rows."""
+
+    def __init__(self, rows: HostRows) -> None:
+        self.norm = rows.norm
+        self.sample = rows.sample
+        self.gram = rows.gram
+
+    def values(self, row: int) -> NDArray[np.float64]:
+        x = self.sample[row]
+        return x[~np.isnan(x)] if np.isnan(x[-1]) else x
+
+
+def finish(draft: FrameDraft) -> Frame:
+    """The frame of a draft. Adds new sites to the model's table; marks sites whose norm must be taken in float64."""
+    host = {device: _Host(rows.wait()) for device, rows in draft.rows.items()}
+    scale = 1.0
+    for device, row in draft.scales:
+        scale = float(host[device].norm[row])
+    loss = math.fsum(float(host[d].norm[r]) for d, r in draft.losses) / scale if draft.losses else math.nan
+    numbered = _number_calls(draft)
+    cells: dict[int, dict[str, float]] = defaultdict(dict)
+    groups: dict[tuple[SiteKey, str], list[tuple[int, Slot]]] = defaultdict(list)
+    for key, micro, slot in numbered:
+        groups[key, slot.stat].append((micro, slot))
+    for (key, stat), members in groups.items():
+        index = draft.model.site(key)
+        cells[index].update(_statistics(draft.model, stat, members, host, scale))
+    _resolve_aliases(draft, numbered, cells)
+    values = np.full((len(draft.model.sites), len(STATS)), np.nan)
+    for index, row_cells in cells.items():
+        for stat_name, value in row_cells.items():
+            values[index, STAT_INDEX[stat_name]] = value
+    _count_coverage(draft, numbered)
+    return Frame(draft.model.name, draft.step, loss, draft.lr, scale, draft.overhead_s, draft.step_s, values)
+
+
+def _number_calls(draft: FrameDraft) -> list[tuple[SiteKey, int, Slot]]:
+    """Slots with their final call number and micro-batch; calls of the root that no error reached are left out."""
+    first: dict[int, int] = {}
+    for s in draft.slots:
+        if s.gen >= 0 and s.stat == "err":
+            first[s.gen] = min(first.get(s.gen, s.backward), s.backward)
+    gens = sorted({s.gen for s in draft.slots if s.gen >= 0})
+    kept = [g for g in gens if g in first] or gens[-1:]
+    passes = sorted({first.get(g, 0) for g in kept} | {s.backward for s in draft.slots if s.gen < 0 and s.backward})
+    micro_of = {b: i for i, b in enumerate(passes)}
+    offset = _call_offsets(draft.slots, kept, first)
+    out: list[tuple[SiteKey, int, Slot]] = []
+    for s in draft.slots:
+        if s.gen < 0:
+            out.append(((s.path, s.call, s.kind, s.op), micro_of.get(s.backward, 0), s))
+        elif s.gen in offset:
+            call = s.call + offset[s.gen].get(s.path, 0)
+            micro = micro_of.get(s.backward or first.get(s.gen, 0), 0)
+            out.append(((s.path, call, s.kind, s.op), micro, s))
+    return out
+
+
+def _call_offsets(slots: list[Slot], kept: list[int], first: dict[int, int]) -> dict[int, dict[str, int]]:
+    """How many calls of each path earlier calls of the root made within the same backward pass."""
+    calls: dict[int, dict[str, int]] = {g: {} for g in kept}
+    for s in slots:
+        if s.gen in calls:
+            calls[s.gen][s.path] = max(calls[s.gen].get(s.path, 0), s.call + 1)
+    total: dict[int, dict[str, int]] = defaultdict(dict)
+    offset: dict[int, dict[str, int]] = {}
+    for g in kept:
+        so_far = total[first.get(g, 0)]
+        offset[g] = dict(so_far)
+        for path, n in calls[g].items():
+            so_far[path] = so_far.get(path, 0) + n
+    return offset
+
+
+def _statistics(
+    model: WatchedModel, stat: str, members: list[tuple[int, Slot]], host: dict[torch.device, _Host], scale: float
+) -> dict[str, float]:
+    slot = members[0][1]
+    at = host[slot.device]
+    if stat == "gram":
+        return _likeness(at.gram[slot.row])
+    if stat == "dead":
+        return {"act_dead_share": float(np.mean([host[s.device].norm[s.row] for _, s in members]))}
+    if stat == "missing":
+        return {"grad_missing": 1.0}
+    if stat == "epsilon":
+        return {"epsilon_ratio": float(at.norm[slot.row])}
+    norm, estimated = _combined_norm(model, members, host)
+    x = np.concatenate([host[s.device].values(s.row) for _, s in members])
+    if stat in _PARAM:
+        return _parameter(stat, norm / scale if stat == "grad_raw" else norm, x)
+    if stat == "act":
+        return _activation(norm, slot, members, x)
+    bad = float(not math.isfinite(norm))
+    if stat == "err_in":
+        return {"err_in_norm": norm / scale}
+    small = (np.abs(x) < UNDERFLOW) & (x != 0)
+    return {
+        "err_norm": norm / scale,
+        "err_max": float(np.max(np.abs(x))) / scale if x.size else math.nan,
+        "err_zero_share": float(np.mean(x == 0)) if x.size else math.nan,
+        "err_underflow_share": float(np.mean(small)) if x.size else math.nan,
+        "err_nonfinite": bad,
+        "err_estimated": float(estimated),
+    }
+
+
+def _combined_norm(
+    model: WatchedModel, members: list[tuple[int, Slot]], host: dict[torch.device, _Host]
+) -> tuple[float, bool]:
+    """(norm, estimated): over the tensors of one output the squares add up, over micro-batches they are averaged."""
+    norms: dict[int, list[float]] = defaultdict(list)
+    estimated = False
+    for micro, s in members:
+        norm = float(host[s.device].norm[s.row])
+        if not TRUSTED[0] <= norm <= TRUSTED[1] and s.path not in model.wide:
+            x = host[s.device].values(s.row)
+            finite = x.size > 0 and bool(np.isfinite(x).all())
+            if finite and (x != 0).any() and not math.isnan(norm):
+                norm = float(np.sqrt(np.mean(np.square(x)) * s.numel))
+                estimated = True
+            if finite and norm != 0.0:
+                model.wide.add(s.path)
+        norms[micro].append(norm)
+    per_micro = [math.hypot(*values) for values in norms.values()]
+    return math.hypot(*per_micro) / math.sqrt(len(per_micro)), estimated
+
+
+def _activation(norm: float, slot: Slot, members: list[tuple[int, Slot]], x: NDArray[np.float64]) -> dict[str, float]:
+    micros = len({m for m, _ in members})
+    out = {
+        "act_norm": norm,
+        "act_numel": sum(s.numel for _, s in members) / micros,
+        "act_nonfinite": float(not math.isfinite(norm)),
+    }
+    if not x.size or not np.isfinite(x).all():
+        return out
+    out["act_mean"] = float(x.mean())
+    out["act_std"] = float(x.std())
+    out["act_max"] = float(np.abs(x).max())
+    out["act_zero_share"] = float(np.mean(x == 0))
+    if slot.op in SATURATED:
+        low, high = SATURATED[slot.op]
+        out["act_saturated_share"] = float(np.mean((x <= low) | (x >= high)))
+    return out
+
+
+def _parameter(stat: str, norm: float, x: NDArray[np.float64]) -> dict[str, float]:
+    out = {_PARAM[stat]: norm}
+    if stat == "weight":
+        out["weight_mean"] = float(x.mean()) if x.size else math.nan
+        out["weight_nonfinite"] = float(not math.isfinite(norm))
+    if stat == "grad":
+        out["grad_zero_share"] = float(np.mean(x == 0)) if x.size else math.nan
+        out["grad_missing"] = 0.0
+    return out
+
+
+def _likeness(gram: NDArray[np.float64]) -> dict[str, float]:
+    """Mean cosine between different examples, and effective rank / examples, from inner products [example, example]."""
+    n = int(np.sum(~np.isnan(gram[:, 0]))) if gram.size else 0
+    g = gram[:n, :n]
+    if n < 2 or not np.isfinite(g).all():
+        return {}
+    length = np.sqrt(np.maximum(np.diag(g), 0.0))
+    if (length == 0).any():
+        return {}
+    cosine = g / np.outer(length, length)
+    similarity = (cosine.sum() - n) / (n * (n - 1))
+    spectrum = np.maximum(np.linalg.eigvalsh(g), 0.0)
+    p = spectrum[spectrum > 0] / spectrum.sum()
+    rank = float(np.exp(-(p * np.log(p)).sum()))
+    return {"act_similarity": float(similarity), "act_rank_share": rank / min(n, GRAM)}
+
+
+def _resolve_aliases(
+    draft: FrameDraft, numbered: list[tuple[SiteKey, int, Slot]], cells: dict[int, dict[str, float]]
+) -> None:
+    """A module whose input has no other consumer sends exactly the error that arrives there."""
+    final: dict[Key, SiteKey] = {(s.gen, s.path, s.call, s.kind, s.op): key for key, _, s in numbered}
+    by_name = {site.name: i for i, site in enumerate(draft.model.sites)}
+    sent: dict[int, list[float]] = defaultdict(list)
+    for key, source in draft.aliases:
+        target = final.get(key)
+        index = by_name.get(source)
+        if target is None or index is None or "err_norm" not in cells.get(index, {}):
+            continue
+        sent[draft.model.site(target)].append(cells[index]["err_norm"])
+    for index, norms in sent.items():
+        cells[index]["err_in_norm"] = math.hypot(*norms, cells[index].get("err_in_norm", 0.0))
+
+
+def _count_coverage(draft: FrameDraft, numbered: list[tuple[SiteKey, int, Slot]]) -> None:
+    """Of the calls that the error must pass, how many have a row; told of the last full frame."""
+    if not draft.full or not draft.expected:
+        return
+    kinds: set[SiteKind] = {"output", "function"}
+    hit = {(s.gen, s.path, s.call, s.kind, s.op) for _, _, s in numbered if s.stat == "err" and s.kind in kinds}
+    draft.model.calls_seen = len(draft.expected)
+    draft.model.calls_recorded = len(draft.expected & hit)
+    for _, path, _, _, op in draft.expected - hit:
+        draft.model.skip(path or "(root)", f"no error was delivered at its output ({op})")

@@ -1,0 +1,139 @@
+"""The autograd graph of one backward pass as plain integers: nodes, vertices, reachability, dominators.
+
+A vertex is a tensor: (node, output number). The error travels from a vertex to the vertices that its node names in
+``next_functions``; leaves (AccumulateGrad) are not vertices of the travel, they are listed apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+NODE_LIMIT = 400_000  # a graph beyond this is not walked: the walk would take seconds
+
+Vertex = tuple[int, int]
+
+
+class Graph:
+    """nodes[i] in topological order, loss first; next[i] lists (node, output number); leaves[i] its parameters."""
+
+    def __init__(self, roots: Sequence[Any]) -> None:
+        self.nodes: list[Any] = []
+        self.index: dict[Any, int] = {}
+        self.next: list[list[Vertex]] = []
+        self.leaves: list[list[Any]] = []
+        order = _topological(roots)
+        for i, node in enumerate(order):
+            self.nodes.append(node)
+            self.index[node] = i
+        for node in order:
+            edges: list[Vertex] = []
+            leaves = []
+            for child, nr in node.next_functions:
+                if child is None:
+                    continue
+                if is_leaf(child):
+                    leaves.append(child.variable)
+                else:
+                    edges.append((self.index[child], nr))
+            self.next.append(edges)
+            self.leaves.append(leaves)
+        self.seq = [node._sequence_nr() for node in self.nodes]
+        self.consumers: dict[Vertex, list[int]] = {}
+        for i, edges in enumerate(self.next):
+            for edge in edges:
+                self.consumers.setdefault(edge, []).append(i)
+        self.vertices: list[Vertex] = sorted(set(self.consumers) | {(self.index[r], 0) for r in roots})
+        self.position = {v: p for p, v in enumerate(self.vertices)}
+
+    def op(self, i: int) -> str:
+        """Name of node i without ``Backward0``: ``Addmm``, ``Relu``, ``MkldnnRnnLayer``."""
+        name: str = self.nodes[i].name()
+        return name.split("Backward")[0].rsplit("::", 1)[-1]
+
+    def below(self, start: Vertex) -> set[Vertex]:
+        """Every vertex that the error reaches from ``start``, itself included."""
+        seen = {start}
+        stack = [start]
+        while stack:
+            for v in self.next[stack.pop()[0]]:
+                if v not in seen:
+                    seen.add(v)
+                    stack.append(v)
+        return seen
+
+    def above(self, end: Vertex) -> set[Vertex]:
+        """Every vertex from which the error reaches ``end``, itself included."""
+        outputs: dict[int, list[Vertex]] = {}
+        for v in self.vertices:
+            outputs.setdefault(v[0], []).append(v)
+        seen = {end}
+        stack = [end]
+        while stack:
+            for consumer in self.consumers.get(stack.pop(), ()):
+                for v in outputs.get(consumer, ()):
+                    if v not in seen:
+                        seen.add(v)
+                        stack.append(v)
+        return seen
+
+    def dominators(self, head: Vertex, source: Vertex) -> list[Vertex]:
+        """The vertices on every path from ``head`` to ``source``, head first; empty where no path leads there.
+
+        One sweep in topological order: an edge that jumps over a vertex is a path that avoids it, and without such
+        an edge there is none.
+        """
+        live = self.below(head) & self.above(source)
+        if head not in live or source not in live:
+            return []
+        trunk: list[Vertex] = []
+        far = self.position[head]
+        for v in sorted(live, key=self.position.__getitem__):
+            if far <= self.position[v]:
+                trunk.append(v)
+            for child in self.next[v[0]]:
+                if child in live:
+                    far = max(far, self.position[child])
+        return trunk
+
+    def ends(self, sites: Iterable[Vertex]) -> tuple[list[Vertex], list[Vertex]]:
+        """(heads, sources) among ``sites``: those with no site above them, those with none below them."""
+        marked = set(sites)
+        above: set[Vertex] = set()
+        for v in self.vertices:
+            if v in marked or v in above:
+                above.update(self.next[v[0]])
+        below: set[Vertex] = set()
+        for v in reversed(self.vertices):
+            if any(c in marked or c in below for c in self.next[v[0]]):
+                below.add(v)
+        return [v for v in self.vertices if v in marked and v not in above], [
+            v for v in self.vertices if v in marked and v not in below
+        ]
+
+
+def is_leaf(node: Any) -> bool:
+    """True for AccumulateGrad, the node of a parameter."""
+    return hasattr(node, "variable")
+
+
+def _topological(roots: Sequence[Any]) -> list[Any]:
+    """Nodes reachable from ``roots``, every node before the nodes that its error goes to. ValueError past the limit."""
+    done: set[Any] = set()
+    order: list[Any] = []
+    for root in roots:
+        stack: list[tuple[Any, bool]] = [(root, False)]
+        while stack:
+            node, expanded = stack.pop()
+            if expanded:
+                order.append(node)
+                continue
+            if node in done:
+                continue
+            done.add(node)
+            if len(done) > NODE_LIMIT:
+                raise ValueError(f"the autograd graph has more than {NODE_LIMIT} nodes")
+            stack.append((node, True))
+            stack.extend((c, False) for c, _ in node.next_functions if c is not None and not is_leaf(c))
+    order.reverse()
+    return order

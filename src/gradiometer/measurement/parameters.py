@@ -1,0 +1,114 @@
+"""Parameters around the optimizer's step: weights, gradients as used, the real update, epsilon."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ..records import OptimizerSeen, Scalar, SiteKind
+from .models import Registry, WatchedModel
+from .recorder import Key, Recorder
+from .rows import SAMPLE, strided_sample
+
+COPY_LIMIT = 1 << 20  # elements; of a larger parameter only a strided sample is kept to measure its update
+_SETTINGS = ("lr", "momentum", "nesterov", "eps", "weight_decay", "alpha", "amsgrad", "maximize", "dampening")
+_KIND: SiteKind = "param"
+
+
+def param_key(name: str) -> Key:
+    """The key of a parameter's site."""
+    return (-1, name, 0, _KIND, "param")
+
+
+def describe_optimizer(optimizer: Optimizer, name: str, registry: Registry) -> OptimizerSeen:
+    """An optimizer as a value: class, settings of its first group, what it owns."""
+    group = optimizer.param_groups[0] if optimizer.param_groups else {}
+    settings: dict[str, Scalar] = {}
+    for key in _SETTINGS:
+        value = group.get(key)
+        if isinstance(value, Tensor):
+            value = float(value) if value.numel() == 1 and value.device.type == "cpu" else None
+        if isinstance(value, (int, float, bool)):
+            settings[key] = value
+    if isinstance(group.get("betas"), (tuple, list)):
+        settings["beta1"], settings["beta2"] = (float(b) for b in group["betas"][:2])
+    owned: dict[str, list[str]] = {}
+    strangers = 0
+    for p in parameters(optimizer):
+        found = registry.owner(p)
+        if found is None:
+            strangers += 1
+        else:
+            owned.setdefault(found[0].name, []).append(found[1])
+    return OptimizerSeen(
+        name=name,
+        cls=type(optimizer).__name__,
+        settings=settings,
+        owned={m: tuple(names) for m, names in owned.items()},
+        strangers=strangers,
+    )
+
+
+def parameters(optimizer: Optimizer) -> list[Tensor]:
+    """Every tensor that the optimizer holds."""
+    return [p for group in optimizer.param_groups for p in group["params"] if isinstance(p, Tensor)]
+
+
+def dense(x: Tensor) -> Tensor | None:
+    """A tensor whose norm is its elements' norm: sparse gradients are coalesced first; None where it can't be read."""
+    if x.layout == torch.sparse_coo:
+        return x.coalesce().values()
+    local = getattr(x, "_local_tensor", None)
+    if local is not None or x.layout != torch.strided or x.is_complex() or x.is_meta or not x.is_floating_point():
+        return None
+    return x
+
+
+def record_gradient(recorder: Recorder, model: WatchedModel, name: str, p: Tensor, stat: str) -> None:
+    """A row for a parameter's gradient (``grad`` as the optimizer gets it, ``grad_raw`` before clipping)."""
+    if p.grad is None:
+        if stat == "grad" and p.requires_grad:
+            at = (p.device, recorder.buffer(p.device).write_scalar(torch.ones((), device=p.device)), 1)
+            recorder.note(model, param_key(name), "missing", at)
+        return
+    grad = dense(p.grad.detach())
+    if grad is None:
+        model.skip(name, f"its gradient is a {type(p.grad).__name__} with layout {p.grad.layout}")
+    elif grad.numel():
+        recorder.write(model, param_key(name), stat, 0, grad)
+
+
+def keep(p: Tensor) -> Tensor:
+    """A copy to measure the update against: all of a small parameter, a strided sample of a large one."""
+    x = p.detach()
+    return x.clone() if x.numel() <= COPY_LIMIT else strided_sample(x).clone()
+
+
+def record_update(recorder: Recorder, model: WatchedModel, name: str, p: Tensor, before: Tensor) -> None:
+    """A row for ΔW = W after the step - W before it."""
+    now = p.detach()
+    if now.numel() > COPY_LIMIT:
+        now = strided_sample(now)
+        change = (now - before) * math.sqrt(p.numel() / max(now.numel(), 1))
+    else:
+        change = now - before
+    recorder.write(model, param_key(name), "update", 0, change)
+
+
+def record_epsilon(recorder: Recorder, model: WatchedModel, name: str, p: Tensor, optimizer: Optimizer) -> None:
+    """For Adam-likes: median over a sample of sqrt(v̂) / ε, how far the gradient stands above ε. Nothing elsewhere."""
+    state: dict[str, Any] = optimizer.state.get(p, {})
+    v, step = state.get("exp_avg_sq"), state.get("step")
+    group = next((g for g in optimizer.param_groups if any(q is p for q in g["params"])), None)
+    if v is None or group is None or "betas" not in group or isinstance(step, Tensor) and step.device.type != "cpu":
+        return
+    eps, beta2 = float(group.get("eps", 0.0)), float(group["betas"][1])
+    if eps <= 0.0 or step is None or float(step) < 1 or v.numel() == 0 or v.layout != torch.strided:
+        return
+    corrected = strided_sample(v.detach())[:SAMPLE].double() / (1.0 - beta2 ** float(step))
+    at = (v.device, recorder.buffer(v.device).write_scalar(corrected.sqrt().median() / eps), 1)
+    recorder.note(model, param_key(name), "epsilon", at)

@@ -1,0 +1,251 @@
+"""What the hooks write while a step is being recorded: values and errors of module outputs, functions and inputs.
+
+A light frame has the values and errors of module outputs. A full frame also walks the autograd graph once: trunk,
+functions, inputs on the trunk, every module's own input error, units that are dead, similarity and rank.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..records import SiteKind
+from .describe import RECTIFIERS
+from .graph import Graph
+from .hops import read_graph
+from .models import Call, Entry, Registry, Slot, WatchedModel, flatten
+from .rows import RowBuffer
+
+SLOT_LIMIT = 60_000  # rows of one frame and model; beyond it a forward pass is no longer recorded
+_PLAIN = (Tensor, nn.Parameter)
+Key = tuple[int, str, int, SiteKind, str]
+"""A site before calls are numbered: generation of the root's call (-1: numbered), path, call, kind, op."""
+
+BACKWARD_STATS = frozenset({"err", "err_in", "grad_raw"})
+
+_sequence = torch._C._autograd._get_sequence_nr
+_task = torch._C._current_graph_task_id
+_tracing = torch._C._get_tracing_state
+_transforms = torch._C._functorch.peek_interpreter_stack
+
+
+class Recorder:
+    """Records while ``on``; ``full`` asks for the graph. ``spent_s`` is what its hooks have cost so far."""
+
+    def __init__(self, registry: Registry, fail: Callable[[BaseException], None]) -> None:
+        self.registry = registry
+        self.fail = fail
+        self.on = False
+        self.full = False
+        self.spent_s = 0.0
+        self.hook_calls = 0
+        self.buffers: dict[torch.device, RowBuffer] = {}
+        self.backward = 0
+        self.second_order = False
+        self.unknown_seen = False
+        self.compiled_seen = False
+        self.skip_paths: tuple[str, ...] = ()
+        self.adopting = True
+        self._thread = threading.get_ident()
+        self._stack: list[tuple[int, int]] = []
+        self._generation = itertools.count(1)
+        self.epoch = 0  # one a frame window; hooks of an older window write nothing
+
+    # ---- hooks -------------------------------------------------------------------------------------------------
+
+    def before_forward(self, module: nn.Module, args: Any) -> None:
+        """Global forward pre-hook: notes where a call begins (full frames), finds models."""
+        if torch.compiler.is_compiling():
+            return
+        if not (self.on and self.full) or not torch.is_grad_enabled() or _tracing() is not None:
+            return
+        if _transforms() is not None or threading.get_ident() != self._thread:
+            return
+        started = perf_counter()
+        try:
+            if self.adopting and self.registry.entry(module) is None:
+                self.registry.adopt(module)
+            self._stack.append((id(module), _sequence()))
+        except Exception as error:
+            self.fail(error)
+        self.spent_s += perf_counter() - started
+
+    def after_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Global forward hook: one row a tensor that requires grad, and a hook for its error."""
+        if torch.compiler.is_compiling():
+            return
+        if not self.on or not torch.is_grad_enabled() or _tracing() is not None:
+            return
+        if _transforms() is not None or threading.get_ident() != self._thread:
+            return
+        started = perf_counter()
+        self.hook_calls += 1
+        try:
+            entry = self.registry.entry(module)
+            if entry is None:
+                self.unknown_seen = True
+            else:
+                self._call(entry, module, (args, kwargs), output)
+        except Exception as error:
+            self.fail(error)
+        self.spent_s += perf_counter() - started
+
+    def _call(self, entry: Entry, module: nn.Module, inputs: Any, output: Any) -> None:
+        model = entry.model
+        if entry.gen != model.gen:
+            entry.gen, entry.calls = model.gen, 0
+        number = entry.calls
+        begin = self._begin(module)
+        again = _task() != -1
+        if again and self._known(model, entry):
+            return
+        entry.calls += 1
+        if len(model.pending) < SLOT_LIMIT and not self._skipped(entry.path):
+            given = {id(t) for t in flatten(inputs)} if self.full else set()
+            tensors = [t for t in flatten(output) if self._measurable(model, entry, t)]
+            for comp, t in enumerate(tensors[:8]):
+                self._output(model, entry, number, comp, t, given)
+            if self.full and tensors:
+                self._note_call(entry, number, tensors, inputs, begin)
+        if entry.path == "":
+            model.gen += 1
+
+    def _begin(self, module: nn.Module) -> int:
+        if not self.full:
+            return 0
+        while self._stack:
+            key, begin = self._stack.pop()
+            if key == id(module):
+                return begin
+        return 0
+
+    @staticmethod
+    def _known(model: WatchedModel, entry: Entry) -> bool:
+        """True where a forward pass inside backward (checkpointing) repeats a call that has its rows already."""
+        return any(s.path == entry.path and s.kind == "output" for s in model.pending)
+
+    def _skipped(self, path: str) -> bool:
+        return any(path == s or path.startswith(s + ".") for s in self.skip_paths)
+
+    def _measurable(self, model: WatchedModel, entry: Entry, t: Tensor) -> bool:
+        if not t.requires_grad or t.grad_fn is None:
+            return False
+        if type(t) not in _PLAIN or t.layout != torch.strided:
+            model.skip(entry.path, f"its output is a {type(t).__name__} with layout {t.layout}")
+            return False
+        if not t.is_floating_point() or t.numel() == 0 or t.is_meta:
+            if t.is_complex() or t.is_meta:
+                model.skip(entry.path, f"its output is {'complex' if t.is_complex() else 'on meta'}")
+            return False
+        return True
+
+    def _output(self, model: WatchedModel, entry: Entry, number: int, comp: int, t: Tensor, given: set[int]) -> None:
+        key = (model.gen, entry.path, number, "output", entry.seen.kind)
+        self.write(model, key, "act", comp, t.detach())
+        if self.full:
+            self._thin(model, key, comp, t, entry)
+        base = t._base if t._is_view() else None
+        if base is not None and base.numel() == t.numel() and id(base) not in given and base.requires_grad:
+            t = base
+        t.register_hook(self.error_hook(model, key, comp))
+
+    def _thin(self, model: WatchedModel, key: Key, comp: int, t: Tensor, entry: Entry) -> None:
+        value = t.detach()
+        if comp == 0 and value.dim() >= 2 and value.shape[0] >= 2:
+            row = self.buffer(value.device).write_gram(value)
+            self.note(model, key, "gram", (value.device, row, value.numel()))
+        if entry.seen.kind in RECTIFIERS:
+            self.write_dead(model, key, value)
+
+    def write_dead(self, model: WatchedModel, key: Key, value: Tensor) -> None:
+        """Share of units that are <= 0 for the whole batch; units are dimension 1 of images, else the last."""
+        if value.dim() < 2:
+            return
+        unit = 1 if value.dim() >= 4 else value.dim() - 1
+        others = [d for d in range(value.dim()) if d != unit]
+        dead = (value.amax(dim=others) <= 0).float().mean()
+        self.note(model, key, "dead", (value.device, self.buffer(value.device).write_scalar(dead), 1))
+
+    def _note_call(self, entry: Entry, number: int, tensors: list[Tensor], inputs: Any, begin: int) -> None:
+        outputs = []
+        for t in tensors:
+            outputs.append((t.grad_fn, t.output_nr))
+            base = t._base if t._is_view() else None
+            if base is not None and base.numel() == t.numel() and base.grad_fn is not None:
+                outputs.append((base.grad_fn, base.output_nr))
+        given = [(t.grad_fn, t.output_nr) for t in flatten(inputs) if t.requires_grad and t.grad_fn is not None]
+        guarded = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
+        call = Call(entry, number, entry.model.gen, outputs, given, (begin, _sequence()), guarded)
+        entry.model.calls.append(call)
+
+    def error_hook(self, model: WatchedModel, key: Key, comp: int, stat: str = "err") -> Callable[[Tensor], None]:
+        """A tensor hook that records the error that arrives; it returns None, so the error itself is untouched."""
+        epoch = self.epoch
+
+        def hook(error: Tensor) -> None:
+            if not self.on or self.epoch != epoch or self.second_order or torch.compiler.is_compiling():
+                return
+            started = perf_counter()
+            self.hook_calls += 1
+            try:
+                if error is not None and error.layout == torch.strided and type(error) in _PLAIN:
+                    self.write(model, key, stat, comp, error.detach())
+                    model.touched_backwards.add(self.backward)
+            except Exception as failure:
+                self.fail(failure)
+            self.spent_s += perf_counter() - started
+
+        return hook
+
+    # ---- rows --------------------------------------------------------------------------------------------------
+
+    def buffer(self, device: torch.device) -> RowBuffer:
+        """The row buffer of a device."""
+        found = self.buffers.get(device)
+        if found is None:
+            found = self.buffers[device] = RowBuffer(device)
+        return found
+
+    def write(self, model: WatchedModel, key: Key, stat: str, comp: int, x: Tensor) -> None:
+        """One row: norm and sample of a detached tensor. Rows of errors carry the number of the backward pass."""
+        row = self.buffer(x.device).write(x, key[1] in model.wide)
+        self.note(model, key, stat, (x.device, row, x.numel()), comp)
+
+    def note(
+        self, model: WatchedModel, key: Key, stat: str, at: tuple[torch.device, int, int], comp: int = 0
+    ) -> None:
+        """Remember what a row is. ``at``: device, row, number of elements of the tensor."""
+        gen, path, call, kind, op = key
+        device, row, numel = at
+        backward = self.backward if stat in BACKWARD_STATS else 0
+        model.pending.append(Slot(device, row, gen, path, call, kind, op, stat, comp, backward, numel))
+
+    # ---- backward passes ---------------------------------------------------------------------------------------
+
+    def before_backward(self, roots: list[Any]) -> None:
+        """Number the backward pass; in a full frame read its graph: trunk, functions, inputs, inner edges."""
+        self.backward = next(self._generation)
+        self._stack.clear()
+        if not (self.on and self.full):
+            return
+        models = [m for m in self.registry.models if m.calls]
+        if not models or not roots:
+            return
+        graph = Graph(roots)
+        for model in models:
+            read_graph(self, graph, model)
+
+    def after_backward(self) -> list[WatchedModel]:
+        """Forget the graph; returns the models that the pass touched."""
+        touched = [m for m in self.registry.models if self.backward in m.touched_backwards]
+        for model in self.registry.models:
+            model.calls.clear()
+        for model in touched:
+            model.gen += 1
+        return touched

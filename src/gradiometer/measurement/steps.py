@@ -1,0 +1,298 @@
+"""Step boundaries: what happens around each optimizer step, and when a frame is closed."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ..records import Event, OptimizerSeen
+from .cadence import Cadence
+from .frames import FrameDraft
+from .models import Registry, WatchedModel
+from .parameters import (
+    describe_optimizer,
+    keep,
+    param_key,
+    parameters,
+    record_epsilon,
+    record_gradient,
+    record_update,
+)
+from .recorder import Recorder
+
+EVENT_STEPS = 64  # events of the first steps are kept one by one; later ones tell nothing new
+CURVE_CHUNK = 64  # losses handed over at once
+
+CurvePoint = tuple[str, int, Tensor, float]  # model, step, loss (scaled), lr
+
+
+@dataclass(slots=True)
+class Sink:
+    """Where the training thread puts what it has seen; every call returns at once."""
+
+    frame: Callable[[FrameDraft], None]
+    curve: Callable[[list[CurvePoint]], None]
+    optimizer: Callable[[OptimizerSeen], None]
+    event: Callable[[Event], None]
+    network: Callable[[WatchedModel], None]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """An optimizer and what belongs to it during one step."""
+
+    name: str
+    ref: weakref.ref[Optimizer]
+    steps: int = 0
+    models: list[WatchedModel] = field(default_factory=list)
+    seen: OptimizerSeen | None = None
+    before: list[tuple[WatchedModel, str, Tensor, Tensor]] = field(default_factory=list)
+    stepping: bool = False
+    had_gradients: bool = False
+
+
+class Steps:
+    """Counts steps, decides what is recorded, closes frames."""
+
+    def __init__(self, recorder: Recorder, registry: Registry, cadence: Cadence, sink: Sink) -> None:
+        self.recorder = recorder
+        self.registry = registry
+        self.cadence = cadence
+        self.sink = sink
+        self.optimizers: dict[int, _Watched] = {}
+        self.made = 0  # optimizers created since the attach
+        self.count = 0  # steps of the optimizer that leads
+        self.backwards = 0
+        self.accept: Callable[[Optimizer], bool] = lambda optimizer: True
+        self.broken = False
+        self.limit: int | None = None
+        self.stop: Callable[[], BaseException] | None = None
+        self.params_too = True
+        self.losses: list[Tensor] = []
+        self.loss_rows: list[tuple[int, torch.device, int]] = []  # backward, device, row
+        self.scale_rows: list[tuple[torch.device, int]] = []
+        self.curve: list[CurvePoint] = []
+        self.started = perf_counter()
+        self.spent_at_open = 0.0
+        self.writer_s: Callable[[], float] = lambda: 0.0
+        self.on_depth: Callable[[bool], None] = lambda on: None
+        self.last_step = perf_counter()
+
+    # ---- windows -----------------------------------------------------------------------------------------------
+
+    def open_window(self) -> None:
+        """Decide how deeply the coming step is recorded."""
+        now = perf_counter()
+        spent = self.recorder.spent_s + self.writer_s()
+        depth = "off" if self.broken else self.cadence.depth(self.count, spent, now - self.started)
+        if depth == "off" and self.recorder.unknown_seen and not self.broken:
+            depth, self.recorder.unknown_seen = "full", False
+        self.recorder.on = depth != "off"
+        self.recorder.full = depth == "full"
+        self.params_too = depth == "full" or (depth == "light" and self.cadence.every is None)
+        self.recorder.epoch += 1
+        self.spent_at_open = spent
+        self.on_depth(self.recorder.on)
+
+    def backward_begins(self, loss: Tensor | None, scale: Tensor | None) -> None:
+        """Note the loss at the root of a backward pass (and the live loss scale)."""
+        self.backwards += 1
+        if loss is None:
+            return
+        value = loss.detach()
+        self.losses.append(value if scale is None else value / scale)
+        if self.recorder.on:
+            buffer = self.recorder.buffer(loss.device)
+            self.loss_rows.append((self.recorder.backward, loss.device, buffer.write_scalar(value)))
+            if scale is not None:
+                at = self.recorder.buffer(scale.device)
+                self.scale_rows.append((scale.device, at.write_scalar(scale)))
+
+    def backward_ends(self, touched: list[WatchedModel]) -> None:
+        """Gradients before anybody clips them."""
+        if not (self.recorder.on and self.params_too):
+            return
+        for model in touched:
+            root = model.root()
+            if root is None:
+                continue
+            for p in root.parameters():
+                name = model.params.get(id(p))
+                if name is not None and p.grad is not None:
+                    record_gradient(self.recorder, model, name, p, "grad_raw")
+
+    # ---- optimizer steps ---------------------------------------------------------------------------------------
+
+    def before_step(self, optimizer: Optimizer) -> None:
+        """Optimizer pre-hook: weights and gradients as they are used, copies to measure the update."""
+        if not self.accept(optimizer):
+            return
+        watched = self._watched(optimizer)
+        watched.stepping = True
+        watched.before = []
+        watched.had_gradients = False
+        if not (self.recorder.on and self.params_too):
+            return
+        watched.had_gradients = any(p.grad is not None for p in parameters(optimizer))
+        for p in parameters(optimizer):
+            found = self.registry.owner(p)
+            if found is None or p.is_meta or getattr(p, "_local_tensor", None) is not None:
+                continue
+            model, name = found
+            x = p.detach()
+            if x.layout != torch.strided or x.is_complex() or not x.numel():
+                continue
+            self.recorder.write(model, param_key(name), "weight", 0, x)
+            if watched.had_gradients:
+                record_gradient(self.recorder, model, name, p, "grad")
+            watched.before.append((model, name, p, keep(p)))
+
+    def after_step(self, optimizer: Optimizer) -> None:
+        """Optimizer post-hook: the real update, then the frame of every model that this optimizer owns."""
+        if not self.accept(optimizer):
+            return
+        watched = self._watched(optimizer)
+        for model, name, p, before in watched.before:
+            record_update(self.recorder, model, name, p, before)
+            if not watched.had_gradients:
+                record_gradient(self.recorder, model, name, p, "grad")
+            if self.recorder.full:
+                record_epsilon(self.recorder, model, name, p, optimizer)
+        watched.before = []
+        watched.stepping = False
+        self._describe(watched, optimizer)
+        leads = self._leads(optimizer)
+        self._close(watched, optimizer)
+        watched.steps += 1
+        if leads:
+            self.count += 1
+            self.open_window()
+            if self.limit is not None and self.count >= self.limit and self.stop is not None:
+                raise self.stop()
+
+    def _watched(self, optimizer: Optimizer) -> _Watched:
+        found = self.optimizers.get(id(optimizer))
+        if found is None or found.ref() is not optimizer:
+            base = type(optimizer).__name__
+            taken = {w.name for w in self.optimizers.values()}
+            name, n = base, 2
+            while name in taken:
+                name, n = f"{base}-{n}", n + 1
+            found = self.optimizers[id(optimizer)] = _Watched(name, weakref.ref(optimizer))
+        return found
+
+    def _leads(self, optimizer: Optimizer) -> bool:
+        """The first optimizer that is still alive leads: its steps are the steps of the run."""
+        for key, watched in list(self.optimizers.items()):
+            if watched.ref() is None:
+                del self.optimizers[key]
+        return next(iter(self.optimizers), None) == id(optimizer)
+
+    def _describe(self, watched: _Watched, optimizer: Optimizer) -> None:
+        if watched.seen is not None and not self.recorder.full:
+            return
+        seen = describe_optimizer(optimizer, watched.name, self.registry)
+        if seen != watched.seen:
+            watched.seen = seen
+            watched.models = [m for m in self.registry.models if m.name in seen.owned]
+            self.sink.optimizer(seen)
+
+    def _close(self, watched: _Watched, optimizer: Optimizer) -> None:
+        """Close the frames of the optimizer's models, and of models with an error that no optimizer owns."""
+        lr = optimizer.param_groups[0].get("lr", float("nan")) if optimizer.param_groups else float("nan")
+        lr = float(lr) if not isinstance(lr, Tensor) or lr.device.type == "cpu" else float("nan")
+        owned_by_others = {id(m) for w in self.optimizers.values() if w is not watched for m in w.models}
+        orphans = [
+            m for m in self.registry.models if m not in watched.models and m.pending and id(m) not in owned_by_others
+        ]
+        closing = watched.models + [m for m in orphans if m.touched_backwards]
+        self.close_models(closing, lr)
+
+    def close_models(self, closing: list[WatchedModel], lr: float) -> None:
+        """Hand over one frame a model, and drop what other models' rows the same backward passes have left."""
+        now = perf_counter()
+        passes: set[int] = set().union(*(m.touched_backwards for m in closing)) if closing else set()
+        total = torch.stack([x.reshape(()) for x in self.losses]).sum() if len(self.losses) > 1 else None
+        loss = total if total is not None else (self.losses[0] if self.losses else None)
+        self.losses = []
+        for model in closing:
+            if loss is not None:
+                self.curve.append((model.name, model.step, loss, lr))
+            if model.pending:
+                self._hand_over(model, lr, now)
+            model.step += 1
+        self.last_step = now
+        if len(self.curve) >= CURVE_CHUNK or (self.recorder.on and self.curve):
+            self.sink.curve(self.curve)
+            self.curve = []
+        for model in self.registry.models:
+            if model not in closing and model.touched_backwards & passes:
+                _drop(model, passes)
+        if not any(m.pending for m in self.registry.models):
+            for buffer in self.recorder.buffers.values():
+                if buffer.used:
+                    buffer.clear()
+            self.loss_rows, self.scale_rows = [], []
+
+    def _hand_over(self, model: WatchedModel, lr: float, now: float) -> None:
+        begun = perf_counter()
+        own = model.touched_backwards
+        losses = [(d, r) for b, d, r in self.loss_rows if b in own] or [(d, r) for _, d, r in self.loss_rows]
+        draft = FrameDraft(
+            model=model,
+            step=model.step,
+            slots=model.pending,
+            rows={d: b.copy() for d, b in self.recorder.buffers.items() if b.used},
+            lr=lr,
+            step_s=now - self.last_step,
+            overhead_s=0.0,
+            full=self.recorder.full,
+            losses=losses,
+            scales=self.scale_rows[-1:],
+            expected=model.expected,
+            aliases=model.aliases,
+        )
+        model.pending, model.expected, model.aliases, model.touched_backwards = [], set(), [], set()
+        self.recorder.spent_s += perf_counter() - begun
+        draft.overhead_s = self.recorder.spent_s - self.spent_at_open
+        if self.recorder.full:
+            self.sink.network(model)
+        self.sink.frame(draft)
+        model.frames += 1
+
+    def skipped(self) -> None:
+        """The scaler refused a step: the gradients had overflowed. What was recorded belongs to no step."""
+        for model in self.registry.models:
+            if model.touched_backwards:
+                if self.count < EVENT_STEPS:
+                    self.sink.event(Event(model.step, "step_skipped", model.name))
+                _drop(model, model.touched_backwards)
+        self.losses = []
+        self.loss_rows, self.scale_rows = [], []
+
+    def finish(self) -> None:
+        """The end of the training: hand over the losses that are still held."""
+        if self.curve:
+            self.sink.curve(self.curve)
+            self.curve = []
+
+    def owned(self) -> frozenset[int]:
+        """Ids of every tensor that some live optimizer holds."""
+        return frozenset(
+            id(p) for w in self.optimizers.values() if (o := w.ref()) is not None for p in parameters(o)
+        )
+
+
+def _drop(model: WatchedModel, passes: set[int]) -> None:
+    """Forget rows of backward passes that another model's step has used up, and their forward calls."""
+    gone = {s.gen for s in model.pending if s.backward in passes and s.gen >= 0}
+    model.pending = [s for s in model.pending if s.gen not in gone and (s.backward not in passes or s.gen >= 0)]
+    model.touched_backwards = model.touched_backwards - passes
+    model.expected = {k for k in model.expected if k[0] not in gone and k[0] >= 0}
+    model.aliases = []

@@ -1,0 +1,197 @@
+"""Attaching to a process without a line in its code: global module hooks, the backward engine, optimizers, scalers.
+
+Every hook is an identity: it returns None, draws no random number, keeps no tensor of the user's beyond the backward
+pass, and an error inside it never leaves it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import weakref
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as nn_module
+from torch.optim import Optimizer
+from torch.optim import optimizer as optim_module
+from torch.utils.hooks import RemovableHandle
+
+from .lossgraph import find_loss
+from .recorder import Recorder
+from .steps import Steps
+
+_attached: list[Tap] = []
+
+
+class Tap:
+    """One attachment to this process; ``attach`` and ``detach`` are each other's inverse."""
+
+    def __init__(self, recorder: Recorder, steps: Steps, fail: Callable[[BaseException], None]) -> None:
+        self.recorder = recorder
+        self.steps = steps
+        self.fail = fail
+        self.on_loss: Callable[[Any], None] = lambda seen: None
+        self.handles: list[RemovableHandle] = []
+        self.forward_handles: list[RemovableHandle] = []
+        self.patched: list[tuple[Any, str, Any]] = []
+        self.live_scale: Tensor | None = None
+        self.toggling = True
+        self.alive = False
+        self.losses_of: set[str] = set()
+
+    @property
+    def attached(self) -> bool:
+        """True between attach and detach."""
+        return self.alive
+
+    # ---- attach, detach ----------------------------------------------------------------------------------------
+
+    def attach(self, discover: bool) -> None:
+        """Put the hooks in. ``discover`` also notes module creation, so that roots are found by their children."""
+        self.alive = True
+        self.steps.on_depth = self._toggle
+        if discover:
+            self.handles.append(nn_module.register_module_module_registration_hook(self._registered))
+        self.handles.append(optim_module.register_optimizer_step_pre_hook(self._before_step))
+        self.handles.append(optim_module.register_optimizer_step_post_hook(self._after_step))
+        self._patch(torch.autograd, "_engine_run_backward", self._engine)
+        self._patch(torch.amp.GradScaler, "scale", self._scale)
+        self._patch(torch.amp.GradScaler, "update", self._update)
+        self._patch(torch, "compile", self._compiled)
+        _attached.append(self)
+        self.steps.open_window()
+
+    def detach(self) -> None:
+        """Take everything out again; safe to call twice."""
+        if not self.alive:
+            return
+        self.alive = False
+        self.recorder.on = False
+        for handle in self.handles + self.forward_handles:
+            handle.remove()
+        self.handles, self.forward_handles = [], []
+        for owner, name, original in reversed(self.patched):
+            setattr(owner, name, original)
+        self.patched = []
+        if self in _attached:
+            _attached.remove(self)
+
+    def _patch(self, owner: Any, name: str, wrapper: Callable[..., Any]) -> None:
+        original = getattr(owner, name)
+
+        @functools.wraps(original)
+        def patched(*args: Any, **kwargs: Any) -> Any:
+            return wrapper(original, *args, **kwargs)
+
+        self.patched.append((owner, name, original))
+        setattr(owner, name, patched)
+
+    def _toggle(self, on: bool) -> None:
+        """Forward hooks stand only while a step is recorded: an idle module call then costs nothing."""
+        if not on and (self.recorder.compiled_seen or not self.toggling):
+            return
+        if on and not self.forward_handles:
+            self.forward_handles = [
+                nn_module.register_module_forward_pre_hook(self.recorder.before_forward),
+                nn_module.register_module_forward_hook(self.recorder.after_forward, with_kwargs=True),
+            ]
+        elif not on:
+            for handle in self.forward_handles:
+                handle.remove()
+            self.forward_handles = []
+
+    # ---- hooks -------------------------------------------------------------------------------------------------
+
+    def _guard(self, act: Callable[..., Any], *args: Any) -> Any:
+        """Run a piece of ours; its cost is counted, its errors go to ``fail``."""
+        started = perf_counter()
+        try:
+            return act(*args)
+        except Exception as error:
+            self.fail(error)
+            return None
+        finally:
+            self.recorder.spent_s += perf_counter() - started
+
+    def _registered(self, parent: nn.Module, name: str, child: nn.Module | None) -> None:
+        if isinstance(child, nn.Module) and self.alive:
+            self._guard(self._note_parent, parent, child)
+
+    def _note_parent(self, parent: nn.Module, child: nn.Module) -> None:
+        self.recorder.registry.parents[child] = weakref.ref(parent)
+
+    def _engine(self, original: Callable[..., Any], outputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if not self.alive or torch._C._current_graph_task_id() != -1 or torch.compiler.is_compiling():
+            return original(outputs, *args, **kwargs)
+        training = bool(kwargs.get("accumulate_grad", False))
+        self.recorder.second_order = not training
+        if training:
+            self._guard(self._backward_begins, outputs)
+        try:
+            return original(outputs, *args, **kwargs)
+        finally:
+            if training:
+                self._guard(self._backward_ends)
+            self.recorder.second_order = False
+
+    def _backward_begins(self, outputs: Any) -> None:
+        roots = [t.grad_fn if isinstance(t, Tensor) else t.node for t in outputs]
+        roots = [r for r in roots if r is not None and not hasattr(r, "variable")]
+        self.recorder.before_backward(roots)
+        first = outputs[0] if outputs else None
+        loss = first if len(outputs) == 1 and isinstance(first, Tensor) and first.numel() == 1 else None
+        self.steps.backward_begins(loss, self.live_scale)
+        self.live_scale = None
+        if self.recorder.on and self.recorder.full and roots:
+            self.on_loss(lambda model: find_loss(roots[0], model))
+
+    def _backward_ends(self) -> None:
+        touched = self.recorder.after_backward()
+        self.steps.backward_ends(touched)
+
+    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self.alive and not torch.compiler.is_compiling():
+            self._guard(self.steps.before_step, optimizer)
+
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self.alive and not torch.compiler.is_compiling():
+            self._guard(self.steps.after_step, optimizer)
+
+    def _scale(self, original: Callable[..., Any], scaler: Any, outputs: Any) -> Any:
+        result = original(scaler, outputs)
+        if self.alive and scaler.is_enabled():
+            self.live_scale = getattr(scaler, "_scale", None)
+        return result
+
+    def _update(self, original: Callable[..., Any], scaler: Any, *args: Any, **kwargs: Any) -> Any:
+        if self.alive:
+            self._guard(self.steps.skipped)
+        return original(scaler, *args, **kwargs)
+
+    def _compiled(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """torch.compile warns where global hooks stand: they step aside while the wrapper is made."""
+        standing = bool(self.forward_handles)
+        for handle in self.forward_handles:
+            handle.remove()
+        self.forward_handles = []
+        self.recorder.compiled_seen = True
+        try:
+            return original(*args, **kwargs)
+        finally:
+            if standing and self.alive:
+                self._toggle(True)
+
+
+def _off_in_child() -> None:
+    """A forked child is not watched: its parent's file is not its own."""
+    for tap in list(_attached):
+        tap.alive = False
+        tap.recorder.on = False
+        tap.forward_handles.clear()
+
+
+os.register_at_fork(after_in_child=_off_in_child)

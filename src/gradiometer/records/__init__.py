@@ -1,0 +1,65 @@
+"""The frozen values that flow through every room. Nothing here holds a module, a tensor or a handle."""
+
+from .errors import GradiometerError, ModelError, RunFileError, UserError
+from .finding import (
+    ALL_CAUSES,
+    CAUSES,
+    Alternative,
+    Cure,
+    Diagnosis,
+    Evidence,
+    Finding,
+    Severity,
+    Symptom,
+)
+from .frame import STAT_INDEX, STATS, Frame
+from .network import (
+    Event,
+    Hop,
+    LossSeen,
+    ModuleSeen,
+    Network,
+    NotCovered,
+    OptimizerSeen,
+    ParamSeen,
+    Part,
+    Role,
+    Scalar,
+    Site,
+    SiteKind,
+)
+from .run import Run, RunInfo
+
+__all__ = [
+    "ALL_CAUSES",
+    "CAUSES",
+    "STATS",
+    "STAT_INDEX",
+    "Alternative",
+    "Cure",
+    "Diagnosis",
+    "Event",
+    "Evidence",
+    "Finding",
+    "Frame",
+    "GradiometerError",
+    "Hop",
+    "LossSeen",
+    "ModelError",
+    "ModuleSeen",
+    "Network",
+    "NotCovered",
+    "OptimizerSeen",
+    "ParamSeen",
+    "Part",
+    "Role",
+    "Run",
+    "RunFileError",
+    "RunInfo",
+    "Scalar",
+    "Severity",
+    "Site",
+    "SiteKind",
+    "Symptom",
+    "UserError",
+]

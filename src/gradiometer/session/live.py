@@ -1,0 +1,208 @@
+"""A session: attaches to this process, records what trains, and ends with a run."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+import msgspec
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from ..measurement.cadence import Cadence
+from ..measurement.frames import FrameDraft
+from ..measurement.models import Registry, WatchedModel
+from ..measurement.recorder import Recorder
+from ..measurement.steps import Sink, Steps
+from ..measurement.tap import Tap
+from ..records import LossSeen, Network, Run, RunInfo, UserError
+from .options import RUNS_FOLDER, Options, StopTraining
+from .recording import Recording
+
+_current: weakref.ref[Session] | None = None
+
+
+class Session:
+    """One attachment and its recording. ``stop`` never raises; ``warnings`` holds what was told to the user."""
+
+    def __init__(self, options: Options, say: Callable[[str], None] | None = None) -> None:
+        self.options = options
+        self.warnings: list[str] = []
+        self._say = say or _to_stderr
+        self.started = perf_counter()
+        self.registry = Registry(name_of=_name_in_main)
+        self.recorder = Recorder(self.registry, self._fail)
+        self.recorder.skip_paths = options.skip
+        self.path = _run_path(options) if options.keep_file else None
+        self.recording = Recording(self.path, _first_info(options), self._warn)
+        sink = Sink(
+            frame=self._frame,
+            curve=self.recording.put_curve,
+            optimizer=self.recording.put_optimizer,
+            event=self.recording.put_event,
+            network=self._describe,
+        )
+        self.steps = Steps(self.recorder, self.registry, Cadence(options.budget, options.every), sink)
+        self.steps.limit, self.steps.stop = options.steps, StopTraining
+        self.steps.writer_s = lambda: self.recording.busy_s
+        self.tap = Tap(self.recorder, self.steps, self._fail)
+        self.tap.on_loss = self._loss
+        self.ended = False
+        self.run: Run | None = None
+
+    @property
+    def steps_seen(self) -> int:
+        """Completed optimizer steps of the leading optimizer."""
+        return self.steps.count
+
+    @property
+    def backwards_seen(self) -> int:
+        """Backward passes seen."""
+        return self.steps.backwards
+
+    def attach(self, discover: bool) -> None:
+        """Put the hooks in. UserError where this process is being watched already."""
+        global _current
+        other = _current() if _current is not None else None
+        if other is not None and not other.ended:
+            raise UserError(
+                "This process is being watched already. Close the first watch (handle.close(), or leave its with "
+                "block) before a second one begins."
+            )
+        _current = weakref.ref(self)
+        self.recorder.adopting = discover
+        self.tap.attach(discover)
+
+    def stop(self, state: str, error: str = "") -> Run | None:
+        """Detach, close the file, and give the run; None where no step was recorded. Never raises."""
+        if self.ended:
+            return self.run
+        self.ended = True
+        try:
+            self.tap.detach()
+            self.steps.finish()
+            run = self.recording.close(self._last_info(state, error))
+            self.run = run if run.frames else None
+        except Exception as failure:
+            self._warn(f"The run could not be closed: {type(failure).__name__}: {failure}")
+        if self.recording.writer is None:
+            self.path = None
+        return self.run
+
+    def snapshot(self) -> Run:
+        """The run so far."""
+        self.recording.drain()
+        return msgspec_run(self.recording.run(), self._last_info("running", ""))
+
+    # ---- from the hooks ----------------------------------------------------------------------------------------
+
+    def _frame(self, draft: FrameDraft) -> None:
+        self.recording.put_draft(draft, draft.model.network)
+        if draft.full:
+            self.steps.cadence.learn(draft.overhead_s)
+
+    def _describe(self, model: WatchedModel) -> None:
+        now = model.describe(self.steps.owned())
+        before = model.network or Network(model.name, model.cls)
+        model.network = msgspec.structs.replace(
+            now, hops=before.hops, stations=before.stations, trunk_note=before.trunk_note, recurrent=before.recurrent
+        )
+
+    def _loss(self, find: Callable[[str], LossSeen]) -> None:
+        for model in self.registry.models:
+            if model.calls or self.recorder.backward in model.touched_backwards:
+                if model.name not in self.tap.losses_of:
+                    loss = find(model.name)
+                    self.tap.losses_of.add(model.name)
+                    self.recording.put_loss(loss)
+
+    def _fail(self, error: BaseException) -> None:
+        """An error inside the watch: it is recorded and told once, and measuring stops; the training goes on."""
+        where = _our_frame(error)
+        text = f"{type(error).__name__}: {error} ({where})"
+        self.steps.broken = True
+        self.recorder.on = False
+        self.recording.put_problem(text)
+        self._warn(f"Measuring stopped at step {self.steps.count}: {text}. The training is untouched and goes on.")
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self._say(f"gradiometer: {text}")
+
+    def _last_info(self, state: str, error: str) -> RunInfo:
+        return msgspec.structs.replace(
+            self.recording.info,
+            state=state,
+            error=error,
+            wall_s=perf_counter() - self.started,
+            overhead_s=self.recorder.spent_s + self.recording.busy_s,
+        )
+
+
+def start(options: Options) -> Session:
+    """Attach to everything in this process that trains."""
+    session = Session(options)
+    session.attach(discover=True)
+    return session
+
+
+def msgspec_run(run: Run, info: RunInfo) -> Run:
+    """``run`` with another info."""
+    import dataclasses
+
+    return dataclasses.replace(run, info=info)
+
+
+def owns_part_of(optimizer: Optimizer, model: nn.Module) -> bool:
+    """True where the optimizer holds at least one parameter of the model."""
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    return any(id(p) in held for p in model.parameters())
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def _our_frame(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else "unknown place"
+
+
+def _name_in_main(module: nn.Module) -> str:
+    """The name by which the script calls a module, else its class in lower case."""
+    scope = vars(sys.modules.get("__main__", sys))
+    for name, value in list(scope.items()):
+        if value is module and not name.startswith("_"):
+            return name
+    return type(module).__name__.lower()
+
+
+def _run_path(options: Options) -> Path:
+    """Where the run file goes: ``--out`` a file (*.gmr) or a folder, else ./gradiometer-runs."""
+    stem = Path(options.script).stem or options.name or "run"
+    when = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    name = f"{options.name or stem}-{when}-{os.getpid()}.gmr"
+    out = options.out
+    if out is None:
+        return Path.cwd() / RUNS_FOLDER / name
+    return (Path.cwd() / out) if out.suffix == ".gmr" and not out.is_dir() else Path.cwd() / out / name
+
+
+def _first_info(options: Options) -> RunInfo:
+    return RunInfo(
+        name=options.name or Path(options.script).stem or "run",
+        script=options.script,
+        argv=options.argv,
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        versions={"python": platform.python_version(), "torch": str(torch.__version__), "system": platform.system()},
+    )

@@ -1,0 +1,25 @@
+"""Figures as data, then text and HTML. Everything a person reads is made here."""
+
+from .figures import Axis, Figure, Mark, Series
+from .html import html_page
+from .listing import LiveStatus, RunRow, live_line, runs_table
+from .signals import Pictures, pictures
+from .style import Style
+from .text import text_page, text_svg
+
+__all__ = [
+    "Axis",
+    "Figure",
+    "LiveStatus",
+    "Mark",
+    "Pictures",
+    "RunRow",
+    "Series",
+    "Style",
+    "html_page",
+    "live_line",
+    "pictures",
+    "runs_table",
+    "text_page",
+    "text_svg",
+]

@@ -1,0 +1,205 @@
+"""Charts whose rows are the sites (heatmap, learning time); time steps of a recurrent module; a cure's prediction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from .figures import Figure
+from .numbers import UNICODE
+from .plot import DOTS_MOST, Spec, axis, decade_ticks, escaped, known, layout_of, note, rail
+from .text_profile import scale_of
+
+HUMAN_TIMES_S = (("a day", 86400.0), ("a year", 3.156e7), ("1 000 years", 3.156e10), ("a million years", 3.156e13))
+
+
+def heat_chart(heat: Figure) -> Spec:
+    """Size of the error at each site and recorded step: it fades into the ground as it dies; a gap is tinted."""
+    values = [v for s in heat.series for v in s.values if math.isfinite(v)]
+    low, high = (min(values), max(values)) if values else (-1.0, 0.0)
+    low = min(low, high - 3)
+    steps = heat.axes[0].values
+    trace = {
+        "type": "heatmap",
+        "z": [[None if math.isnan(v) else min(max(v, low), high) for v in s.values] for s in heat.series],
+        "x": list(range(len(steps))),
+        "y": list(range(len(heat.series))),
+        "zmin": low,
+        "zmax": high,
+        "xgap": 0,
+        "ygap": 1,
+        "colorscale": [[0, "@error~.03"], [1, "@error~1"]],
+        "colorbar": _colour_bar(low, high),
+        "customdata": [[UNICODE.count(int(s)) for s in steps]] * len(heat.series),
+        "hovertemplate": "step %{customdata}: %{z:.2f} decades<extra></extra>",
+    }
+    kept = sorted({round(k * (len(steps) - 1) / 4) for k in range(5)}) if len(steps) else []
+    layout = layout_of(
+        rows_height(heat.axes[1].labels),
+        (44, 12, 44, 60),
+        xaxis=axis(showgrid=False, tickvals=kept, ticktext=[UNICODE.count(int(steps[k])) for k in kept])
+        | _title("step, as recorded"),
+        yaxis=_site_rows(heat.axes[1].labels),
+        plot_bgcolor="@band",
+        annotations=_loss_input(),
+    )
+    return {"traces": [trace], "layout": layout}
+
+
+def _colour_bar(low: float, high: float) -> Spec:
+    ends = {"tickvals": [low, high], "ticktext": [UNICODE.decades(low), UNICODE.decades(high)]}
+    place = {"orientation": "h", "len": 0.42, "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom", "ypad": 6}
+    return place | ends | {"thickness": 9, "outlinewidth": 0, "tickfont": {"size": 12, "color": "@ink-3"}}
+
+
+def _title(text: str) -> Spec:
+    return {"title": {"text": text, "font": {"size": 12, "color": "@ink-3"}, "standoff": 6}}
+
+
+def learning_chart(learning: Figure, pace_s: float, run_steps: int) -> Spec:
+    """Steps until each layer has moved by its own size: dots with stems, the worst one named, human time dotted."""
+    values, labels = learning.series[0].values, learning.axes[0].labels
+    left, right = _log_range(values)
+    at = [math.log10(v) if math.isfinite(v) and v > 0 else float(right) if v == math.inf else None for v in values]
+    colours = ["@guilty" if learning.marked("guilty", i) else "@ink-2" for i in range(len(values))]
+    dots = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": at,
+        "y": list(range(len(values))),
+        "marker": {"size": 9, "color": colours, "symbol": ["x" if v == math.inf else "circle" for v in values]},
+        "text": [UNICODE.steps(v) for v in values],
+        "hovertemplate": "%{text} steps<extra></extra>",
+    }
+    marks, words = _human_marks(pace_s, run_steps, left, right)
+    ticks = list(range(left, right + 1, max(1, math.ceil((right - left) / 7))))
+    layout = layout_of(
+        rows_height(labels),
+        (44, 12, 44, 60),
+        xaxis=axis(range=[left, right + 0.1 * (right - left)], tickvals=ticks, ticktext=[_ten(t) for t in ticks])
+        | _title("steps"),
+        yaxis=_site_rows(labels),
+        shapes=[_stem(left, v, i, colours[i]) for i, v in enumerate(at) if v is not None] + marks,
+        annotations=words + _worst_name(values, at, colours, (left + right) / 2) + _loss_input(),
+    )
+    return {"traces": [dots], "layout": layout}
+
+
+def _log_range(values: Sequence[float]) -> tuple[int, int]:
+    """Whole powers of ten around the known times, at least two decades, one more where a layer never moves."""
+    seen = [v for v in values if math.isfinite(v) and v > 0]
+    left = min(0, math.floor(math.log10(min(seen)))) if seen else 0
+    right = math.ceil(math.log10(max(seen)) + 0.2) if seen else 3
+    return left, max(right + any(map(math.isinf, values)), left + 2)
+
+
+def _stem(left: float, right: float, row: int, colour: str) -> Spec:
+    line = {"color": colour + "/.45", "width": 1.2}
+    return {"type": "line", "x0": left, "x1": right, "y0": row, "y1": row, "line": line, "layer": "below"}
+
+
+def _worst_name(
+    values: Sequence[float], at: Sequence[float | None], colours: Sequence[str], middle: float
+) -> list[Spec]:
+    """The number of the slowest layer, written beside its dot."""
+    worst = max((i for i in range(len(values)) if at[i] is not None), key=lambda i: values[i], default=None)
+    if worst is None:
+        return []
+    x = at[worst] or 0.0
+    name = UNICODE.steps(values[worst]) + (" steps" if math.isfinite(values[worst]) else "")
+    anchor, shift = ("right", -10) if x > middle else ("left", 10)
+    font = {"size": 12, "color": colours[worst], "weight": 600}
+    return [note(x, worst, name, xanchor=anchor, xshift=shift, font=font, bgcolor="@paper", borderpad=1)]
+
+
+def _human_marks(pace_s: float, run_steps: int, left: int, right: int) -> tuple[list[Spec], list[Spec]]:
+    """This run, a day, a year ...: at this run's pace; names that would touch are left out."""
+    times = [("this run", float(run_steps))] if run_steps > 0 else []
+    if math.isfinite(pace_s) and pace_s > 0:
+        times += [(name, seconds / pace_s) for name, seconds in HUMAN_TIMES_S]
+    shapes, words, free = [], [], -math.inf
+    for name, steps in times:
+        at = math.log10(steps)
+        if not left < at <= right:
+            continue
+        line = {"color": "@ink-3", "width": 1, "dash": "2px,3px"}
+        shapes.append(
+            {"type": "line", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "line": line, "layer": "below"}
+        )
+        half = (right - left) * 0.0085 * len(name)
+        if at - half > free:
+            words.append(note(at, 1, name, yref="paper", yanchor="bottom", yshift=4))
+            free = at + half
+    return shapes, words
+
+
+def _ten(exponent: int) -> str:
+    return {0: "1", 1: "10"}.get(exponent, f"10<sup>{str(exponent).replace('-', '−')}</sup>")
+
+
+def time_chart(figure: Figure) -> Spec:
+    """The error over the time steps of a recurrent module, the last one (nearest to the loss) first."""
+    series, steps = figure.series[0], figure.axes[0].labels
+    scale = scale_of(list(series.values), 1)
+    kept = sorted({round(k * (len(steps) - 1) / 6) for k in range(7)})
+    line = {"color": "@error", "width": 2.6}
+    trace = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": list(range(len(steps))),
+        "y": known(series.values),
+        "line": line,
+        "name": "error",
+    }
+    layout = layout_of(
+        260,
+        (34, 60, 44, 44),
+        xaxis=axis(showgrid=False, tickvals=kept, ticktext=["t=" + steps[k] for k in kept]),
+        yaxis=axis(range=[scale.low, scale.high + 0.1]) | decade_ticks(scale.low, scale.high, scale.step),
+        annotations=rail(),
+    )
+    return {"traces": [trace], "layout": layout}
+
+
+def cure_chart(now: Sequence[float], after_decades: float) -> Spec:
+    """The profile as it is (faint) and as theory predicts it after the cure (dashed)."""
+    last = len(now) - 1
+    seen = [v for v in now if math.isfinite(v)] or [0.0]
+    low, high = min([*seen, after_decades, -1.0]), max([*seen, after_decades, 0.0])
+    room = 0.12 * (high - low)
+    faint: Spec = {"x": list(range(last + 1)), "y": known(now), "line": {"color": "@error/.45", "width": 1.8}}
+    dashed: Spec = {"x": [0, last], "y": [0, after_decades]}
+    dashed["line"] = {"color": "@theory", "width": 1.6, "dash": "5px,4px"}
+    traces: list[Spec] = [{"type": "scatter", "mode": "lines", "hoverinfo": "skip"} | one for one in (faint, dashed)]
+    apart = 8 if abs(seen[-1] - after_decades) < 0.2 * (high - low) else 0
+    at: Spec = {"xref": "paper", "xanchor": "left", "xshift": 6}
+    notes = [
+        note(1, seen[-1], "now", **at, yshift=-apart, font={"size": 12, "color": "@error"}),
+        note(1, after_decades, "after", **at, yshift=apart, font={"size": 12, "color": "@ink"}),
+    ]
+    hidden: Spec = {"visible": False, "fixedrange": True}
+    layout = layout_of(84, (6, 46, 6, 2), xaxis=hidden, yaxis=hidden | {"range": [low - room, high + room]})
+    return {"traces": traces, "layout": layout | {"annotations": notes}}
+
+
+def rows_height(figure_labels: Sequence[str]) -> int:
+    """Height of charts that share the site rows, px."""
+    return 96 + max(150, min(18 * len(figure_labels), 1080))
+
+
+def _site_rows(labels: Sequence[str]) -> Spec:
+    places = list(range(len(labels)))
+    every = max(1, math.ceil(len(labels) / DOTS_MOST))
+    return axis(
+        showgrid=False,
+        range=[len(labels) - 0.5, -0.5],
+        tickvals=places[::every],
+        ticktext=[escaped(label) for label in labels[::every]],
+        automargin=True,
+    )
+
+
+def _loss_input() -> list[Spec]:
+    font = {"size": 12, "color": "@ink", "weight": 650}
+    at: Spec = {"xref": "paper", "yref": "paper", "xanchor": "right", "xshift": -8, "font": font}
+    return [note(0, 1, "LOSS", yanchor="bottom", yshift=4, **at), note(0, 0, "INPUT", yanchor="top", yshift=-4, **at)]
