@@ -48,23 +48,23 @@ _HOME: dict[str, tuple[str, str]] = {
     "GradiometerError": ("records", "GradiometerError"),
     "ModelError": ("records", "ModelError"),
     "RunFileError": ("records", "RunFileError"),
-    "Setup": ("session", "Setup"),
+    "Setup": ("session.check", "Setup"),
     "UserError": ("records", "UserError"),
-    "assert_healthy": ("session", "assert_healthy"),
-    "check": ("session", "check"),
+    "assert_healthy": ("session.check", "assert_healthy"),
+    "check": ("session.check", "check"),
     "diagnose": ("diagnosis", "diagnose"),
     "open": ("store", "open_run"),
     "theory": ("theory", ""),
-    "watch": ("session", "watch"),
+    "watch": ("session.watch", "watch"),
 }
-"""Public name -> the room that holds it, and its name there ("" is the room itself)."""
+"""Public name -> the module that holds it, and its name there ("" is the module itself)."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room, attribute = _HOME[name]
-    module = import_module(f".{room}", __name__)
+    home, attribute = _HOME[name]
+    module = import_module(f".{home}", __name__)
     value = getattr(module, attribute) if attribute else module
     globals()[name] = value
     return value

@@ -92,11 +92,15 @@ def test_no_room_hides_a_door() -> None:
 
 @pytest.mark.torch
 def test_star_import_gives_every_name(tmp_path: Path) -> None:
-    program = "import gradiometer\nfrom gradiometer import *\nprint([n for n in gradiometer.__all__ if n not in globals()])"
+    program = (
+        "import gradiometer\nfrom gradiometer import *\nprint([n for n in gradiometer.__all__ if n not in globals()])"
+    )
     assert python_says(program, tmp_path) == "[]\n"
 
 
-HEAVY = "sorted({'torch', 'numpy', 'scipy', 'plotly', 'rich', 'typer', 'msgspec'} & {m.split('.')[0] for m in sys.modules})"
+HEAVY = (
+    "sorted({'torch', 'numpy', 'scipy', 'plotly', 'rich', 'typer', 'msgspec'} & {m.split('.')[0] for m in sys.modules})"
+)
 
 
 def test_importing_the_package_imports_nothing_else(tmp_path: Path) -> None:
@@ -152,7 +156,7 @@ def test_every_command_shows_examples_that_name_it(tmp_path: Path, name: str) ->
         (["fly"], "No such command 'fly'"),
         (["run"], "Missing argument"),
         (["run", "--fast", "train.py"], "--fast"),
-        (["run", "--steps", "0", "train.py"], "0"),
+        (["run", "--steps", "0", "train.py"], "--steps"),
         (["run", "--fail-on", "all", "train.py"], "all"),
         (["export", "latest"], "Missing option"),
     ],

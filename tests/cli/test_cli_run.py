@@ -32,7 +32,9 @@ def test_what_cannot_be_done_is_said_before_the_script_runs(tmp_path: Path, opti
     assert done.stderr.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("options", [[], ["--quiet"], ["--fail-on", "warn"], ["--json", "d.json"], ["--out", "x/y.gmr"]])
+@pytest.mark.parametrize(
+    "options", [[], ["--quiet"], ["--fail-on", "warn"], ["--json", "d.json"], ["--out", "x/y.gmr"]]
+)
 def test_a_script_without_torch_gets_one_sentence_and_leaves_nothing_behind(tmp_path: Path, options: list[str]) -> None:
     script(tmp_path, "print('ran')\n")
     done = gradiometer("run", *options, "train.py", cwd=tmp_path)
@@ -56,7 +58,9 @@ def test_a_watch_that_cannot_begin_leaves_the_script_alone(tmp_path: Path) -> No
 
 def test_an_import_of_torch_that_fails_is_the_scripts_affair(tmp_path: Path) -> None:
     script(tmp_path, "raise ImportError('no library')\n", "torch.py")
-    text = "for _ in range(2):\n    try:\n        import torch\n    except ImportError as error:\n        print(error)\n"
+    text = (
+        "for _ in range(2):\n    try:\n        import torch\n    except ImportError as error:\n        print(error)\n"
+    )
     script(tmp_path, text)
     ours = gradiometer("run", "train.py", cwd=tmp_path)
     assert (ours.returncode, ours.stdout) == (0, b"no library\nno library\n")

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from gradiometer.records import (
     STAT_INDEX,
     STATS,
@@ -85,7 +86,9 @@ class Net:
         rng = np.random.default_rng(plan.seed)
         out = 10 if plan.loss == "cross_entropy" else 1
         widths = [32] + [plan.width] * (plan.layers - 1) + [out]
-        self.w = [rng.normal(size=(a, b)) * math.sqrt(plan.sigma_w2 / a) for a, b in zip(widths, widths[1:], strict=False)]
+        self.w = [
+            rng.normal(size=(a, b)) * math.sqrt(plan.sigma_w2 / a) for a, b in zip(widths, widths[1:], strict=False)
+        ]
         self.b = [rng.normal(size=b) * math.sqrt(plan.sigma_b2) for b in widths[1:]]
         for i, value in plan.bias_after.items():
             self.b[i][:] = value
@@ -293,20 +296,29 @@ def train(plan: Plan) -> Run:
     return assemble(plan, network, sites, frames, np.array(curve), y)
 
 
-def assemble(plan: Plan, network: Network, sites: list[Site], frames: list[Frame], curve: np.ndarray, y: np.ndarray) -> Run:
+def assemble(
+    plan: Plan, network: Network, sites: list[Site], frames: list[Frame], curve: np.ndarray, y: np.ndarray
+) -> Run:
     k = plan.loss_factor if plan.scaled_levels else 1.0
     trivial = math.log(10) if plan.loss == "cross_entropy" else float(y.var())
     known = plan.known_level
     seen = LossSeen(
-        "net", plan.loss if known else "unknown", "mean", "", 10 if known and plan.loss == "cross_entropy" else 0,
-        plan.batch, k * trivial if known else None, 0.0 if known else None,
+        "net",
+        plan.loss if known else "unknown",
+        "mean",
+        "",
+        10 if known and plan.loss == "cross_entropy" else 0,
+        plan.batch,
+        k * trivial if known else None,
+        0.0 if known else None,
     )
     owned = () if plan.stale else tuple(p.name for p in network.params if p.owned)
     optimizer = OptimizerSeen(
-        "optimizer", {"adam": "Adam"}.get(plan.optimizer, "SGD"), {"lr": plan.lr}, {"net": owned} if owned else {},
+        "optimizer",
+        {"adam": "Adam"}.get(plan.optimizer, "SGD"),
+        {"lr": plan.lr},
+        {"net": owned} if owned else {},
         2 * plan.layers if plan.stale else 0,
     )
     info = RunInfo("synthetic", "finished", wall_s=1.0, overhead_s=0.005, calls_seen=40, calls_recorded=40)
-    return Run(
-        info, (network,), tuple(sites), tuple(frames), (seen,), (optimizer,), curves={"net": curve}
-    )
+    return Run(info, (network,), tuple(sites), tuple(frames), (seen,), (optimizer,), curves={"net": curve})

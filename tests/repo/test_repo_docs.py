@@ -20,6 +20,7 @@ import check_docs  # noqa: E402
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 MANUAL = "\n".join(p.read_text(encoding="utf-8") for p in PAGES)
+SCRIPT = re.compile(r"\s(?:\||&&|>|#)|;|\s-m\s+\S+|\S+\.py\b(?!:)")  # what follows is not ours to know
 WORD = re.compile(r"gradiometer +(?P<command>[a-z]+)(?P<rest>[^\n`]*)")
 
 
@@ -96,7 +97,7 @@ def unknown_words(text: str, known: dict[str, object]) -> list[str]:
         if command not in known:
             wrong.append(command)
             continue
-        own = re.split(r"\s(?:\||&&|>|#)|\S+\.py\b|;", match["rest"])[0]
+        own = SCRIPT.split(match["rest"])[0]
         wrong += [w for w in re.findall(r"(?<!\S)--?[a-z][a-z-]*", own) if w not in options_of(known[command])]
     return wrong
 
@@ -127,6 +128,8 @@ def test_the_manual_names_no_command_and_no_option_that_does_not_exist() -> None
     [
         ("gradiometer run --help", []),
         ("gradiometer run train.py --lr 0.1", []),  # the script's own option
+        ("gradiometer run -m package.train --lr 0.1", []),
+        ("gradiometer check nets.py:make --lr 0.1", ["--lr"]),
         ("gradiometer run --no-such-option train.py", ["--no-such-option"]),
         ("gradiometer cook train.py", ["cook"]),
     ],

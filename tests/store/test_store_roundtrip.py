@@ -51,7 +51,7 @@ FRAMES = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(st.lists(FRAMES, max_size=4), st.text(alphabet=st.characters(exclude_categories=())))
 def test_any_frames_come_back(frames: list[Frame], name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -237,3 +237,13 @@ def test_a_closed_file_is_one_plain_file(tmp_path: Path) -> None:
 def test_a_frame_of_another_width_is_refused(tmp_path: Path) -> None:
     with RunWriter(tmp_path / "a.gmr", RunInfo("a")) as writer, pytest.raises(UserError, match=r"values \(6, 3\)"):
         writer.put_frame(dataclasses.replace(frame(0), values=values(6)[:, :3]))
+
+
+@pytest.mark.parametrize("name", ["a b", "what?mode=memory", "100%41#", "é💡", "\udcff"])
+def test_any_file_name_will_do(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.gmr"
+    writer = write(path, full_run(), close=False)
+    assert len(open_run(path).frames) == 6
+    writer.close()
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert len(open_run(path).frames) == 6

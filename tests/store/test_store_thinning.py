@@ -30,7 +30,8 @@ def test_the_file_stays_below_its_cap_and_evenly_seen(tmp_path: Path) -> None:
     assert (tmp_path / "a.gmr").stat().st_size <= CAP_BYTES
     assert steps[:DENSE_FRAMES] == list(range(DENSE_FRAMES)) and steps[-1] == 399
     assert 25 < len(steps) < 70
-    assert max(np.diff(steps)) <= 32  # 400 steps, and never fewer than 20 frames of the middle
+    gaps = np.diff(steps[DENSE_FRAMES - 1 :])
+    assert gaps.max() <= 3 * gaps.mean()  # dropping every second one of all, time and again, leaves 300 steps unseen
     assert steps == sorted(steps)
 
 
@@ -62,8 +63,8 @@ def test_each_model_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
         ([], []),
         ([7], []),
         ([7, 8], [7]),
-        (list(range(16, 24)), [16, 19, 21, 23]),
-        ([0, 8, 16, 24, 25, 26, 27, 28, 29, 30, 31, 32], [0, 8, 16, 24, 26, 32]),  # the sparse old ones stay
+        (list(range(16, 24)), [16, 18, 21, 23]),
+        ([0, 8, 16, 24, 25, 26, 27, 28, 29, 30, 31, 32], [0, 8, 16, 26, 32]),  # the sparse old ones stay
     ],
 )
 def test_what_stays_of_the_middle(steps: list[int], kept: list[int]) -> None:

@@ -161,9 +161,14 @@ def test_the_edge_of_chaos_of_tanh() -> None:
 
 
 def test_fixed_points_by_plain_iteration() -> None:
-    for kind, sigma_w2, sigma_b2 in (("tanh", 1.7, 0.05), ("sigmoid", 4.0, 0.3), ("selu", 1.0, 0.0), ("gelu", 1.5, 0.2)):
+    for kind, sigma_w2, sigma_b2 in (
+        ("tanh", 1.7, 0.05),
+        ("sigmoid", 4.0, 0.3),
+        ("selu", 1.0, 0.0),
+        ("gelu", 1.5, 0.2),
+    ):
         act, q = activation(kind), 1.0
-        for _ in range(4000):
+        for _ in range(150):
             q = float(theory.variance_map(act, sigma_w2, sigma_b2, q))
         assert theory.variance_fixed_point(act, sigma_w2, sigma_b2) == pytest.approx(q, rel=1e-8)
 
@@ -343,10 +348,9 @@ def test_guilt_depends_on_the_bound() -> None:
 
 
 def test_max_gain_by_brute_force() -> None:
-    for kind in ("tanh", "sigmoid", "gelu", "softsign"):
-        act, best = activation(kind), 0.0
-        for sigma_w2 in np.linspace(0.1, 4, 14):
-            for sigma_b2 in (0.0, 0.01, 0.1, 0.3, 1.0, 3.0):
-                best = max(best, theory.rest(act, float(sigma_w2), sigma_b2).chi if sigma_w2 else 0.0)
-        assert best <= theory.max_gain(act) ** 2 * (1 + 1e-9)
-        assert best >= 0.9 * theory.max_gain(act) ** 2
+    for kind in ("tanh", "sigmoid", "gelu"):
+        act = activation(kind)
+        rests = [theory.rest(act, s, b, 9.0) for s in (1.0, 1.7, 1.9, 3.0, 4.0) for b in (0.0, 0.2, 0.5, 3.0)]
+        best = max(rest.chi for rest in rests if rest.q <= 100)
+        limit = theory.max_gain(act) ** 2
+        assert 0.9 * limit <= best <= limit * (1 + 1e-5), (kind, best, limit)

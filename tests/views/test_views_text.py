@@ -17,8 +17,8 @@ from views_build import Chain, diagnosis_of, run_of, sigmoid_chain, vanishing
 
 from gradiometer.records import STAT_INDEX, Diagnosis, Evidence, Finding, Network, NotCovered, Run, RunInfo, Site
 from gradiometer.views import Style, text_page, text_svg
-from gradiometer.views.signals import guilty_hops, pictures
 from gradiometer.views.rows import rows
+from gradiometer.views.signals import guilty_hops, pictures
 
 GOLDEN = Path(__file__).parent / "golden"
 PLAIN = Style(80, colour=False, unicode=True)
@@ -102,9 +102,7 @@ ROW = re.compile(r"^(\d+)(?:–(\d+))? +[█▏▎▍▌▋▊▉]+ +([−+]?[\d
 def shown_rows(page: str) -> list[tuple[int, float, float]]:
     """(hops, total, gain) of each row of a page with numbered layers, the loss's row left out."""
     found = [m for m in map(ROW.match, page.splitlines()) if m]
-    return [
-        (int(m[1]) - int(m[2]) + 1 if m[2] else 1, float(m[3].replace("−", "-")), float(m[4])) for m in found
-    ]
+    return [(int(m[1]) - int(m[2]) + 1 if m[2] else 1, float(m[3].replace("−", "-")), float(m[4])) for m in found]
 
 
 def arithmetic_holds(table: list[tuple[int, float, float]]) -> bool:
@@ -272,3 +270,5 @@ def test_svg_holds_the_page() -> None:
     assert picture.startswith("<svg")
     assert "VANISHING" in picture
     assert "██" in picture
+    outside = set(re.findall(r"https?://[^\"' )]+", picture))
+    assert outside == {"http://www.w3.org/2000/svg"}

@@ -146,7 +146,7 @@ def diagnosis_of(run: Run, *findings: Finding, **more: object) -> Diagnosis:
 def sigmoid_chain(n_hops: int = 19, **more: object) -> Chain:
     """The example of the design: twenty layers of sigmoids that keep 14 % of the error a hop."""
     wobble = 1 + 0.03 * np.cos(np.arange(n_hops))
-    needs = [29.0 * (1 / 0.139) ** i for i in range(n_hops + 1)]
+    needs = [29.0 * (1 / 0.139) ** min(i, 300) for i in range(n_hops + 1)]
     return Chain(list(0.58 * wobble), [0.24] * n_hops, needs=needs, **more)  # type: ignore[arg-type]
 
 

@@ -52,7 +52,10 @@ def run(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="The run file.  [default: ./gradiometer-runs/<script>-<time>-<pid>.gmr]"),
+        typer.Option(
+            metavar="PATH",
+            help="The run file (*.gmr), or a folder for it.  [default: ./gradiometer-runs/<script>-<time>-<pid>.gmr]",
+        ),
     ] = None,
     json: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the diagnosis as one JSON document, beside the page.")

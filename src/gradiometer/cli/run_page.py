@@ -39,8 +39,6 @@ def _kept(watch: LateWatch) -> str:
 
 def _told(plan: Plan, watch: LateWatch, outcome: ScriptOutcome, stream: TextIO) -> int:
     run = watch.end(outcome)
-    for warning in watch.session.warnings if watch.session is not None else ():
-        _say(warning, stream)
     if run is None or _is_untrained(watch):
         _say(_nothing(plan, watch), stream)
         return 0

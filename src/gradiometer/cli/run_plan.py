@@ -58,22 +58,24 @@ class Plan:
 
 
 def recording_path(out: Path | None, target: ScriptTarget) -> Path | None:
-    """The run file that ``--out`` means: a file that is not there yet, or a new one in a folder that is."""
+    """The run file that ``--out`` means: a file ``*.gmr`` that is not there yet, or a new one in a folder."""
     if out is None:
         return None
-    if out.is_dir():
-        return _in_folder(out, target)
-    if out.exists():
+    if out.exists() and not out.is_dir():
         refuse(f"--out {out} is there already, and a run is never written over. Name another file.")
-    above = next(p for p in out.absolute().parents if p.exists())
+    above = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         refuse(f"--out {out}: nothing may be written in {above}.")
-    return out.absolute()
+    return out.absolute() if out.suffix == ".gmr" and not out.is_dir() else _in_folder(out, target)
 
 
 def _in_folder(folder: Path, target: ScriptTarget) -> Path:
-    name = Path(target.name).stem if target.kind == "file" else target.name
-    return (folder / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.gmr").absolute()
+    return (folder / f"{run_name(target)}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.gmr").absolute()
+
+
+def run_name(target: ScriptTarget) -> str:
+    """What the run is called: the script's name without its ending, or the module's."""
+    return Path(target.name).stem if target.kind == "file" else target.name
 
 
 def _checked_json(json: str | None) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gradiometer.session.script import ScriptOutcome
 from gradiometer.session.script_torch import after_import
 
-from .run_plan import Plan
+from .run_plan import DEFAULT_BUDGET_SHARE, Plan, run_name
 
 if TYPE_CHECKING:
     from gradiometer.records import Run
@@ -53,8 +53,9 @@ class LateWatch:
         options = session.Options(
             out=plan.out,
             every=plan.every,
-            budget=plan.budget if plan.budget is not None else 0.01,
+            budget=plan.budget or DEFAULT_BUDGET_SHARE,
             steps=plan.steps,
+            name=run_name(plan.target),
             script=plan.target.name,
             argv=plan.target.args,
         )

@@ -66,6 +66,9 @@ def guilt_of(reading: Reading, index: int, window: Window) -> Guilt:
     acts = [p for p in hop.parts if p.role == "activation"]
     w, a = part_gain(reading, weights, window), part_gain(reading, acts, window)
     factor = _factor(hop, w, a)
+    rest = [p for p in hop.parts if p.role in ("pool", "other", "dropout")]
+    if part_gain(reading, rest, window) < min(x for x in (w, a, 1.0) if x == x):
+        factor = "other"  # neither weights nor activation: an average over positions, an operation without a law
     chosen = (acts if factor == "activation" else weights) or list(hop.parts)
     kind, args = (acts[0].kind, acts[0].args) if acts else ("", {})
     site = chosen[0].upper if chosen else hop.upper

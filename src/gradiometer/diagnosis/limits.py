@@ -36,7 +36,9 @@ ELASTICITY_SMALL = Limit(1e-2, "elasticity of every layer, where the loss has st
 UPDATE_RATIO_GROWS = Limit(100.0, "early / late update ratio; CS231n aims at 1e-3 in every layer")
 BLOW_UP = Limit(10.0, OURS)  # the last loss is so many times the first one and the trivial one
 TRIVIAL_SHARE = Limit(0.95, "share of the best constant prediction's loss")
-PARTLY_SHARE = Limit(0.80, OURS)  # below: it learns, a fade costs time and no more
+PARTLY_SHARE = Limit(0.80, OURS)  # the same where only the first loss is known to compare with
+STILL_FALLING = Limit(0.02, OURS)  # a fall of the loss between its third quarter and its end that counts
+GROWS_FROM_NOTHING = Limit(1.5, OURS)  # growth of a weight's norm over the first steps: initialised near zero
 LEARNED_SHARE = Limit(0.50, OURS)  # below: the network learns, and nothing of the signal is called broken
 UNITS_MATCH = Limit(5.0, OURS)  # first loss / trivial level outside [1/5, 5]: the two may be in different units
 LEVEL_MATCH = Limit(1.3, OURS)  # a last loss within [0.95, 1.3] of the trivial level sits on it
@@ -44,6 +46,8 @@ PATIENCE_STEPS = Limit(20, OURS)  # before so many steps a trivial loss says not
 COLLAPSE_STEPS = Limit(50, OURS)  # before so many steps depth alone is not blamed
 EARLY_STEPS = 10  # the dense first frames
 WINDOW_FRAMES = 10  # frames at the end over which medians are taken
+
+ACTIVATION_SPREAD = Limit(10.0, "SageMaker Debugger, PoorWeightInitialization: ratio 10")
 
 # units
 SATURATED_TANH = Limit(0.50, "share |tanh| > 0.97; theory 14 % at q = 2, 30 % at q = 4")

@@ -42,7 +42,7 @@ def _modules(reading: Reading) -> dict[str, str]:
 
 def _order(reading: Reading) -> dict[str, int]:
     """Place of every module that ran. Trunk position where there is one, else the place in the table of sites."""
-    ran = np.isfinite(reading.of("act_norm")).any(axis=0) if len(reading.steps) else np.zeros(0, dtype=bool)
+    ran = np.atleast_1d(np.isfinite(reading.of("act_norm")).any(axis=0))
     out: dict[str, int] = {}
     for i, site in enumerate(reading.run.sites(reading.model)):
         if site.kind == "output" and i < len(ran) and ran[i]:
@@ -62,5 +62,3 @@ def _row(reading: Reading, param: ParamSeen, owners: dict[str, str], order: dict
         gradient=bool((np.nan_to_num(raw) > 0).any() or (np.nan_to_num(used) > 0).any()),
         moved=bool((known > 0).any()) if known.size else None,
     )
-
-

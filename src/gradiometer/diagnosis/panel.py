@@ -9,7 +9,18 @@ from ..records import ALL_CAUSES, Diagnosis, Finding, Run, UserError
 from . import limits
 from .reading import Reading, readings
 from .reconcile import reconcile
-from .rules import blocked, dead, depth, exploding, non_finite, norm_explodes, output_constant, saturated, stale, vanishing
+from .rules import (
+    blocked,
+    dead,
+    depth,
+    exploding,
+    non_finite,
+    norm_explodes,
+    output_constant,
+    saturated,
+    stale,
+    vanishing,
+)
 
 Rule = Callable[[Reading], tuple[Finding, ...]]
 PANEL: tuple[tuple[Rule, tuple[str, ...]], ...] = (

@@ -71,18 +71,19 @@ class Reading:
         settled = dense & (self.steps >= 2)
         if settled.any():
             return settled
-        return dense if dense.any() else np.arange(len(self.steps)) == 0
+        return dense if dense.any() else np.asarray(np.arange(len(self.steps)) == 0)
 
     @cached_property
     def late(self) -> NDArray[np.bool_]:
         """The last frames [frame]."""
-        return np.arange(len(self.steps)) >= len(self.steps) - limits.WINDOW_FRAMES
+        return np.asarray(np.arange(len(self.steps)) >= len(self.steps) - limits.WINDOW_FRAMES)
 
     @cached_property
     def initial(self) -> NDArray[np.bool_]:
         """The first frame with an error on the trunk [frame]: the network before it has learned anything."""
         seen = np.flatnonzero((np.isfinite(self.error) & (self.error > 0)).any(axis=1))
-        return np.arange(len(self.steps)) == (seen[0] if seen.size else 0)
+        first = int(seen[0]) if seen.size else 0
+        return np.asarray(np.arange(len(self.steps)) == first)
 
     @cached_property
     def last_step(self) -> int:
@@ -135,29 +136,53 @@ class Reading:
         """
         owned = {p.name for p in self.network.params if p.owned and p.requires_grad}
         embeddings = {m.weight for m in self.network.modules if m.kind == "embedding"}
-        pairs = enumerate(self.profile.weights)
-        return tuple((i, w) for i, w in pairs if w in owned and w not in embeddings and w is not None)
+        pairs = enumerate(quantities.station_weights(self.network))
+        return tuple((i, w) for i, w in pairs if w is not None and w in owned and w not in embeddings)
 
-    def update_ratios(self, window: NDArray[np.bool_]) -> Array:
-        """Median ‖ΔW‖/‖W‖ of the trained trunk weights in a window, loss first, [weight]."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rows = [self.at("update_norm", w)[window] / self.at("weight_norm", w)[window] for _, w in self.trained_weights]
-        return np.array([quantities.median(np.where(np.isfinite(r), r, np.nan)) for r in rows])
+    @cached_property
+    def growing(self) -> frozenset[str]:
+        """Trained trunk weights that grow out of (nearly) nothing in the first steps: zero-initialised heads, branches.
+
+        Their relative step is huge and the error through them small, for a few steps and on purpose.
+        """
+        first = self.steps <= limits.EARLY_STEPS
+        out = []
+        for _, weight in self.trained_weights:
+            norm = self.at("weight_norm", weight)[first]
+            norm = norm[np.isfinite(norm)]
+            if norm.size and norm[-1] > limits.GROWS_FROM_NOTHING.value * norm[0]:
+                out.append(weight)
+        return frozenset(out)
 
     def early_late_ratio(self, window: NDArray[np.bool_]) -> float:
-        """Median update ratio of the third of layers nearest to the input / nearest to the loss; nan unknown."""
-        ratios = self.update_ratios(window)
-        ratios = ratios[np.isfinite(ratios)]
-        if len(ratios) < 2:
+        """Median relative step of the third of layers nearest to the input / nearest to the loss; nan unknown.
+
+        By ‖ΔW‖/‖W‖; where the optimizer follows the gradient's size also by ‖∇W‖/‖W‖, and the smaller of both, since
+        weight decay moves a layer that learns nothing.
+        """
+        ratios = [self._early_late("update_norm", window)]
+        if not self.equalises:
+            ratios.append(self._early_late("grad_norm_raw", window))
+        kept = [r for r in ratios if math.isfinite(r)]
+        return min(kept) if kept else math.nan
+
+    def _early_late(self, stat: str, window: NDArray[np.bool_]) -> float:
+        names = [w for _, w in self.trained_weights if w not in self.growing]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rows = [self.at(stat, w)[window] / self.at("weight_norm", w)[window] for w in names]
+        medians = [quantities.median(np.where(np.isfinite(r), r, np.nan)) for r in rows]
+        known = [m for m in medians if math.isfinite(m)]
+        if len(known) < 2:
             return math.nan
-        third = max(1, len(ratios) // 3)
-        late, early = float(np.median(ratios[:third])), float(np.median(ratios[-third:]))
+        third = max(1, len(known) // 3)
+        late, early = float(np.median(known[:third])), float(np.median(known[-third:]))
         return early / late if late > 0 else math.nan
 
     def weight_elasticity(self, window: NDArray[np.bool_]) -> Array:
         """Median elasticity ‖W‖‖∇W‖/L₊ of the trained trunk weights in a window, [weight]."""
         values = quantities.of(self.run, "elasticity", self.model)
-        return np.array([quantities.median(values[window, self.column[w]]) for _, w in self.trained_weights if w in self.column])
+        columns = [self.column[w] for _, w in self.trained_weights if w in self.column]
+        return np.array([quantities.median(values[window, c]) for c in columns])
 
     @cached_property
     def optimizer(self) -> OptimizerSeen | None:
@@ -218,25 +243,42 @@ class Reading:
         return math.log(seen.outputs) if seen.kind in CLASS_LOSSES and seen.outputs > 1 else math.nan
 
     @cached_property
+    def level_known(self) -> bool:
+        """True where the trivial level is known and in the units of the loss (a factor on the loss is not on it)."""
+        first, last, level = (x - self.floor for x in (self.first_loss, self.last_loss, self.trivial))
+        if not level > 0:
+            return False
+        match = limits.UNITS_MATCH.value
+        sits = limits.TRIVIAL_SHARE.value <= last / level <= limits.LEVEL_MATCH.value
+        return bool(sits or 1 / match <= first / level <= match)
+
+    @cached_property
     def trivial_share(self) -> float:
         """(last loss − floor) / (reference − floor): 1 is the best constant prediction, 0 the floor.
 
-        The reference is the trivial level; where that is unknown, or not in the units of the loss (a loss multiplied
-        by a number keeps its targets), it is the first loss. nan where there is no positive reference.
+        The reference is the trivial level; where that is unknown, the first loss. nan where neither is positive.
         """
         first, last = self.first_loss - self.floor, self.last_loss - self.floor
-        level = self.trivial - self.floor
-        if level > 0 and limits.TRIVIAL_SHARE.value <= last / level <= limits.LEVEL_MATCH.value:
-            return last / level
-        match = limits.UNITS_MATCH.value
-        if level > 0 and 1 / match <= first / level <= match:
-            return last / level
-        return last / first if first > 0 else math.nan
+        reference = self.trivial - self.floor if self.level_known else first
+        return last / reference if reference > 0 else math.nan
+
+    @property
+    def falling(self) -> bool:
+        """The loss still falls at the end: its last tenth lies below the half before by more than its noise."""
+        kept = self.losses[np.isfinite(self.losses)]
+        tail = max(5, len(kept) // 10)
+        before = kept[len(kept) // 2 : -tail]
+        if before.size < tail:
+            return False
+        noise = 2.0 * float(np.std(before - np.median(before))) / math.sqrt(tail)
+        fall = float(np.median(before)) - self.last_loss
+        return fall > max(noise, limits.STILL_FALLING.value * abs(float(np.median(before)) - self.floor))
 
     @property
     def stuck(self) -> bool:
-        """The loss had time to leave the trivial level and did not."""
-        return self.level == "trivial" and self.last_step >= limits.PATIENCE_STEPS.value
+        """The loss had time to leave the trivial level, did not, and is not on its way."""
+        waited = self.last_step >= limits.PATIENCE_STEPS.value
+        return self.level_known and self.level == "trivial" and waited and not self.falling
 
     @property
     def blows_up(self) -> bool:
@@ -265,7 +307,8 @@ class Reading:
         share = self.trivial_share
         if not math.isfinite(share):
             return "unknown"
-        if share >= limits.TRIVIAL_SHARE.value:
+        stays = limits.TRIVIAL_SHARE if self.level_known else limits.PARTLY_SHARE
+        if share >= stays.value:
             return "trivial"
         return "learned" if share < limits.LEARNED_SHARE.value else "partly"
 

@@ -18,9 +18,7 @@ def reconcile(found: Sequence[Finding]) -> tuple[Finding, ...]:
     if not rest:
         return tuple(wiring)
     root, explained = rest[0], rest[1:]
-    more = tuple(
-        Alternative(f.cause, f"explained by {root.cause}") for f in explained if f.cause != root.cause
-    )
+    more = tuple(Alternative(f.cause, f"explained by {root.cause}") for f in explained if f.cause != root.cause)
     kept = tuple(a for a in root.alternatives if a.cause not in {m.cause for m in more})
     return (*wiring, msgspec.structs.replace(root, alternatives=more + kept))
 

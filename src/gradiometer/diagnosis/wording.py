@@ -61,7 +61,7 @@ def unit_of(kind: str) -> str:
 
 
 def layer(label: str, site: str) -> str:
-    """"Layer 1" for a numbered layer, else the site in code marks."""
+    """ "Layer 1" for a numbered layer, else the site in code marks."""
     return f"Layer {label}" if label.isdigit() else f"`{site}`"
 
 
@@ -92,6 +92,8 @@ def dies_in(kind: str) -> str:
 def weights_too_small(hops: int, gain: float, forward: float) -> str:
     """The weights take the error, and the input where the forward signal shrinks as well."""
     kept = percent(gain) if gain >= 0.01 else number(gain)
+    if hops == 1:
+        return f"The weights of one hop are too small: it keeps {kept} of the error."
     tail = ", and the input is lost as well" if forward < 0.8 else ""
     return f"The weights are too small: each of {hops} hops keeps {kept} of the error{tail}."
 
@@ -103,7 +105,8 @@ def driven_flat(kind: str, share: float) -> str:
 
 def weights_too_large(growth_decades: float, hops: int, gain: float) -> str:
     """The weights multiply the error."""
-    return f"The weights are too large: the error grows {decades(growth_decades)} decades over {hops} hops, ×{gain:.2f} each."
+    grows = f"the error grows {decades(growth_decades)} decades over {hops} hops"
+    return f"The weights are too large: {grows}, ×{gain:.2f} each."
 
 
 def born_flat(kind: str, share: float) -> str:

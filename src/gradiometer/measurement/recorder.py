@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -52,6 +53,7 @@ class Recorder:
         self.compiled_seen = False
         self.skip_paths: tuple[str, ...] = ()
         self.adopting = True
+        self.foreign: set[int] = set()
         self._thread = threading.get_ident()
         self._stack: list[tuple[int, int]] = []
         self._generation = itertools.count(1)
@@ -69,8 +71,8 @@ class Recorder:
             return
         started = perf_counter()
         try:
-            if self.adopting and self.registry.entry(module) is None:
-                self.registry.adopt(module)
+            if self.adopting and id(module) not in self.foreign and self.registry.entry(module) is None:
+                self._adopt(module)
             self._stack.append((id(module), _sequence()))
         except Exception as error:
             self.fail(error)
@@ -88,13 +90,19 @@ class Recorder:
         self.hook_calls += 1
         try:
             entry = self.registry.entry(module)
-            if entry is None:
-                self.unknown_seen = True
-            else:
+            if entry is not None:
                 self._call(entry, module, (args, kwargs), output)
+            elif self.adopting and not self.full and id(module) not in self.foreign:
+                self.unknown_seen = True
         except Exception as error:
             self.fail(error)
         self.spent_s += perf_counter() - started
+
+    def _adopt(self, module: nn.Module) -> None:
+        """Watch a module's model; one without parameters (a loss) is looked at once and then left alone."""
+        if self.registry.adopt(module) is None:
+            self.foreign.add(id(module))
+            weakref.finalize(module, self.foreign.discard, id(module))
 
     def _call(self, entry: Entry, module: nn.Module, inputs: Any, output: Any) -> None:
         model = entry.model

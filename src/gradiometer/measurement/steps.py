@@ -97,7 +97,7 @@ class Steps:
         self.recorder.full = depth == "full"
         self.params_too = depth == "full" or (depth == "light" and self.cadence.every is None)
         self.recorder.epoch += 1
-        self.spent_at_open = spent
+        self.spent_at_open = self.recorder.spent_s
         self.on_depth(self.recorder.on)
 
     def backward_begins(self, loss: Tensor | None, scale: Tensor | None) -> None:
@@ -241,7 +241,6 @@ class Steps:
             self.loss_rows, self.scale_rows = [], []
 
     def _hand_over(self, model: WatchedModel, lr: float, now: float) -> None:
-        begun = perf_counter()
         own = model.touched_backwards
         losses = [(d, r) for b, d, r in self.loss_rows if b in own] or [(d, r) for _, d, r in self.loss_rows]
         draft = FrameDraft(
@@ -251,7 +250,7 @@ class Steps:
             rows={d: b.copy() for d, b in self.recorder.buffers.items() if b.used},
             lr=lr,
             step_s=now - self.last_step,
-            overhead_s=0.0,
+            overhead_s=self.recorder.spent_s - self.spent_at_open,
             full=self.recorder.full,
             losses=losses,
             scales=self.scale_rows[-1:],
@@ -259,8 +258,6 @@ class Steps:
             aliases=model.aliases,
         )
         model.pending, model.expected, model.aliases, model.touched_backwards = [], set(), [], set()
-        self.recorder.spent_s += perf_counter() - begun
-        draft.overhead_s = self.recorder.spent_s - self.spent_at_open
         if self.recorder.full:
             self.sink.network(model)
         self.sink.frame(draft)

@@ -41,11 +41,14 @@ ALL: tuple[Quantity, ...] = (
     Quantity(
         "error_decades", "decades", "log10(‖δ‖ / ‖δ head‖)", "DESIGN, profile", trunk.error_decades, "[frame, station]"
     ),
+    Quantity("theory_gain", "1", "√(n Var W · D2(q)), norms, skips", "mean field", trunk.theory_gain, "[frame, hop]"),
     Quantity(
-        "theory_gain", "1", "√(n Var W · D2(q)), norms, skips", "mean field", trunk.theory_gain, "[frame, hop]"
-    ),
-    Quantity(
-        "band_decades", "decades", "(3 √(κ Σ 1/n) + .05 L) / 2 ln 10", "Hanin, Nica 2018", trunk.band, "[frame, station]"
+        "band_decades",
+        "decades",
+        "(3 √(κ Σ 1/n) + .05 L) / 2 ln 10",
+        "Hanin, Nica 2018",
+        trunk.band,
+        "[frame, station]",
     ),
     Quantity("elasticity", "1", "‖x‖‖∂L/∂x‖ / L₊, ‖W‖‖∇W‖ / L₊", "DESIGN, elasticity", learning.elasticity),
     Quantity("update_ratio", "1/step", "‖ΔW‖ / ‖W‖", "CS231n", learning.update_ratio),
@@ -53,7 +56,9 @@ ALL: tuple[Quantity, ...] = (
     Quantity("saturated_share", "share", "units in the flat parts", "measured", _stat("act_saturated_share")),
     Quantity("dead_share", "share", "units ≤ 0 for the whole batch", "measured", _stat("act_dead_share")),
     Quantity("input_similarity", "1", "mean cosine of different inputs", "measured", _stat("act_similarity")),
-    Quantity("effective_rank", "share", "exp entropy of the Gram spectrum / examples", "measured", _stat("act_rank_share")),
+    Quantity(
+        "effective_rank", "share", "exp entropy of the Gram spectrum / examples", "measured", _stat("act_rank_share")
+    ),
 )
 REGISTRY: dict[str, Quantity] = {q.name: q for q in ALL}
 

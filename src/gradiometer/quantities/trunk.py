@@ -39,9 +39,7 @@ def gain_decades(run: Run, model: str | None = None) -> Array:
 def rms(run: Run, network: Network) -> Array:
     """√(E x²) at the stations, [frame, station]."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(
-            at_stations(run, "act_norm", network) / np.sqrt(at_stations(run, "act_numel", network))
-        )
+        return np.asarray(at_stations(run, "act_norm", network) / np.sqrt(at_stations(run, "act_numel", network)))
 
 
 def forward_gain(run: Run, model: str | None = None) -> Array:

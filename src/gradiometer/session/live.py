@@ -51,6 +51,7 @@ class Session:
         )
         self.steps = Steps(self.recorder, self.registry, Cadence(options.budget, options.every), sink)
         self.steps.limit, self.steps.stop = options.steps, StopTraining
+        self.recording.on_cost = self.steps.cadence.learn
         self.steps.writer_s = lambda: self.recording.busy_s
         self.tap = Tap(self.recorder, self.steps, self._fail)
         self.tap.on_loss = self._loss
@@ -105,8 +106,6 @@ class Session:
 
     def _frame(self, draft: FrameDraft) -> None:
         self.recording.put_draft(draft, draft.model.network)
-        if draft.full:
-            self.steps.cadence.learn(draft.overhead_s)
 
     def _describe(self, model: WatchedModel) -> None:
         now = model.describe(self.steps.owned())

@@ -28,6 +28,7 @@ class Recording:
         self.path = path
         self.info = info
         self.warn = warn
+        self.on_cost: Callable[[float], None] = lambda cost_s: None
         self.busy_s = 0.0
         self.writer: RunWriter | None = None
         self.refused = False
@@ -169,6 +170,8 @@ class Recording:
             frame.step_s,
             frame.values,
         )
+        if draft.full:
+            self.on_cost(frame.overhead_s)
         self._remember(frame)
         if network is not None and self.networks.get(network.name) != network:
             self.networks[network.name] = network

@@ -12,10 +12,10 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-from .script_ending import Ending, StopTraining, ending_of
+from .script_ending import Ending, ending_of
 from .script_main import ScriptRefusedError, load_file, load_module
 
-__all__ = ["ScriptOutcome", "ScriptTarget", "StopTraining", "run_script"]
+__all__ = ["ScriptOutcome", "ScriptTarget", "run_script"]
 
 OWN_THREADS = "gradiometer"
 """Threads whose name starts with this are ours: nobody waits for them."""

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal
 
+from .options import StopTraining
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as a shell reports it."""
 
 PACKAGE = __name__.partition(".")[0]
-
-
-class StopTraining(BaseException):
-    """Raised in the script's thread once enough optimizer steps were seen: the script ends cleanly, exit code 0."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from gradiometer.records import RunFileError
 
@@ -100,9 +99,8 @@ def _header(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def _connect(path: Path, options: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?{options}", uri=True, timeout=LOCK_S, isolation_level=None
-    )
+    address = f"{path.absolute().as_uri()}?{options}"
+    return sqlite3.connect(address, uri=True, timeout=LOCK_S, isolation_level=None)
 
 
 @contextmanager

@@ -41,7 +41,8 @@ def evenly_kept(steps: NDArray[np.int64]) -> NDArray[np.bool_]:
     wanted = len(steps) // 2
     if wanted:
         grid = np.linspace(steps[0], steps[-1], wanted)
-        keep[np.clip(np.searchsorted(steps, grid), 0, len(steps) - 1)] = True
+        halfway = (steps[1:] + steps[:-1]) / 2
+        keep[np.searchsorted(halfway, grid)] = True  # the frame nearest to each point of an even grid
     return keep
 
 

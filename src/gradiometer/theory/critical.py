@@ -10,11 +10,12 @@ from scipy.optimize import brentq
 
 from .activation import Activation
 from .maps import checked_power
-from .quadrature import SMALLEST_VARIANCE, FloatArray
+from .quadrature import FloatArray
 
 ROUNDING = 1e-10  # of σb² and of a slope: what twelve digits of D2 leave
 SEARCH_Q: FloatArray = np.geomspace(1e-8, 1e6, 561)  # [grid], 40 variances a decade
 REACHABLE_Q_MAX = 100.0  # rms 10: no standardised input and no sane layer drives pre-activations further
+ZOOMS = 4  # each narrows the best variance thirtyfold
 CRITICAL_MARGIN = 1e-6  # sup χ within this of 1 counts as critical: the supremum of tanh is a limit at q = 0
 
 
@@ -117,22 +118,32 @@ def double_critical(act: Activation) -> Critical | None:
 
 
 def max_gain(act: Activation, sigma_w2_max: float = 4.0, q_max: float = REACHABLE_Q_MAX) -> float:
-    """Best norm gain per hop that any fixed point with a bounded weight variance has.
+    """Best norm gain per hop at any stable fixed point that a bounded weight variance can have.
 
-    law: sup over 0 < q <= q_max of √(min(σw²max, q/M2(q)) D2(q)); q is a fixed point of some σb² >= 0 exactly while
-        σw² <= q/M2(q).
+    law: sup over 0 < q <= q_max of √(min(σw²max, q/M2(q), 1/M2'(q)) D2(q)); q is a fixed point of some σb² >= 0 exactly
+        while σw² <= q/M2(q), and a stable one while χ∥ = σw² M2'(q) <= 1.
     shapes, units: numbers; norm gain.
     at 0: σw²max = 0 gives 0.
-    at inf/nan: σw²max = inf leaves the fixed points as the only bound; nan for nan.
+    at inf/nan: σw²max = inf leaves the fixed points as the only bound; nan for nan; a negative bound is a UserError.
     source: maps of Poole 2016 and Schoenholz 2017.
     """
-    grid = np.geomspace(1e-8, q_max, 401)  # [grid]
-    allowed = np.minimum(checked_power("sigma_w2_max", sigma_w2_max), grid / act.m2(grid))
-    reached = allowed * act.d2(grid)
-    if act.offset == 0:  # the limit q -> 0+, where M2 = q · dM2/dq(0)
-        at_zero = min(sigma_w2_max, 1 / float(act.m2_slope(SMALLEST_VARIANCE))) * float(act.d2(0.0))
-        reached = np.append(reached, at_zero)
-    return float(np.sqrt(np.max(reached)))
+    bound = checked_power("sigma_w2_max", sigma_w2_max)
+
+    def reached(q: FloatArray) -> FloatArray:
+        allowed = np.minimum(np.minimum(bound, q / act.m2(q)), 1 / act.m2_slope(q))
+        return np.asarray(allowed * act.d2(q))
+
+    best, grid = 0.0, np.geomspace(SEARCH_Q[0], q_max, 201)  # [grid]
+    for _ in range(ZOOMS):  # the best point is often a corner where two bounds meet
+        gains2 = reached(grid)
+        at = int(np.argmax(gains2))
+        best = float(gains2[at])
+        if not np.isfinite(best):
+            return float("nan")
+        grid = np.geomspace(grid[max(at - 1, 0)], grid[min(at + 1, grid.size - 1)], 61)
+    if act.offset == 0:  # the limit q -> 0+, where q/M2 = 1/M2'
+        best = max(best, min(bound, 1 / float(act.m2_slope(0.0))) * float(act.d2(0.0)))
+    return float(np.sqrt(best))
 
 
 def critical_within(act: Activation, sigma_w2_max: float = 4.0, q_max: float = REACHABLE_Q_MAX) -> bool:
@@ -142,6 +153,7 @@ def critical_within(act: Activation, sigma_w2_max: float = 4.0, q_max: float = R
     shapes, units: numbers in, a truth out.
     at 0: σw²max = 0 gives False.
     at inf/nan: nan gives False.
-    source: as `max_gain`. Sigmoid, centred sigmoid and softplus fail at 4; softplus nears 1 only as q -> inf.
+    source: as `max_gain`: only rests with q <= q_max that attract count. Sigmoid, centred sigmoid and softplus fail
+        at 4; softplus nears 1 only as q -> inf.
     """
     return max_gain(act, sigma_w2_max, q_max) ** 2 >= 1 - CRITICAL_MARGIN

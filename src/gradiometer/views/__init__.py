@@ -5,7 +5,8 @@ from .html import html_page
 from .listing import LiveStatus, RunRow, live_line, runs_table
 from .signals import Pictures, pictures
 from .style import Style
-from .text import text_page, text_svg
+from .svg import text_svg
+from .text import text_page
 
 __all__ = [
     "Axis",

@@ -80,20 +80,33 @@ def runs_table(rows: Sequence[RunRow], style: Style | None = None) -> str:
             paragraph("No runs yet. Watch your script without changing it: gradiometer run train.py", style.columns),
             style,
         )
-    heads = ("run", "state", "verdict", "error", "needs", "loss", "coverage")
     cells = [_cells(row, style) for row in rows]
-    wide = [max(cell_len(c[i]) for c in [heads, *cells]) for i in range(len(heads))]
-    wide[2] = min(wide[2], 26)
-    rest = sum(wide[1:]) + 2 * (len(heads) - 1)
-    drop = len(heads)
-    while style.columns - rest < 16 and drop > 3:  # the last facts go first, the name never
-        drop -= 1
-        rest -= wide[drop] + 2
-    wide[0] = min(wide[0], style.columns - rest)
-    out = [_table_line(heads, wide, ["quiet"] * 7, drop, style)]
-    for row, cell in zip(rows, cells, strict=True):
-        out.append(_row_text(row, cell, wide, drop, style))
+    wide = _widths([_HEADS, *cells], style.columns)
+    out = [_table_line(_HEADS, wide, ["quiet"] * len(_HEADS))]
+    out += [_row_text(row, cell, wide, style) for row, cell in zip(rows, cells, strict=True)]
     return render(out, style)
+
+
+_HEADS = ("run", "state", "verdict", "error", "needs", "loss", "coverage")
+_NAME_LEAST, _VERDICT_MOST, _VERDICT_LEAST = 16, 26, 14
+
+
+def _widths(table: Sequence[Sequence[str]], columns: int) -> list[int]:
+    """Width of each column, 0 where it is left out: the last facts go first, name and verdict stay."""
+    wide = [max(cell_len(row[i]) for row in table) for i in range(len(_HEADS))]
+    wide[2] = min(wide[2], _VERDICT_MOST)
+    least = min(wide[0], _NAME_LEAST)
+    for gone in (6, 5, 4, 1, 3):
+        if _room(wide, columns) < least:
+            wide[gone] = 0
+    wide[2] = max(_VERDICT_LEAST, min(wide[2], wide[2] + _room(wide, columns) - least))
+    wide[0] = min(wide[0], _room(wide, columns))
+    return wide
+
+
+def _room(wide: Sequence[int], columns: int) -> int:
+    """What is left for the first column."""
+    return columns - sum(w + 2 for w in wide[1:] if w)
 
 
 def _cells(row: RunRow, style: Style) -> tuple[str, ...]:
@@ -114,22 +127,22 @@ def _cells(row: RunRow, style: Style) -> tuple[str, ...]:
     )
 
 
-def _row_text(row: RunRow, cells: tuple[str, ...], wide: list[int], drop: int, style: Style) -> Text:
+def _row_text(row: RunRow, cells: tuple[str, ...], wide: list[int], style: Style) -> Text:
+    ellipsis = style.glyphs.ellipsis
+    name = pad(fit(cells[0], wide[0], ellipsis, "right"), wide[0])
     if row.problem:
         words = f"  {style.glyphs.fail} cannot be read: {style.words(row.problem)}"
-        name = fit(cells[0], wide[0], style.glyphs.ellipsis, "right")
-        rest = fit(words, style.columns - wide[0], style.glyphs.ellipsis)
-        return line((pad(name, wide[0]), ""), (rest, "guilty"))
+        return line((name, ""), (fit(words, style.columns - wide[0], ellipsis), "guilty"))
     tone: Ink = "guilty" if row.failed else ("healthy" if row.verdict == "nothing found" else "")
-    inks: list[Ink] = ["", "quiet", tone, "error", "", "", "quiet"]
-    return _table_line(cells, wide, inks, drop, style)
+    rest = [name, *(fit(c, w, ellipsis) for c, w in zip(cells[1:], wide[1:], strict=True))]
+    return _table_line(rest, wide, ["", "quiet", tone, "error", "", "", "quiet"])
 
 
-def _table_line(cells: Sequence[str], wide: list[int], inks: Sequence[Ink], drop: int, style: Style) -> Text:
+def _table_line(cells: Sequence[str], wide: list[int], inks: Sequence[Ink]) -> Text:
     pieces: list[tuple[str, Ink]] = []
-    for i, (cell, width, tone) in enumerate(zip(cells[:drop], wide, inks, strict=False)):
-        text = fit(cell, width, style.glyphs.ellipsis, "right" if i == 0 else "left")
-        pieces.append((("  " if i else "") + pad(text, width, "left" if i < 3 else "right"), tone))
+    for i, (cell, width, tone) in enumerate(zip(cells, wide, inks, strict=True)):
+        if width:
+            pieces.append((("  " if i else "") + pad(cell, width, "left" if i < 3 else "right"), tone))
     return line(*pieces)
 
 
@@ -144,15 +157,15 @@ class LiveStatus:
 
 
 def live_line(status: LiveStatus, style: Style | None = None) -> str:
-    """One line without a line break: step, loss, error left at the input, learning time of the first layer."""
+    """One line without a line break: step, loss, change of the error on its way, learning time of the first layer."""
     style = style or Style()
     n = style.numbers
     facts = [f"step {n.count(status.step)}", f"loss {n.number(status.loss)}"]
     if not math.isnan(status.drop_decades):
         unit = " decades" if math.isfinite(status.drop_decades) else ""
-        facts.append(f"error at the input {n.decades(status.drop_decades)}{unit}")
+        facts.append(f"error {n.decades(status.drop_decades)}{unit}")
     if not math.isnan(status.learning_steps):
-        facts.append(f"first layer needs {n.quantity(status.learning_steps, 'steps')}")
+        facts.append(f"first layer {n.quantity(status.learning_steps, 'steps')}")
     return render(
         [line((fit(style.words(" · ".join(facts)), style.columns, style.glyphs.ellipsis), "quiet"))], style
     ).rstrip("\n")

@@ -151,9 +151,9 @@ class Numbers:
         """A learning time: ``29``, ``1 500``, ``5.3 × 10¹⁷``; ``never`` where nothing moves at all."""
         if math.isinf(value):
             return "never"
-        if math.isnan(value) or value >= 99_999.5:
-            return self.number(value) if math.isnan(value) else self.power(value)
-        return self._grouped(round(value)) if value >= 9.95 else self.number(float(f"{value:.1f}"))
+        if value >= 9_999.5:
+            return self.power(value)
+        return self._grouped(round(value)) if value >= 9.95 else self.number(float(f"{value:.2g}"))
 
     def duration(self, seconds: float) -> str:
         """Seconds in human words, two digits: ``3.3 ms``, ``12 min``, ``55 million years``."""
@@ -176,7 +176,9 @@ class Numbers:
             return f"{self.steps(value)} steps" if math.isfinite(value) else self.steps(value)
         if unit in ("", "ratio", "1", "gain", "factor"):
             return self.number(value)
-        return f"{self.number(value)} {unit}"
+        if unit == "step":
+            return f"step {self.number(value)}"
+        return f"{self.number(value)} {unit.removesuffix('s') if value == 1 else unit}"
 
     def text(self, text: str) -> str:
         """Words from elsewhere, without control characters and in the letters that this way of writing has."""

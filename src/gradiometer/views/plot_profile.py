@@ -13,6 +13,7 @@ from .text_profile import Scale, scale_of
 
 PROFILE_HEIGHT, PROFILE_TOP, PROFILE_BOTTOM = 520, 34, 74  # px
 LOSS_SHARE = 0.22  # of the height, for the bars of lost decades
+GROWTH_TOLD_DECADES = 0.05  # a hop that grows by less is told with the losses
 LABEL_APART = 34  # px between two end labels of two lines
 
 
@@ -50,7 +51,7 @@ def _axes(labels: list[str], scale: Scale, hops: Figure) -> Spec:
 
 def _notes(error: Figure, hops: Figure, limits: Sequence[float], scale: Scale) -> list[Spec]:
     paper: Spec = {"xref": "paper", "yref": "paper"}
-    grows = _loss_range(hops)[1] >= 0.3
+    grows = max((v for v in hops.series[-1].values if math.isfinite(v)), default=0.0) > GROWTH_TOLD_DECADES
     unit = "decades won in each hop (lost: below 0)" if grows else "decades lost in each hop"
     return [
         *rail(),
@@ -74,77 +75,60 @@ def _whole(scale: Scale, error: Figure) -> Scale:
 
 
 def _curve(series: Series, labels: list[str]) -> list[Spec]:
-    name, x = series.name, list(range(len(labels)))
-    widths = {"error": 2.6, "theory": 1.4}
-    out: list[Spec] = []
-    if series.low and any(h > v for h, v in zip(series.high, series.low, strict=True)):
-        edge = {
-            "x": x,
-            "mode": "lines",
-            "line": {"width": 0},
-            "hoverinfo": "skip",
-            "type": "scatter",
-            "connectgaps": False,
-        }
-        out += [
-            edge | {"y": known(series.low)},
-            edge | {"y": known(series.high), "fill": "tonexty", "fillcolor": "@band/.8"},
-        ]
-    line: Spec = {"color": f"@{series.role}", "width": widths.get(name, 1.8)}
+    name, colour = series.name, f"@{series.role}"
+    line: Spec = {"color": colour, "width": {"error": 2.6, "theory": 1.4}.get(name, 1.8)}
     if series.kind == "dashed":
         line["dash"] = "5px,4px"
-    dots = name == "error" and len(x) <= DOTS_MOST
-    out.append(
-        {
-            "type": "scatter",
-            "x": x,
-            "y": known(series.values),
-            "name": name,
-            "mode": "lines+markers" if dots else "lines",
-            "line": line,
-            "marker": {"size": 7, "color": f"@{series.role}", "line": {"width": 1.5, "color": "@paper"}},
-            "connectgaps": False,
-            "customdata": labels,
-            "hovertemplate": "%{customdata}: %{y:.3f}" if name == "error" else "%{y:.3f}",
-        }
-    )
-    return out
+    curve = {
+        "type": "scatter",
+        "x": list(range(len(labels))),
+        "y": known(series.values),
+        "name": name,
+        "mode": "lines+markers" if name == "error" and len(labels) <= DOTS_MOST else "lines",
+        "line": line,
+        "marker": {"size": 7, "color": colour, "line": {"width": 1.5, "color": "@paper"}},
+        "connectgaps": False,
+        "customdata": labels,
+        "hovertemplate": "%{customdata}: %{y:.3f}" if name == "error" else "%{y:.3f}",
+    }
+    return [*_band(series), curve]
+
+
+def _band(series: Series) -> list[Spec]:
+    """The tinted band of three standard errors, drawn under its line."""
+    if not any(h > v for h, v in zip(series.high, series.low, strict=True)):
+        return []
+    edge: Spec = {"type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    edge["x"] = list(range(len(series.low)))
+    fill = {"fill": "tonexty", "fillcolor": "@band/.8"}
+    return [edge | {"y": known(series.low)}, edge | fill | {"y": known(series.high)}]
 
 
 def _bars(hops: Figure) -> list[Spec]:
     """Decades of each hop, hanging from 0, by factor; the guiltiest factor of a guilty hop in ``guilty``."""
     factors = [s for s in hops.series if s.kind == "bar"]
-    total = next(s for s in hops.series if s.kind == "total")
+    splits = [[f.values[i] for f in factors if math.isfinite(f.values[i])] for i in range(len(hops.axes[0].labels))]
+    out = [_bar(series, splits, hops) for series in hops.series]
+    return [bar for bar in out if bar["x"]]
+
+
+def _bar(series: Series, splits: list[list[float]], hops: Figure) -> Spec:
+    """One factor of every hop; the hop's total stands only where it could not be split."""
     guilty, hollow = set(hops.places("guilty")), set(hops.places("hollow"))
-    out = []
-    for at, series in enumerate([*factors, total]):
-        x, y, colours, edges = [], [], [], []
-        for i, value in enumerate(series.values):
-            split = [f.values[i] for f in factors if math.isfinite(f.values[i])]
-            if not math.isfinite(value) or (series is total and split):
-                continue
-            worst = max(split, key=abs) if split else value
-            x.append(i + 0.5)
-            y.append(value)
-            colours.append("@paper" if i in hollow else _bar_colour(i in guilty, value == worst))
-            edges.append("@neutral" if i in hollow else colours[-1])
-        marker = {"color": colours, "line": {"color": edges, "width": 1}}
-        name = "hop" if series is total else escaped(series.name)
-        out.append(
-            {
-                "type": "bar",
-                "x": x,
-                "y": y,
-                "yaxis": "y2",
-                "name": name,
-                "marker": marker,
-                "hovertemplate": "%{y:.3f}",
-                "order": at,
-            }
-        )
-    for bar in out:
-        bar.pop("order")
-    return [b for b in out if b["x"]]
+    total = series.kind == "total"
+    at = [i for i, v in enumerate(series.values) if math.isfinite(v) and not (total and splits[i])]
+    worst = [not splits[i] or series.values[i] == max(splits[i], key=abs) for i in at]
+    inks = [_bar_colour(i in guilty, w) for i, w in zip(at, worst, strict=True)]
+    fills = ["@paper" if i in hollow else colour for i, colour in zip(at, inks, strict=True)]
+    return {
+        "type": "bar",
+        "x": [i + 0.5 for i in at],
+        "y": [series.values[i] for i in at],
+        "yaxis": "y2",
+        "name": "hop" if total else escaped(series.name),
+        "marker": {"color": fills, "line": {"color": inks, "width": 1}},
+        "hovertemplate": "%{y:.3f}",
+    }
 
 
 def _bar_colour(guilty: bool, worst: bool) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from .figures import Figure
 from .numbers import UNICODE
 from .plot import DOTS_MOST, Spec, axis, decade_ticks, escaped, known, layout_of, note, rail
+from .rows import apart
 from .text_profile import scale_of
 
 HUMAN_TIMES_S = (("a day", 86400.0), ("a year", 3.156e7), ("1 000 years", 3.156e10), ("a million years", 3.156e13))
@@ -27,7 +28,7 @@ def heat_chart(heat: Figure) -> Spec:
         "zmin": low,
         "zmax": high,
         "xgap": 0,
-        "ygap": 1,
+        "ygap": 1 if len(heat.series) <= DOTS_MOST else 0,
         "colorscale": [[0, "@error~.03"], [1, "@error~1"]],
         "colorbar": _colour_bar(low, high),
         "customdata": [[UNICODE.count(int(s)) for s in steps]] * len(heat.series),
@@ -36,7 +37,7 @@ def heat_chart(heat: Figure) -> Spec:
     kept = sorted({round(k * (len(steps) - 1) / 4) for k in range(5)}) if len(steps) else []
     layout = layout_of(
         rows_height(heat.axes[1].labels),
-        (44, 12, 44, 60),
+        (44, 12, 44, 68),
         xaxis=axis(showgrid=False, tickvals=kept, ticktext=[UNICODE.count(int(steps[k])) for k in kept])
         | _title("step, as recorded"),
         yaxis=_site_rows(heat.axes[1].labels),
@@ -67,7 +68,11 @@ def learning_chart(learning: Figure, pace_s: float, run_steps: int) -> Spec:
         "mode": "markers",
         "x": at,
         "y": list(range(len(values))),
-        "marker": {"size": 9, "color": colours, "symbol": ["x" if v == math.inf else "circle" for v in values]},
+        "marker": {
+            "size": 9 if len(values) <= DOTS_MOST else 5,
+            "color": colours,
+            "symbol": ["x" if v == math.inf else "circle" for v in values],
+        },
         "text": [UNICODE.steps(v) for v in values],
         "hovertemplate": "%{text} steps<extra></extra>",
     }
@@ -75,11 +80,11 @@ def learning_chart(learning: Figure, pace_s: float, run_steps: int) -> Spec:
     ticks = list(range(left, right + 1, max(1, math.ceil((right - left) / 7))))
     layout = layout_of(
         rows_height(labels),
-        (44, 12, 44, 60),
+        (44, 12, 44, 68),
         xaxis=axis(range=[left, right + 0.1 * (right - left)], tickvals=ticks, ticktext=[_ten(t) for t in ticks])
         | _title("steps"),
         yaxis=_site_rows(labels),
-        shapes=[_stem(left, v, i, colours[i]) for i, v in enumerate(at) if v is not None] + marks,
+        shapes=_stems(left, at, colours) + marks,
         annotations=words + _worst_name(values, at, colours, (left + right) / 2) + _loss_input(),
     )
     return {"traces": [dots], "layout": layout}
@@ -93,16 +98,25 @@ def _log_range(values: Sequence[float]) -> tuple[int, int]:
     return left, max(right + any(map(math.isinf, values)), left + 2)
 
 
-def _stem(left: float, right: float, row: int, colour: str) -> Spec:
-    line = {"color": colour + "/.45", "width": 1.2}
-    return {"type": "line", "x0": left, "x1": right, "y0": row, "y1": row, "line": line, "layer": "below"}
+def _stems(left: float, at: Sequence[float | None], colours: Sequence[str]) -> list[Spec]:
+    """A line from the edge to each dot; in a deep network only to the guilty ones."""
+    every = len(at) <= DOTS_MOST
+    out = []
+    for row, (right, colour) in enumerate(zip(at, colours, strict=True)):
+        if right is not None and (every or colour == "@guilty"):
+            line = {"color": colour + "/.45", "width": 1.2}
+            place = {"x0": left, "x1": right, "y0": row, "y1": row}
+            out.append({"type": "line", "line": line, "layer": "below"} | place)
+    return out
 
 
 def _worst_name(
     values: Sequence[float], at: Sequence[float | None], colours: Sequence[str], middle: float
 ) -> list[Spec]:
     """The number of the slowest layer, written beside its dot."""
-    worst = max((i for i in range(len(values)) if at[i] is not None), key=lambda i: values[i], default=None)
+    worst = max(
+        (i for i in range(len(values)) if at[i] is not None), key=lambda i: apart(values[i], values[0]), default=None
+    )
     if worst is None:
         return []
     x = at[worst] or 0.0
@@ -153,8 +167,13 @@ def time_chart(figure: Figure) -> Spec:
     }
     layout = layout_of(
         260,
-        (34, 60, 44, 44),
-        xaxis=axis(showgrid=False, tickvals=kept, ticktext=["t=" + steps[k] for k in kept]),
+        (34, 60, 44, 60),
+        xaxis=axis(
+            showgrid=False,
+            range=[-0.03 * len(steps), 1.02 * len(steps)],
+            tickvals=kept,
+            ticktext=["t=" + steps[k] for k in kept],
+        ),
         yaxis=axis(range=[scale.low, scale.high + 0.1]) | decade_ticks(scale.low, scale.high, scale.step),
         annotations=rail(),
     )
@@ -201,5 +220,5 @@ def _site_rows(labels: Sequence[str]) -> Spec:
 
 def _loss_input() -> list[Spec]:
     font = {"size": 12, "color": "@ink", "weight": 650}
-    at: Spec = {"xref": "paper", "yref": "paper", "xanchor": "right", "xshift": -8, "font": font}
+    at: Spec = {"xref": "paper", "yref": "paper", "xanchor": "right", "xshift": -22, "font": font}
     return [note(0, 1, "LOSS", yanchor="bottom", yshift=4, **at), note(0, 0, "INPUT", yanchor="top", yshift=-4, **at)]

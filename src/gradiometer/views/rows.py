@@ -22,7 +22,7 @@ class Row:
 
     total_decades: error left at the last one. gain: geometric mean of the hops into these stations, nan where one of
     them is unknown, 0 where one is exactly 0. factors_gain: the same for each factor, nan unless every hop has it.
-    learning_steps: the longest.
+    learning_steps: the one furthest from that of the loss's layer.
     """
 
     first: int
@@ -129,12 +129,19 @@ def _row(shown: Pictures, first: int, last: int) -> Row:
         total_decades=shown.profile.error_decades[last].item(),
         gain=_mean_gain(gains),
         factors_gain=means,
-        learning_steps=max(needs) if needs else math.nan,
+        learning_steps=max(needs, key=lambda v: apart(v, shown.learning.series[0].values[0]), default=math.nan),
         guilty=any(shown.hops.marked("guilty", i) for i in hops),
         hollow=any(shown.hops.marked("hollow", i) for i in hops),
         passage=", ".join(dict.fromkeys(kinds)),
         word=word,
     )
+
+
+def apart(steps: float, reference: float) -> float:
+    """How far a learning time is from another one, by factor; never is the furthest."""
+    if steps <= 0 or not math.isfinite(steps):
+        return math.inf
+    return abs(math.log(steps / reference)) if 0 < reference < math.inf else steps
 
 
 def _label(first: str, last: str) -> str:

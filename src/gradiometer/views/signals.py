@@ -119,16 +119,18 @@ def _words(run: Run, shown: Profile) -> list[Mark]:
     at = int(np.flatnonzero(run.steps(shown.model) == shown.step)[0])
     broken = run.of("err_nonfinite", shown.model)[at]
     missing = {n.site for n in run.not_covered}
-    out = []
-    for i, (site, column) in enumerate(zip(shown.stations, index, strict=True)):
-        value = shown.error_decades[i]
+    words = []
+    for site, column, value in zip(shown.stations, index, shown.error_decades, strict=True):
         if column >= 0 and broken[column] > 0:
-            out.append(Mark("word", i, i, "non-finite"))
+            words.append("non-finite")
         elif np.isneginf(value):
-            out.append(Mark("word", i, i, "zero"))
+            words.append("zero")
         elif np.isnan(value):
-            out.append(Mark("word", i, i, "not measured" if column < 0 or site in missing else "not reached"))
-    return out
+            words.append("not measured" if column < 0 or site in missing else "not reached")
+        else:
+            words.append("")
+    kinds = dict.fromkeys(w for w in words if w)
+    return [Mark("word", a, b, kind) for kind in kinds for a, b in _runs([i for i, w in enumerate(words) if w == kind])]
 
 
 def _role(role: str, kind: str, several: bool) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import shlex
 from pathlib import Path
 
-from rich.console import Console
 from rich.text import Text
 
 from gradiometer.quantities import profile
@@ -38,22 +36,6 @@ def text_page(run: Run, diagnosis: Diagnosis, style: Style | None = None) -> str
     """What a run says, for a terminal or a pipe, ending in a line break. No line is wider than the style's columns."""
     style = style or Style()
     return render(page_lines(run, diagnosis, style), style)
-
-
-def text_svg(run: Run, diagnosis: Diagnosis, style: Style | None = None) -> str:
-    """The same page as a picture of a terminal (SVG); fonts are named, not loaded from the page's own text."""
-    style = style or Style()
-    console = Console(
-        file=io.StringIO(),
-        record=True,
-        width=style.columns,
-        force_terminal=True,
-        color_system="truecolor",
-        no_color=False,
-    )
-    for one in page_lines(run, diagnosis, style):
-        console.print(one, highlight=False, markup=False, soft_wrap=True)
-    return console.export_svg(title=style.words(run.info.name) or "gradiometer")
 
 
 def page_lines(run: Run, diagnosis: Diagnosis, style: Style) -> list[Text]:

@@ -64,39 +64,44 @@ def _bare(unit: str) -> str:
 
 
 def _evidence(evidence: tuple[Evidence, ...], style: Style) -> list[Text]:
-    if not evidence:
-        return []
-    numbers = style.numbers
+    """A line for each quantity with a limit; below them where the limits come from, and what has none."""
+    judged = tuple(e for e in evidence if e.limit is not None or e.beyond)
+    out = _judged(judged, style) if judged else []
+    shown = [f"{e.quantity} {style.numbers.quantity(e.value, e.unit)}" for e in evidence if e not in judged]
+    if shown:
+        out += paragraph(style.words("measured as well  " + "; ".join(shown)), style.columns, "quiet")
+    return out
+
+
+def _judged(evidence: tuple[Evidence, ...], style: Style) -> list[Text]:
     sources = list(dict.fromkeys(e.limit_source for e in evidence if e.limit_source))
     letters = {source: _letter(i) for i, source in enumerate(sources)}
-    measured = [style.words(numbers.quantity(e.value, e.unit)) for e in evidence]
-    limits = ["" if e.limit is None else style.words(_limit(e, style)) for e in evidence]
+    measured = [style.words(style.numbers.quantity(e.value, e.unit)) for e in evidence]
+    limits = [style.words(_limit(e, style)) for e in evidence]
     wide_m = max(8, *(min(cell_len(m), 24) for m in measured))
     wide_l = max(5, *(min(cell_len(m), 16) for m in limits))
-    sign = max(len(style.glyphs.fail), len(style.glyphs.ok))
-    room = style.columns - sign - 1 - wide_m - wide_l - 7
+    sign = max(len(style.glyphs.fail), len(style.glyphs.ok)) + 1
+    room = style.columns - sign - wide_m - wide_l - 6
     names = [fit(style.words(e.quantity), room, style.glyphs.ellipsis) for e in evidence]
-    wide_q = min(room, max(40 if room >= 40 else 8, *(cell_len(n) for n in names)))
-    head = pad("evidence", sign + 1 + wide_q) + " " + pad("measured", wide_m, "right")
+    wide_q = min(room, max(40, *(cell_len(n) for n in names)))
+    head = pad("evidence", sign + wide_q) + " " + pad("measured", wide_m, "right")
     out = [line((head, "title"), ("  " + pad("limit", wide_l, "right"), "quiet"))]
     for e, name, value, limit in zip(evidence, names, measured, limits, strict=True):
-        glyph, ink = (style.glyphs.fail, "guilty") if e.beyond else (style.glyphs.ok, "healthy")
-        tone: Ink = "guilty" if ink == "guilty" else "healthy"
-        if e.limit is None and not e.beyond:
-            glyph, tone = " ", "quiet"
-        bold: Ink = "title" if e.beyond else ""
-        row = [(pad(glyph, sign + 1), tone), (pad(name, wide_q) + " ", ""), (pad(value, wide_m, "right"), bold)]
-        row += [("  " + pad(limit, wide_l, "right"), "quiet"), ("  " + letters.get(e.limit_source, ""), "quiet")]
+        glyph = style.glyphs.fail if e.beyond else style.glyphs.ok
+        row: list[tuple[str, Ink]] = [(pad(glyph, sign), "guilty" if e.beyond else "healthy")]
+        row += [(pad(name, wide_q) + " ", ""), (pad(value, wide_m, "right"), "title" if e.beyond else "")]
+        row += [("  " + pad(limit, wide_l, "right") + "  " + letters.get(e.limit_source, ""), "quiet")]
         out.append(line(*row))
     if sources:
-        legend = "; ".join(f"{letters[s]} {s}" for s in sources)
-        out += paragraph(style.words(f"limits: {legend}"), style.columns, "quiet", "")
+        legend = "; ".join(f"{letters[s]}: {s}" for s in sources)
+        out += paragraph(style.words(f"limits  {legend}"), style.columns, "quiet")
     return out
 
 
 def _limit(e: Evidence, style: Style) -> str:
     """The limit in the unit of its value; the word decades is not said twice."""
-    assert e.limit is not None
+    if e.limit is None:
+        return ""
     if e.unit == "decades":
         return style.numbers.decades(e.limit)
     if e.unit in ("share", "%"):

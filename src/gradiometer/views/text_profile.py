@@ -202,9 +202,8 @@ def theory_words(shown: Pictures, numbers: Numbers) -> str:
     if both:
         says = 10 ** float(np.mean(np.log10(theory[both])))
         seen = 10 ** float(np.mean(np.log10(measured[both])))
-        each = "" if len(hops) == 1 else " a hop"
         x = numbers.times
-        return f"theory says {x}{numbers.number(says)}, measured {x}{numbers.number(seen)}{each}"
+        return f"theory says {x}{numbers.number(says)}, measured {x}{numbers.number(seen)}"
     lawless = dict.fromkeys(p.kind for i in hops if np.isnan(theory[i]) for p in shown.network.hops[i].parts)
     return f"no theory for {', '.join(list(lawless)[:3])} here" if lawless else "no theory here"
 

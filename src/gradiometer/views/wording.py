@@ -16,6 +16,9 @@ from .signals import Pictures
 ENOUGH_COVERAGE = 0.95
 """Below this share of recorded calls, nothing is called healthy (as in ``Diagnosis.healthy``)."""
 
+LEAST_TOLD_S = 60.0
+"""Learning times are translated into human time from here: below, steps say enough."""
+
 Tone = Literal["fail", "warn", "healthy", "unknown"]
 
 
@@ -62,11 +65,14 @@ def nothing_measured(run: Run) -> bool:
     return not any(np.isfinite(f.values).any() for f in run.frames)
 
 
+_WHAT_TO_DO = "Watch a process in which a torch.nn.Module runs and backward() is called on its loss."
+
+
 def _nothing_sentence(run: Run) -> str:
     if not run.networks:
-        return "No network with parameters was seen to run, so there is no verdict."
+        return f"No network with parameters was seen to run, so there is no verdict. {_WHAT_TO_DO}"
     if not run.frames:
-        return "No backward pass was seen, so there is no error to follow and no verdict."
+        return f"No backward pass was seen, so there is no error to follow and no verdict. {_WHAT_TO_DO}"
     return "No recorded step holds a number, so there is no verdict."
 
 
@@ -140,10 +146,9 @@ def learning_words(run: Run, shown: Pictures, numbers: Numbers) -> str:
     ends = dict.fromkeys((known[0], known[-1]))
     words = [f"{station_words(shown, i)} {_needs(needs[i], numbers)}" for i in ends]
     last, pace = needs[known[-1]], pace_s(run, shown.profile.model)
-    human = (
-        f": {numbers.duration(last * pace)} at {numbers.duration(pace)} a step" if math.isfinite(last * pace) else ""
-    )
-    return ", ".join(words) + human
+    if not LEAST_TOLD_S <= last * pace < math.inf:
+        return ", ".join(words)
+    return f"{', '.join(words)}: {numbers.duration(last * pace)} at {numbers.duration(pace)} a step"
 
 
 def _needs(steps: float, numbers: Numbers) -> str:

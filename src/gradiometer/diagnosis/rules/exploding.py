@@ -8,7 +8,7 @@ from __future__ import annotations
 from ... import quantities
 from ...catalog import Context, cures_for
 from ...records import Alternative, Finding
-from .. import limits, proof, units, wording
+from .. import proof, units, wording
 from ..growth import Growth, growth
 from ..guilt import context_of, judge
 from ..reading import Reading
@@ -77,5 +77,3 @@ def _flat(reading: Reading) -> tuple[Finding, ...]:
             alternatives=(Alternative("activation-saturated", "they are flat before any step is taken"),),
         ),
     )
-
-

@@ -22,9 +22,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         return ()
     shares = units.saturated(reading)
     flat = tuple(
-        s
-        for s in shares
-        if s.last >= units.saturated_limit(s.kind).value and s.grown >= limits.SATURATED_GROWTH.value
+        s for s in shares if s.last >= units.saturated_limit(s.kind).value and s.grown >= limits.SATURATED_GROWTH.value
     )
     return (_finding(reading, flat),) if flat and 2 * len(flat) >= len(shares) else ()
 

@@ -1,7 +1,7 @@
 """Vanishing: the error fades over the trunk beyond its band, with a consequence, and without an exemption.
 
 Causes: init-too-small, activation-shrinks-error; activation-saturated where training drove the units flat, and
-init-too-large where they were flat from the first step.
+init-too-large where they were flat from the first step; lr-too-high where the first steps were too long.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .. import limits, units, wording
 from ..guilt import Verdict, Window, context_of, judge
 from ..reading import Reading
 
-CAUSES = ("init-too-small", "init-too-large", "activation-shrinks-error", "activation-saturated")
+CAUSES = ("init-too-small", "init-too-large", "activation-shrinks-error", "activation-saturated", "lr-too-high")
 RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
 
 
@@ -54,7 +54,8 @@ def fade(reading: Reading, window: Window) -> Fade | None:
 def _counts(reading: Reading, hop: int) -> bool:
     """A spine's ratio is no gain; where another loss joins, the error is made anew; time has its own rule."""
     seen = reading.network.hops[hop]
-    return not (seen.spine or seen.joins or any(p.role == "recurrent" for p in seen.parts))
+    grown = any(p.weight in reading.growing for p in seen.parts)  # near zero on purpose, for a few steps
+    return not (grown or seen.spine or seen.joins or any(p.role == "recurrent" for p in seen.parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,40 +68,39 @@ class Consequence:
     certain: bool
 
 
-def consequence(reading: Reading, window: Window) -> Consequence | None:
+def consequence(reading: Reading, seen: Fade) -> Consequence | None:
     """Learning times apart, or tiny elasticity or equalised steps while the loss stays trivial; None where none."""
-    ratio = reading.early_late_ratio(window)
-    elasticities = reading.weight_elasticity(window)[1:]  # the head learns the mean of the targets in any case
+    ratio = reading.early_late_ratio(seen.window)
+    elasticities = reading.weight_elasticity(seen.window)[1:]  # the head learns the mean of the targets in any case
     elasticities = elasticities[np.isfinite(elasticities)]
     largest = float(elasticities.max()) if elasticities.size else math.nan
-    apart = ratio < limits.UPDATE_RATIO_APART.value
-    stuck = reading.level == "trivial"
-    long = reading.last_step >= limits.COLLAPSE_STEPS.value
-    limit = limits.ELASTICITY_SMALL if long and stuck else limits.ELASTICITY_TINY
-    if apart or (stuck and largest < limit.value):
+    deep = seen.drop_decades <= limits.DROP_FAIL_DECADES.value
+    limit = limits.ELASTICITY_SMALL if deep else limits.ELASTICITY_TINY
+    stays = reading.level == "trivial"
+    if ratio < limits.UPDATE_RATIO_APART.value or (stays and reading.level_known and largest < limit.value):
         return Consequence(ratio, largest, limit, certain=True)
-    if stuck and reading.equalises:
-        return Consequence(ratio, largest, limit, certain=reading.last_step >= limits.PATIENCE_STEPS.value)
+    unknown = math.isnan(ratio) and math.isnan(largest)
+    if stays and deep and (reading.equalises or unknown):
+        return Consequence(ratio, largest, limit, certain=reading.stuck and reading.equalises)
     return None
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
     """The verdict of theory 5.2 on the first frames and on the last ones."""
-    if reading.level == "learned" or not len(reading.steps):
+    if not len(reading.steps) or (reading.level == "learned" and reading.level_known):
         return ()
     early, late = fade(reading, reading.early), fade(reading, reading.late)
     seen = early or late
-    if seen is None:
+    if seen is None or (late is None and reading.level != "trivial"):
         return ()
-    effect = consequence(reading, seen.window)
+    effect = consequence(reading, seen)
     verdict = judge(reading, seen.hops, seen.window)
     if effect is None or verdict is None:
         return ()
     cause = _cause(reading, verdict)
     if cause is None:
         return ()
-    severity = _severity(reading, seen, effect, late)
-    return (_finding(reading, cause, severity, (seen, effect, verdict)),)
+    return (_finding(reading, cause, _severity(reading, effect, late), (seen, effect, verdict)),)
 
 
 def _cause(reading: Reading, verdict: Verdict) -> str | None:
@@ -115,7 +115,9 @@ def _cause(reading: Reading, verdict: Verdict) -> str | None:
     first, last = _flat(reading, verdict)
     if first >= units.saturated_limit(verdict.kind).value:
         return "init-too-large"
-    return "activation-saturated" if last - first >= limits.SATURATED_GROWTH.value else None
+    if last - first < limits.SATURATED_GROWTH.value:
+        return None
+    return "lr-too-high" if reading.first_update_ratio > limits.UPDATE_RATIO_HIGH.value else "activation-saturated"
 
 
 def _flat(reading: Reading, verdict: Verdict) -> tuple[float, float]:
@@ -124,15 +126,13 @@ def _flat(reading: Reading, verdict: Verdict) -> tuple[float, float]:
     return units.middle([s.first for s in seen]), units.middle([s.last for s in seen])
 
 
-def _severity(reading: Reading, seen: Fade, effect: Consequence, late: Fade | None) -> Severity:
-    deep = seen.drop_decades <= limits.DROP_FAIL_DECADES.value
-    recovered = late is None or reading.level == "partly"
-    return "fail" if deep and effect.certain and not recovered else "warn"
+def _severity(reading: Reading, effect: Consequence, late: Fade | None) -> Severity:
+    """A failure: past ln 1000 to the end, with a certain consequence, in a network that stays at its trivial loss."""
+    deep = late is not None and late.drop_decades <= limits.DROP_FAIL_DECADES.value
+    return "fail" if deep and effect.certain and reading.level in ("trivial", "unknown") else "warn"
 
 
-def _finding(
-    reading: Reading, cause: str, severity: Severity, parts: tuple[Fade, Consequence, Verdict]
-) -> Finding:
+def _finding(reading: Reading, cause: str, severity: Severity, parts: tuple[Fade, Consequence, Verdict]) -> Finding:
     seen, effect, verdict = parts
     steps = reading.steps[seen.window]
     return Finding(
@@ -160,6 +160,8 @@ def _summary(reading: Reading, cause: str, seen: Fade, verdict: Verdict) -> str:
         return wording.weights_too_small(len(verdict.hops), verdict.gain, forward)
     if cause == "activation-saturated":
         return wording.join(wording.driven_flat(verdict.kind, _flat(reading, verdict)[1]), slowest, stays)
+    if cause == "lr-too-high":
+        return wording.step_kills(_flat(reading, verdict)[1], verdict.kind, reading.first_update_ratio)
     if cause == "init-too-large":
         return wording.join(wording.born_flat(verdict.kind, _flat(reading, verdict)[0]), stays)
     return wording.join(wording.dies_in(verdict.kind), slowest, stays)
@@ -197,7 +199,9 @@ def _evidence(reading: Reading, seen: Fade, effect: Consequence, verdict: Verdic
     if math.isfinite(effect.elasticity):
         tiny = effect.elasticity_limit
         below = effect.elasticity < tiny.value
-        out.append(Evidence("elasticity, largest of the layers", effect.elasticity, "1", tiny.value, tiny.source, below))
+        out.append(
+            Evidence("elasticity, largest of the layers", effect.elasticity, "1", tiny.value, tiny.source, below)
+        )
     return tuple(out) + _context_evidence(reading, seen, verdict)
 
 
@@ -209,6 +213,11 @@ def _context_evidence(reading: Reading, seen: Fade, verdict: Verdict) -> tuple[E
         out.append(Evidence("gain of the weights, median", weights, "1"))
     if math.isfinite(activation):
         out.append(Evidence(f"gain of the {verdict.kind}, median", activation, "1"))
+    spread = _spread(reading, seen.window)
+    if math.isfinite(spread):
+        limit = limits.ACTIVATION_SPREAD
+        name = "activation std over layers, max / min"
+        out.append(Evidence(name, spread, "1", limit.value, limit.source, spread > limit.value))
     forward = quantities.median(reading.forward_gains(seen.window)[list(seen.hops)])
     if math.isfinite(forward):
         out.append(Evidence("forward gain per hop, median", forward, "1"))
@@ -218,6 +227,14 @@ def _context_evidence(reading: Reading, seen: Fade, verdict: Verdict) -> tuple[E
         stuck = share >= limit.value
         out.append(Evidence("last loss / trivial loss", share, "1", limit.value, limit.source, stuck))
     return tuple(out)
+
+
+def _spread(reading: Reading, window: Window) -> float:
+    """Largest / smallest median standard deviation over the hidden stations; nan unknown."""
+    hidden = reading.network.stations[1:]
+    spreads = [quantities.median(reading.at("act_std", s)[window]) for s in hidden]
+    kept = [x for x in spreads if math.isfinite(x) and x > 0]
+    return max(kept) / min(kept) if len(kept) > 1 else math.nan
 
 
 def _alternatives(cause: str, verdict: Verdict) -> tuple[Alternative, ...]:
