@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ def chain_file(path: Path, gain: float, started: str = "2026-01-01T12:00:00+00:0
     weights = [f"{name}.weight" for name in stations]
     with RunWriter(path, info) as writer:
         params = tuple(ParamSeen(name, (WIDTH, WIDTH), requires_grad=True, owned=True) for name in weights)
-        hops = tuple(_hop(upper, lower) for upper, lower in zip(stations, stations[1:], strict=False))
+        hops = tuple(_hop(upper, lower) for upper, lower in pairwise(stations))
         writer.put_network(Network("model", "Sequential", params=params, hops=hops, stations=stations))
         writer.put_sites([*map(_site, outputs), *(Site("model", name, kind="param") for name in weights)])
         for step in STEPS:

@@ -5,40 +5,76 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from cli_runs import chain_file
-from cli_tools import environment, gradiometer
+from cli_tools import environment
 
+from gradiometer.cli import main
 from gradiometer.records import STATS
 
 VANISHES, KEEPS = 0.2, 1.0
+Call = Callable[..., "Done"]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs; the vanishing one is the newer."""
+    place = tmp_path_factory.mktemp("recorded")
+    chain_file(place / "healthy.gmr", KEEPS, "2026-01-01T12:00:00+00:00")
+    chain_file(place / "vanishing.gmr", VANISHES, "2026-01-02T12:00:00+00:00")
+    return place
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A working folder with two runs; the vanishing one is the newer."""
-    place = tmp_path / "gradiometer-runs"
-    place.mkdir()
-    chain_file(place / "healthy.gmr", KEEPS, "2026-01-01T12:00:00+00:00")
-    chain_file(place / "vanishing.gmr", VANISHES, "2026-01-02T12:00:00+00:00")
+def folder(tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with the two runs where runs lie."""
+    shutil.copytree(recorded, tmp_path / "gradiometer-runs")
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Calls the command line inside this process: without torch, nothing of it outlives a call."""
+
+    def gradiometer(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["gradiometer", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        told = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return Done(end.value.code, told.out, told.err)
+
+    return gradiometer
+
+
 @pytest.mark.parametrize("name", ["latest", "vanishing", "vanishing.gmr", "gradiometer-runs/vanishing.gmr"])
-def test_a_run_is_found_by_every_name(folder: Path, name: str) -> None:
-    done = gradiometer("diagnose", name, "--json", "-", cwd=folder)
+def test_a_run_is_found_by_every_name(folder: Path, call: Call, name: str) -> None:
+    done = call("diagnose", name, "--json", "-")
     assert done.returncode == 0, done.stderr
-    assert done.stderr == b""
+    assert done.stderr == ""
     document = json.loads(done.stdout)
     assert (document["schema"], document["run"]) == (1, "vanishing")
 
 
-def test_the_document_has_the_keys_of_schema_1(folder: Path) -> None:
-    assert gradiometer("diagnose", "latest", "--json", "d.json", cwd=folder).stdout == b""
+def test_the_document_has_the_keys_of_schema_1(folder: Path, call: Call) -> None:
+    assert call("diagnose", "latest", "--json", "d.json").stdout == ""
     document = json.loads((folder / "d.json").read_text(encoding="utf-8"))
     keys = {"schema", "run", "healthy", "coverage", "checked", "not_covered", "overhead_share", "findings"}
     assert keys <= set(document)
@@ -49,9 +85,9 @@ def test_the_document_has_the_keys_of_schema_1(folder: Path) -> None:
     assert parts <= set(finding)
 
 
-def test_the_exit_code_is_1_only_where_it_was_asked_for_and_a_finding_is_there(folder: Path) -> None:
+def test_the_exit_code_is_1_only_where_it_was_asked_for_and_a_finding_is_there(folder: Path, call: Call) -> None:
     codes = {
-        (run, *asked): gradiometer("diagnose", run, *asked, cwd=folder).returncode
+        (run, *asked): call("diagnose", run, *asked).returncode
         for run in ("vanishing", "healthy")
         for asked in ((), ("--fail-on", "fail"), ("--fail-on", "warn"))
     }
@@ -62,26 +98,27 @@ def test_the_exit_code_is_1_only_where_it_was_asked_for_and_a_finding_is_there(f
     assert set(codes.values()) == {0, 1}
 
 
-def test_an_accepted_finding_is_no_finding(folder: Path) -> None:
-    first = json.loads(gradiometer("diagnose", "latest", "--json", "-", cwd=folder).stdout)
+def test_an_accepted_finding_is_no_finding(folder: Path, call: Call) -> None:
+    first = json.loads(call("diagnose", "latest", "--json", "-").stdout)
     causes = {f["cause"] for f in first["findings"]}
     ignore = [word for cause in causes for word in ("--ignore", cause)]
-    done = gradiometer("diagnose", "latest", "--json", "-", "--fail-on", "warn", *ignore, cwd=folder)
+    done = call("diagnose", "latest", "--json", "-", "--fail-on", "warn", *ignore)
     assert done.returncode == 0
     assert json.loads(done.stdout)["findings"] == []
     assert json.loads(done.stdout)["accepted"]
 
 
-def test_pyproject_holds_what_a_team_has_decided(folder: Path) -> None:
+def test_pyproject_holds_what_a_team_has_decided(folder: Path, call: Call) -> None:
     (folder / "pyproject.toml").write_text("[tool.gradiometer]\nfail-on = 'fail'\n")
-    assert gradiometer("diagnose", "vanishing", cwd=folder).returncode == 1
+    assert call("diagnose", "vanishing").returncode == 1
     (folder / "pyproject.toml").write_text("[tool.gradiometer]\nout = 'elsewhere'\n")
-    assert gradiometer("diagnose", "vanishing", cwd=folder).returncode == 2  # its runs lie elsewhere
+    assert call("diagnose", "vanishing").returncode == 2  # its runs lie elsewhere
 
 
-def test_the_page_fits_a_pipe(folder: Path) -> None:
-    done = gradiometer("diagnose", "latest", cwd=folder)
-    text = done.stdout.decode("ascii")
+def test_the_page_fits_a_pipe(folder: Path, call: Call) -> None:
+    done = call("diagnose", "latest")
+    text = done.stdout
+    assert text.isascii()
     assert "VANISHING" in text
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
@@ -96,40 +133,41 @@ def test_the_page_fits_a_pipe(folder: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("command", ["diagnose", "report", "export"])
-def test_a_run_that_is_none(folder: Path, command: str, name: str, words: str) -> None:
+def test_a_run_that_is_none(folder: Path, call: Call, command: str, name: str, words: str) -> None:
     (folder / "text.gmr").write_text("no run at all, though its name says so")
     extra = ["-o", "x.csv"] if command == "export" else []
-    done = gradiometer(command, name, *extra, cwd=folder)
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.decode().startswith(f"gradiometer: {words}")
-    assert b"Traceback" not in done.stderr
+    done = call(command, name, *extra)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"gradiometer: {words}")
+    assert "Traceback" not in done.stderr
 
 
-def test_without_any_run_latest_says_how_to_get_one(tmp_path: Path) -> None:
-    done = gradiometer("diagnose", "latest", cwd=tmp_path)
+def test_without_any_run_latest_says_how_to_get_one(folder: Path, call: Call) -> None:
+    shutil.rmtree(folder / "gradiometer-runs")
+    done = call("diagnose", "latest")
     assert done.returncode == 2
-    assert b"There is no run in gradiometer-runs yet." in done.stderr
-    assert gradiometer("runs", cwd=tmp_path).returncode == 0  # an empty list is no error
-    assert json.loads(gradiometer("runs", "--json", "-", cwd=tmp_path).stdout) == []
+    assert "There is no run in gradiometer-runs yet." in done.stderr
+    assert call("runs").returncode == 0  # an empty list is no error
+    assert json.loads(call("runs", "--json", "-").stdout) == []
 
 
-def test_runs_lists_newest_first_and_a_damaged_file_is_a_row(folder: Path) -> None:
+def test_runs_lists_newest_first_and_a_damaged_file_is_a_row(folder: Path, call: Call) -> None:
     place = folder / "gradiometer-runs"
     (place / "broken.gmr").write_bytes((place / "healthy.gmr").read_bytes()[:3000])
     os.utime(place / "broken.gmr", (0, 0))
-    rows = json.loads(gradiometer("runs", "--json", "-", cwd=folder).stdout)
+    rows = json.loads(call("runs", "--json", "-").stdout)
     assert [Path(r["path"]).stem for r in rows] == ["vanishing", "healthy", "broken"]
     assert [r["failed"] for r in rows] == [True, False, False]
     assert [bool(r["problem"]) for r in rows] == [False, False, True]
-    table = gradiometer("runs", "gradiometer-runs", cwd=folder)
+    table = call("runs", "gradiometer-runs")
     assert table.returncode == 0
-    assert [name in table.stdout.decode() for name in ("vanishing", "healthy", "broken")] == [True] * 3
-    assert gradiometer("runs", "gone", cwd=folder).returncode == 2
+    assert [name in table.stdout for name in ("vanishing", "healthy", "broken")] == [True] * 3
+    assert call("runs", "gone").returncode == 2
 
 
-def test_export_writes_the_table(folder: Path) -> None:
-    done = gradiometer("export", "latest", "-o", "x.csv", cwd=folder)
-    assert (done.returncode, done.stdout) == (0, b"x.csv\n"), done.stderr
+def test_export_writes_the_table(folder: Path, call: Call) -> None:
+    done = call("export", "latest", "-o", "x.csv")
+    assert (done.returncode, done.stdout) == (0, "x.csv\n"), done.stderr
     with (folder / "x.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert set(STATS) <= set(rows[0])
@@ -137,17 +175,17 @@ def test_export_writes_the_table(folder: Path) -> None:
     assert first["20"] / first["22"] == pytest.approx(VANISHES)
 
 
-def test_export_writes_parquet(folder: Path) -> None:
+def test_export_writes_parquet(folder: Path, call: Call) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    assert gradiometer("export", "healthy", "-o", "x.parquet", cwd=folder).returncode == 0
+    assert call("export", "healthy", "-o", "x.parquet").returncode == 0
     assert set(STATS) <= set(parquet.read_table(folder / "x.parquet").column_names)
 
 
-def test_report_writes_one_page(folder: Path) -> None:
+def test_report_writes_one_page(folder: Path, call: Call) -> None:
     pytest.importorskip("plotly")
-    done = gradiometer("report", "latest", cwd=folder)
-    assert (done.returncode, done.stdout) == (0, b"gradiometer-runs/vanishing.html\n"), done.stderr
-    assert gradiometer("report", "latest", "-o", "r.html", cwd=folder).returncode == 0
+    done = call("report", "latest")
+    assert (done.returncode, done.stdout) == (0, "gradiometer-runs/vanishing.html\n"), done.stderr
+    assert call("report", "latest", "-o", "r.html").returncode == 0
     assert (folder / "r.html").read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")
 
 
@@ -164,12 +202,14 @@ def test_report_writes_one_page(folder: Path) -> None:
         (["runs", "--json", "gradiometer-runs"], "--json gradiometer-runs is a folder."),
     ],
 )
-def test_what_cannot_be_written_is_said_in_one_sentence(folder: Path, arguments: list[str], words: str) -> None:
+def test_what_cannot_be_written_is_said_in_one_sentence(
+    folder: Path, call: Call, arguments: list[str], words: str
+) -> None:
     (folder / "folder.csv").mkdir()
-    done = gradiometer(*arguments, cwd=folder)
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert done.stderr.decode().startswith(f"gradiometer: {words}")
-    assert done.stderr.count(b"\n") == 1
+    done = call(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"gradiometer: {words}")
+    assert done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [["runs"], ["diagnose", "latest"], ["diagnose", "latest", "--json", "-"]])

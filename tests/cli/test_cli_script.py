@@ -103,7 +103,7 @@ except ValueError:
         CHAINED,
         "x = 1\nif x\n    pass\n",
         "import nowhere_to_be_found\n",
-        "import sys\nsys.excepthook = lambda kind, error, tb: print('mine:', error, tb.tb_lineno)\nraise ValueError(1)\n",
+        "import sys\nsys.excepthook = lambda kind, error, tb: print('mine:', tb.tb_lineno)\nraise ValueError(1)\n",
         "import sys\ndef hook(*a):\n    raise KeyError('in the hook')\nsys.excepthook = hook\nraise ValueError(1)\n",
         "import sys\ndef hook(*a):\n    sys.exit(9)\nsys.excepthook = hook\nraise ValueError(1)\n",
         "import helper\n",

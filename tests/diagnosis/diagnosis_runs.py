@@ -6,8 +6,12 @@ Written apart from the package: only the records are shared. ``train(Plan(...))`
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
 
+import msgspec
 import numpy as np
 
 from gradiometer.records import (
@@ -62,7 +66,7 @@ class Plan:
     detach_at: int = -1  # the error stops below this layer
     stale: bool = False
     input_scale: float = 1.0
-    bias_after: dict[int, float] = field(default_factory=dict)
+    biases: tuple[tuple[int, float], ...] = ()  # (layer counted from the input, value of its biases)
     seed: int = 0
     batch: int = 64
     known_level: bool = True
@@ -86,11 +90,9 @@ class Net:
         rng = np.random.default_rng(plan.seed)
         out = 10 if plan.loss == "cross_entropy" else 1
         widths = [32] + [plan.width] * (plan.layers - 1) + [out]
-        self.w = [
-            rng.normal(size=(a, b)) * math.sqrt(plan.sigma_w2 / a) for a, b in zip(widths, widths[1:], strict=False)
-        ]
+        self.w = [rng.normal(size=(a, b)) * math.sqrt(plan.sigma_w2 / a) for a, b in pairwise(widths)]
         self.b = [rng.normal(size=b) * math.sqrt(plan.sigma_b2) for b in widths[1:]]
-        for i, value in plan.bias_after.items():
+        for i, value in plan.biases:
             self.b[i][:] = value
         if plan.zero_head:
             self.w[-1][:] = 0
@@ -212,7 +214,7 @@ def _hop(plan: Plan, net: Net, path: list[str], i: int) -> Hop:
     return Hop(path[i], path[i - 1], tuple(parts))
 
 
-def _activity(row: np.ndarray, x: np.ndarray, delta: np.ndarray | None) -> None:
+def _activity(row: np.ndarray, x: np.ndarray, delta: np.ndarray | None, rank: bool = False) -> None:
     def put(stat: str, value: float) -> None:
         row[STAT_INDEX[stat]] = value
 
@@ -229,7 +231,7 @@ def _activity(row: np.ndarray, x: np.ndarray, delta: np.ndarray | None) -> None:
         c = u @ u.T
         m = len(x)
         put("act_similarity", float((c.sum() - np.trace(c)) / (m * (m - 1))))
-        if np.isfinite(c).all():
+        if rank and np.isfinite(c).all():
             ev = np.clip(np.linalg.eigvalsh(c / m), 1e-300, None)
             put("act_rank_share", float(np.exp(-(ev / ev.sum() * np.log(ev / ev.sum())).sum()) / m))
         if delta is not None:
@@ -239,12 +241,12 @@ def _activity(row: np.ndarray, x: np.ndarray, delta: np.ndarray | None) -> None:
             put("err_nonfinite", float(not np.isfinite(delta).all()))
 
 
-def _rows(plan: Plan, net: Net, cache: list[dict], delta: np.ndarray, sites: list[Site]) -> np.ndarray:
+def _rows(plan: Plan, net: Net, cache: list[dict], sites: list[Site], rank: bool) -> np.ndarray:
     values = np.full((len(sites), len(STATS)), np.nan)
     index = {s.name: i for i, s in enumerate(sites)}
     per = 3 if plan.norm else 2
     for i, c in enumerate(cache):
-        _activity(values[index[str(i * per)]], c["z"], c.get("d_z"))
+        _activity(values[index[str(i * per)]], c["z"], c.get("d_z"), rank)
         if "a" not in c:
             continue
         if plan.norm:
@@ -273,6 +275,7 @@ def _param_rows(plan: Plan, values: np.ndarray, sites: list[Site], net: Net, gra
             row[STAT_INDEX["update_norm"]] = m
 
 
+@lru_cache(maxsize=64)
 def train(plan: Plan) -> Run:
     """Trains the plan's network and records it."""
     net = Net(plan)
@@ -287,7 +290,7 @@ def train(plan: Plan) -> Run:
             loss, delta = net.loss(cache[-1]["z"], y[rows])
             grads = net.backward(cache, delta)
             keep = step < 11 or step % plan.every == 0 or step == plan.steps - 1
-            values = _rows(plan, net, cache, delta, sites) if keep else None
+            values = _rows(plan, net, cache, sites, step % 20 == 0) if keep else None
             moved = net.step(grads)
             if values is not None:
                 _param_rows(plan, values, sites, net, grads, moved)
@@ -300,25 +303,42 @@ def assemble(
     plan: Plan, network: Network, sites: list[Site], frames: list[Frame], curve: np.ndarray, y: np.ndarray
 ) -> Run:
     k = plan.loss_factor if plan.scaled_levels else 1.0
-    trivial = math.log(10) if plan.loss == "cross_entropy" else float(y.var())
-    known = plan.known_level
-    seen = LossSeen(
-        "net",
-        plan.loss if known else "unknown",
-        "mean",
-        "",
-        10 if known and plan.loss == "cross_entropy" else 0,
-        plan.batch,
-        k * trivial if known else None,
-        0.0 if known else None,
-    )
+    classes = plan.loss == "cross_entropy"
+    trivial = math.log(10) if classes else float(y.var())
+    seen = LossSeen("net", plan.loss, "mean", "", 10 if classes else 0, plan.batch, k * trivial, 0.0)
+    if not plan.known_level:
+        seen = LossSeen("net")
     owned = () if plan.stale else tuple(p.name for p in network.params if p.owned)
-    optimizer = OptimizerSeen(
-        "optimizer",
-        {"adam": "Adam"}.get(plan.optimizer, "SGD"),
-        {"lr": plan.lr},
-        {"net": owned} if owned else {},
-        2 * plan.layers if plan.stale else 0,
-    )
+    cls = {"adam": "Adam"}.get(plan.optimizer, "SGD")
+    strangers = 2 * plan.layers if plan.stale else 0
+    optimizer = OptimizerSeen("optimizer", cls, {"lr": plan.lr}, {"net": owned} if owned else {}, strangers)
     info = RunInfo("synthetic", "finished", wall_s=1.0, overhead_s=0.005, calls_seen=40, calls_recorded=40)
     return Run(info, (network,), tuple(sites), tuple(frames), (seen,), (optimizer,), curves={"net": curve})
+
+
+def put(run: Run, site: str, stat: str, value: float | Callable[[int], float]) -> Run:
+    """The run with one statistic of one site replaced in every frame (or by a function of the frame's index)."""
+    column = next(i for i, s in enumerate(run.site_table) if s.name == site)
+    frames = []
+    for i, frame in enumerate(run.frames):
+        values = frame.values.copy()
+        values[column, STAT_INDEX[stat]] = value(i) if callable(value) else value
+        frames.append(replace(frame, values=values))
+    return replace(run, frames=tuple(frames))
+
+
+def rescaled(run: Run, factor: float) -> Run:
+    """The run as it would have been recorded with the loss multiplied and the steps equal (Adam, or lr divided)."""
+    stats = [STAT_INDEX[s] for s in STATS if s.startswith(("err_norm", "err_max", "err_in_norm", "grad_norm"))]
+    frames = []
+    for frame in run.frames:
+        values = frame.values.copy()
+        values[:, stats] *= factor
+        frames.append(replace(frame, values=values, loss=frame.loss * factor))
+    curves = {m: c * np.array([1.0, factor, 1.0]) for m, c in run.curves.items()}
+    return replace(run, frames=tuple(frames), curves=curves)
+
+
+def network(run: Run, **changes: object) -> Run:
+    """The run with its network changed."""
+    return replace(run, networks=(msgspec.structs.replace(run.networks[0], **changes),))

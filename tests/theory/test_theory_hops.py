@@ -51,14 +51,14 @@ INITS = [
 @pytest.mark.parametrize("row", INITS, ids=lambda row: "-".join(row[:2]))
 def test_what_common_initialisations_give(row: tuple[str, str, str, str, str]) -> None:
     init, kind, chi, gain, hops = row
-    outlook = theory.init_rest(activation(kind), init, 256)
+    outlook = theory.init_outlook(activation(kind), init, 256)
     assert near(outlook.chi, chi)
     assert near(outlook.gain, gain)
     assert outlook.hops_to_lose_1000 == math.inf if hops == "inf" else near(outlook.hops_to_lose_1000, hops)
 
 
 def test_the_gain_of_five_thirds_explodes_and_saturates() -> None:
-    outlook = theory.init_rest(TANH, "xavier", 256, 5 / 3)
+    outlook = theory.init_outlook(TANH, "xavier", 256, 5 / 3)
     assert near(outlook.chi, "1.2098")
     assert near(outlook.q, "1.18")
     assert near(100 * float(theory.saturation_probability(TANH, outlook.q)), "5.4")
@@ -77,7 +77,7 @@ def test_a_leaky_network_under_he_and_the_worst_default() -> None:
     leaky = activation("leaky_relu", negative_slope=0.2)
     assert theory.chi(leaky, 2.0, 1.0) == pytest.approx(1.04)
     for kind in ACTIVATION_KINDS:  # the default of torch lies in the ordered phase for every activation
-        assert theory.init_rest(activation(kind), "torch", 128).chi < 0.7
+        assert theory.init_outlook(activation(kind), "torch", 128).chi < 0.7
 
 
 def test_init_variances() -> None:

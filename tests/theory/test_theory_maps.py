@@ -323,7 +323,7 @@ def test_sigmoid_is_critical_only_at_tenfold_weights() -> None:
     assert point is not None
     assert math.sqrt(point.sigma_w2) == pytest.approx(10.149, abs=5.1e-4)
     for sigma_w, chi in ((1, ".0557"), (2, ".1716"), (4, ".3989"), (6, ".601"), (8, ".795")):
-        assert near(theory.rest(activation("sigmoid"), sigma_w**2).chi, chi)
+        assert near(theory.outlook(activation("sigmoid"), sigma_w**2).chi, chi)
 
 
 @pytest.mark.parametrize("kind", ACTIVATION_KINDS)
@@ -350,7 +350,7 @@ def test_guilt_depends_on_the_bound() -> None:
 def test_max_gain_by_brute_force() -> None:
     for kind in ("tanh", "sigmoid", "gelu"):
         act = activation(kind)
-        rests = [theory.rest(act, s, b, 9.0) for s in (1.0, 1.7, 1.9, 3.0, 4.0) for b in (0.0, 0.2, 0.5, 3.0)]
+        rests = [theory.outlook(act, s, b, 9.0) for s in (1.0, 1.7, 1.9, 3.0, 4.0) for b in (0.0, 0.2, 0.5, 3.0)]
         best = max(rest.chi for rest in rests if rest.q <= 100)
         limit = theory.max_gain(act) ** 2
         assert 0.9 * limit <= best <= limit * (1 + 1e-5), (kind, best, limit)

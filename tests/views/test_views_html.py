@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from views_build import Chain, diagnosis_of, run_of, sigmoid_chain, vanishing
@@ -73,7 +74,7 @@ def hostile() -> tuple[Run, Diagnosis]:
     return run, diagnosis_of(run, finding, note=HOSTILE)
 
 
-def charts_of(page: str) -> dict[str, dict[str, object]]:
+def charts_of(page: str) -> dict[str, dict[str, Any]]:
     found = re.search(r'<script type="application/json" id="charts">(.*?)</script>', page, re.S)
     assert found
     return json.loads(found[1])  # type: ignore[no-any-return]
@@ -128,6 +129,13 @@ def test_hostile_labels_are_escaped_for_plotly_too() -> None:
     chart = json.dumps([profile_chart(error, shown.hops, [0.8]), learning_chart(error, 0.1, 5)])
     assert "<img" not in chart
     assert "&lt;img" in chart
+
+
+def test_hostile_paths_are_escaped_on_the_whole_page() -> None:
+    run = run_of(Chain([0.5] * 3, [0.2] * 3, prefix=HOSTILE, numbered=False))
+    page = without_plotly(html_page(run, diagnosis_of(run)))
+    assert "<img" not in page
+    assert any("onerror=alert(1)" in str(label) for label in charts_of(page)["profile"]["layout"]["xaxis"]["ticktext"])
 
 
 def test_an_unescaped_name_would_be_found_out() -> None:

@@ -44,6 +44,12 @@ def test_no_runs_say_what_to_do() -> None:
     assert "gradiometer run" in runs_table([], PLAIN)
 
 
+def test_a_long_name_keeps_both_ends() -> None:
+    page = runs_table([RunRow("train-20261123-192942-23243.gmr", "finished", verdict="x" * 26)], Style(60, False, True))
+    assert "train-2" in page
+    assert "243.gmr" in page
+
+
 def test_live_line() -> None:
     told = live_line(LiveStatus(1500, 2.31, -16.3, 5.3e17), PLAIN)
     assert told == "step 1\u202f500 · loss 2.31 · error −16.3 decades · first layer 5.3 × 10¹⁷ steps"

@@ -220,9 +220,18 @@ def test_no_trunk_says_why() -> None:
     assert "two outputs without a common site" in page
 
 
+def test_long_paths_keep_their_end_and_are_no_layer_numbers() -> None:
+    run = run_of(Chain([0.9] * 20, [0.9] * 20, prefix="encoder_of_the_first_stage_", numbered=False))
+    page = text_page(run, diagnosis_of(run), PLAIN)
+    assert any(shown.startswith("…") and "_first_stage_0 " in shown for shown in page.splitlines())
+    assert "_stage_38–32 " in page  # both ends of a stretch
+    assert "layer 1" not in page
+    assert "From the loss to encoder_of_the_first_stage_0" in " ".join(page.split())
+
+
 @given(
     gains=st.lists(st.tuples(st.floats(1e-12, 1e6), st.floats(1e-12, 1e6)), min_size=1, max_size=40),
-    prefix=st.sampled_from(["", "model.", "网络.编码器.", "a" * 70 + ".", "x\x1b[31m.", "é́."]),
+    prefix=st.sampled_from(["", "model.", "网络.编码器", "a" * 70 + ".", "a" * 70, "x\x1b[31m", "é́."]),
     states=st.dictionaries(st.integers(1, 40), st.sampled_from(["nan", "zero", "inf"]), max_size=4),
     marks=st.tuples(st.frozensets(st.integers(0, 39), max_size=5), st.frozensets(st.integers(0, 39), max_size=5)),
     style=st.builds(Style, st.integers(40, 150), st.booleans(), st.booleans()),
@@ -236,7 +245,7 @@ def test_no_line_is_wider_than_the_page(
     style: Style,
 ) -> None:
     weights, slopes = ([g[i] for g in gains] for i in (0, 1))
-    chain = Chain(weights, slopes, prefix=prefix, missing=states, skip=marks[0], spine=marks[1])
+    chain = Chain(weights, slopes, prefix=prefix, missing=states, skip=marks[0], spine=marks[1], numbered="e" in prefix)
     run = run_of(chain, problems=("长" * 90,), name=prefix * 3)
     diagnosis = diagnosis_of(run, vanishing(chain), replaced(vanishing(chain), severity="warn", summary="很" * 99))
     page = text_page(run, diagnosis, style)

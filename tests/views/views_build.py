@@ -45,6 +45,7 @@ class Chain:
     missing: dict[int, str] = field(default_factory=dict)  # station -> "nan" | "zero" | "inf"
     skip: frozenset[int] = frozenset()
     spine: frozenset[int] = frozenset()
+    numbered: bool = True  # stations are layers of weights: labels are numbers, not paths
 
     def paths(self) -> list[str]:
         """Path of each station's layer, loss first: even numbers as in a Sequential."""
@@ -69,11 +70,10 @@ class Chain:
                 )
             hops.append(Hop(upper, lower, parts, skip=i in self.skip, spine=i in self.spine))
         params = tuple(ParamSeen(p + ".weight", (64, 64), True, True) for p in paths)
-        return Network(self.name, "MLP", tuple(modules), params, tuple(hops), tuple(paths))
+        return Network(self.name, "MLP", tuple(modules) if self.numbered else (), params, tuple(hops), tuple(paths))
 
     def _act(self, lower: str) -> str:
-        head, _, number = lower.rpartition(".")
-        return f"{head}.{int(number) + 1}" if head else str(int(number) + 1)
+        return f"{self.prefix}{int(lower.removeprefix(self.prefix)) + 1}"
 
     def sites(self) -> list[Site]:
         paths = self.paths()

@@ -44,11 +44,26 @@ def _told(plan: Plan, watch: LateWatch, outcome: ScriptOutcome, stream: TextIO) 
         return 0
     from gradiometer.diagnosis import diagnose
 
+    run = _as_recorded(run, watch)
     diagnosis = diagnose(run, plan.ignore)
     _put(_page(run, diagnosis, plan, stream), stream)
     if plan.json is not None:
         _document(diagnosis, plan.json, stream)
     return FINDING if is_asked_failure(diagnosis, plan.fail_on) else 0
+
+
+def _as_recorded(run: Run, watch: LateWatch) -> Run:
+    """The run as its file has it, so that the page names the file and says what ``diagnose`` will say of it later."""
+    from gradiometer.records import GradiometerError
+    from gradiometer.store import open_run
+
+    path = watch.session.path if watch.session is not None else None
+    if path is None:
+        return run
+    try:
+        return open_run(path)
+    except GradiometerError:  # a full disk: the memory still has it
+        return run
 
 
 def _is_untrained(watch: LateWatch) -> bool:

@@ -45,13 +45,14 @@ def growth(reading: Reading) -> Growth | None:
         return None
     ratio = reading.early_late_ratio(reading.initial)
     apart = ratio > limits.UPDATE_RATIO_GROWS.value and reading.level != "partly"
+    far = total >= limits.GROWTH_FAIL_DECADES.value
     return Growth(
         decades=total,
         gain=gain,
         hops=tuple(int(i) for i in np.flatnonzero(known & (gains > per_hop))),
         normalised=normalised,
         consequence=apart or reading.level == "trivial" or reading.blows_up,
-        certain=reading.stuck or reading.blows_up or (apart and total >= limits.GROWTH_FAIL_DECADES.value),
+        certain=reading.stuck or reading.blows_up or (far and (apart or reading.waited_in_vain)),
         evidence=_evidence(total, gain, ratio),
     )
 

@@ -59,7 +59,6 @@ DEAD_ZEROS = Limit(0.70, "40 % dead and the rest half on: 0.4 + 0.6 / 2")
 DEAD_GROWTH = Limit(0.10, OURS)
 DEAD_ALL = Limit(0.999, "no unit fires")
 SIMILARITY_COLLAPSE = Limit(0.99, "cosine of different inputs near the loss, c-map")
-RANK_COLLAPSE = Limit(0.05, "effective rank / examples")
 COLLAPSE_HOPS = Limit(10, OURS)
 BLOCKED_TRUNK_SHARE = Limit(0.8, OURS)  # so much of the trunk trains, and the head does not
 

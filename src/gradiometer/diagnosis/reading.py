@@ -275,10 +275,14 @@ class Reading:
         return fall > max(noise, limits.STILL_FALLING.value * abs(float(np.median(before)) - self.floor))
 
     @property
+    def waited_in_vain(self) -> bool:
+        """The loss had time to leave the trivial level and did not; it may be on its way from above."""
+        return self.level_known and self.level == "trivial" and self.last_step >= limits.PATIENCE_STEPS.value
+
+    @property
     def stuck(self) -> bool:
         """The loss had time to leave the trivial level, did not, and is not on its way."""
-        waited = self.last_step >= limits.PATIENCE_STEPS.value
-        return self.level_known and self.level == "trivial" and waited and not self.falling
+        return self.waited_in_vain and not self.falling
 
     @property
     def blows_up(self) -> bool:

@@ -49,16 +49,27 @@ class FrameDraft:
 
 
 class _Host:
-    """Per-row statistics of one device's rows."""
+    """Statistics of one device's rows, each as a vector [row]; shares and moments over the filled part of the sample."""
 
     def __init__(self, rows: HostRows) -> None:
         self.norm = rows.norm
         self.sample = rows.sample
+        self.count = rows.count
         self.gram = rows.gram
+        n = np.maximum(rows.count, 1)
+        x = rows.sample
+        with np.errstate(all="ignore"):
+            size = np.abs(x)
+            self.finite = np.isfinite(x).all(axis=1) & (rows.count > 0)
+            self.mean = x.sum(axis=1) / n
+            self.square = np.square(x).sum(axis=1) / n
+            self.max = size.max(axis=1, initial=0.0)
+            self.nonzero = (x != 0).sum(axis=1)
+            self.zero_share = 1.0 - self.nonzero / n
+            self.underflow_share = (self.nonzero - (size >= UNDERFLOW).sum(axis=1)) / n
 
     def values(self, row: int) -> NDArray[np.float64]:
-        x = self.sample[row]
-        return x[~np.isnan(x)] if np.isnan(x[-1]) else x
+        return self.sample[row, : self.count[row]]
 
 
 def finish(draft: FrameDraft) -> Frame:
@@ -137,21 +148,18 @@ def _statistics(
     if stat == "epsilon":
         return {"epsilon_ratio": float(at.norm[slot.row])}
     norm, estimated = _combined_norm(model, members, host)
-    x = np.concatenate([host[s.device].values(s.row) for _, s in members])
     if stat in _PARAM:
-        return _parameter(stat, norm / scale if stat == "grad_raw" else norm, x)
+        return _parameter(stat, norm / scale if stat == "grad_raw" else norm, at, slot.row)
     if stat == "act":
-        return _activation(norm, slot, members, x)
-    bad = float(not math.isfinite(norm))
+        return _activation(norm, members, host)
     if stat == "err_in":
         return {"err_in_norm": norm / scale}
-    small = (np.abs(x) < UNDERFLOW) & (x != 0)
     return {
         "err_norm": norm / scale,
-        "err_max": float(np.max(np.abs(x))) / scale if x.size else math.nan,
-        "err_zero_share": float(np.mean(x == 0)) if x.size else math.nan,
-        "err_underflow_share": float(np.mean(small)) if x.size else math.nan,
-        "err_nonfinite": bad,
+        "err_max": max(float(host[s.device].max[s.row]) for _, s in members) / scale,
+        "err_zero_share": _mean([float(host[s.device].zero_share[s.row]) for _, s in members]),
+        "err_underflow_share": _mean([float(host[s.device].underflow_share[s.row]) for _, s in members]),
+        "err_nonfinite": float(not math.isfinite(norm)),
         "err_estimated": float(estimated),
     }
 
@@ -163,54 +171,63 @@ def _combined_norm(
     norms: dict[int, list[float]] = defaultdict(list)
     estimated = False
     for micro, s in members:
-        norm = float(host[s.device].norm[s.row])
-        if not TRUSTED[0] <= norm <= TRUSTED[1] and s.path not in model.wide:
-            x = host[s.device].values(s.row)
-            finite = x.size > 0 and bool(np.isfinite(x).all())
-            if finite and (x != 0).any() and not math.isnan(norm):
-                norm = float(np.sqrt(np.mean(np.square(x)) * s.numel))
+        at = host[s.device]
+        norm = float(at.norm[s.row])
+        if not TRUSTED[0] <= norm <= TRUSTED[1] and s.path not in model.wide and at.finite[s.row]:
+            if at.nonzero[s.row] and not math.isnan(norm):
+                norm = math.sqrt(float(at.square[s.row]) * s.numel)
                 estimated = True
-            if finite and norm != 0.0:
+            if norm != 0.0:
                 model.wide.add(s.path)
         norms[micro].append(norm)
+    if len(members) == 1:
+        return norms[members[0][0]][0], estimated
     per_micro = [math.hypot(*values) for values in norms.values()]
     return math.hypot(*per_micro) / math.sqrt(len(per_micro)), estimated
 
 
-def _activation(norm: float, slot: Slot, members: list[tuple[int, Slot]], x: NDArray[np.float64]) -> dict[str, float]:
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _activation(norm: float, members: list[tuple[int, Slot]], host: dict[torch.device, _Host]) -> dict[str, float]:
     micros = len({m for m, _ in members})
     out = {
         "act_norm": norm,
         "act_numel": sum(s.numel for _, s in members) / micros,
         "act_nonfinite": float(not math.isfinite(norm)),
     }
-    if not x.size or not np.isfinite(x).all():
+    if not all(host[s.device].finite[s.row] for _, s in members):
         return out
-    out["act_mean"] = float(x.mean())
-    out["act_std"] = float(x.std())
-    out["act_max"] = float(np.abs(x).max())
-    out["act_zero_share"] = float(np.mean(x == 0))
-    if slot.op in SATURATED:
-        low, high = SATURATED[slot.op]
+    mean = _mean([float(host[s.device].mean[s.row]) for _, s in members])
+    square = _mean([float(host[s.device].square[s.row]) for _, s in members])
+    out["act_mean"] = mean
+    out["act_std"] = math.sqrt(max(square - mean * mean, 0.0))
+    out["act_max"] = max(float(host[s.device].max[s.row]) for _, s in members)
+    out["act_zero_share"] = _mean([float(host[s.device].zero_share[s.row]) for _, s in members])
+    op = members[0][1].op
+    if op in SATURATED:
+        low, high = SATURATED[op]
+        x = np.concatenate([host[s.device].values(s.row) for _, s in members])
         out["act_saturated_share"] = float(np.mean((x <= low) | (x >= high)))
     return out
 
 
-def _parameter(stat: str, norm: float, x: NDArray[np.float64]) -> dict[str, float]:
+def _parameter(stat: str, norm: float, at: _Host, row: int) -> dict[str, float]:
     out = {_PARAM[stat]: norm}
     if stat == "weight":
-        out["weight_mean"] = float(x.mean()) if x.size else math.nan
         out["weight_nonfinite"] = float(not math.isfinite(norm))
+        if at.count[row]:
+            out["weight_mean"] = float(at.mean[row])
     if stat == "grad":
-        out["grad_zero_share"] = float(np.mean(x == 0)) if x.size else math.nan
+        out["grad_zero_share"] = float(at.zero_share[row])
         out["grad_missing"] = 0.0
     return out
 
 
 def _likeness(gram: NDArray[np.float64]) -> dict[str, float]:
     """Mean cosine between different examples, and effective rank / examples, from inner products [example, example]."""
-    n = int(np.sum(~np.isnan(gram[:, 0]))) if gram.size else 0
-    g = gram[:n, :n]
+    g, n = gram, len(gram)
     if n < 2 or not np.isfinite(g).all():
         return {}
     length = np.sqrt(np.maximum(np.diag(g), 0.0))

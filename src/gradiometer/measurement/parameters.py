@@ -88,15 +88,30 @@ def keep(p: Tensor) -> Tensor:
     return x.clone() if x.numel() <= COPY_LIMIT else strided_sample(x).clone()
 
 
-def record_update(recorder: Recorder, model: WatchedModel, name: str, p: Tensor, before: Tensor) -> None:
-    """A row for ΔW = W after the step - W before it."""
+def record_norms(recorder: Recorder, stat: str, owners: list[tuple[WatchedModel, str]], xs: list[Tensor]) -> None:
+    """Norms alone of many tensors, one fused call a device and dtype: weights, updates, gradients before clipping.
+
+    In float32; a weight's update is never so small that this reads 0, unless the weight itself is 0.
+    """
+    groups: dict[tuple[torch.device, torch.dtype], list[int]] = {}
+    for i, x in enumerate(xs):
+        groups.setdefault((x.device, x.dtype), []).append(i)
+    for (device, dtype), members in groups.items():
+        wide = torch.float64 if dtype == torch.float64 else torch.float32
+        norms = torch._foreach_norm([xs[i] for i in members], dtype=wide)
+        first = recorder.buffer(device).write_norms([n.to(torch.float32) for n in norms])
+        for offset, i in enumerate(members):
+            model, name = owners[i]
+            recorder.note(model, param_key(name), stat, (device, first + offset, xs[i].numel()))
+
+
+def update_of(p: Tensor, before: Tensor) -> Tensor:
+    """ΔW = W after the step - W before it; of a large parameter a sample, scaled to the norm of the whole."""
     now = p.detach()
-    if now.numel() > COPY_LIMIT:
-        now = strided_sample(now)
-        change = (now - before) * math.sqrt(p.numel() / max(now.numel(), 1))
-    else:
-        change = now - before
-    recorder.write(model, param_key(name), "update", 0, change)
+    if now.numel() <= COPY_LIMIT:
+        return now - before
+    now = strided_sample(now)
+    return (now - before) * math.sqrt(p.numel() / max(now.numel(), 1))
 
 
 def record_epsilon(recorder: Recorder, model: WatchedModel, name: str, p: Tensor, optimizer: Optimizer) -> None:

@@ -24,11 +24,13 @@ _START_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class HostRows:
-    """Rows on the host: norm [row], sample [row, SAMPLE] padded with nan, gram [row, GRAM, GRAM]; all float64."""
+    """Rows on the host, float64: norm [row]; sample [row, SAMPLE], of which ``count[row]`` are filled and the rest
+    is 0; gram: row -> inner products [example, example]."""
 
     norm: NDArray[np.float64]
     sample: NDArray[np.float64]
-    gram: NDArray[np.float64]
+    count: NDArray[np.int64]
+    gram: dict[int, NDArray[np.float64]]
 
 
 class RowBuffer:
@@ -37,13 +39,14 @@ class RowBuffer:
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.used = 0
+        self.counts: list[int] = []
         self.grams: list[tuple[int, Tensor]] = []
         self.wide: dict[int, tuple[Tensor, Tensor]] = {}  # rows in float64: norm, sample
         self._allocate(_START_ROWS)
 
     def _allocate(self, rows: int) -> None:
         self.norms = torch.zeros(rows, device=self.device)
-        self.samples = torch.full((rows, SAMPLE), math.nan, device=self.device)
+        self.samples = torch.zeros((rows, SAMPLE), device=self.device)
         self._norm_rows = list(self.norms.unbind(0))
         self._sample_rows = list(self.samples.unbind(0))
         self.capacity = rows
@@ -56,12 +59,11 @@ class RowBuffer:
 
     def write(self, x: Tensor, wide: bool) -> int:
         """Record one detached, dense, real tensor; ``wide`` asks for a float64 norm. Returns its row."""
-        if self.used >= self.capacity:
-            self._grow()
-        row = self.used
-        self.used = row + 1
+        row = self._next()
         if wide or x.dtype == torch.float64:
-            self.wide[row] = (torch.linalg.vector_norm(x, dtype=torch.float64), strided_sample(x).to(torch.float64))
+            sample = strided_sample(x)
+            self.wide[row] = (torch.linalg.vector_norm(x, dtype=torch.float64), sample.to(torch.float64, copy=True))
+            self.counts.append(sample.numel())
             return row
         if x.dtype != torch.float32:
             torch.linalg.vector_norm(x, dtype=torch.float32, out=self._norm_rows[row])
@@ -71,25 +73,39 @@ class RowBuffer:
             lanes = torch.linalg.vector_norm(x.view(-1, _LANE), dim=1)
             torch.linalg.vector_norm(lanes, out=self._norm_rows[row])
         sample = strided_sample(x)
+        count = sample.numel()
         target = self._sample_rows[row]
-        (target if sample.numel() == SAMPLE else target[: sample.numel()]).copy_(sample)
+        (target if count == SAMPLE else target[:count]).copy_(sample)
+        self.counts.append(count)
         return row
+
+    def _next(self) -> int:
+        if self.used >= self.capacity:
+            self._grow()
+        self.used += 1
+        return self.used - 1
+
+    def write_norms(self, norms: list[Tensor]) -> int:
+        """Rows of norms alone, taken elsewhere (``torch._foreach_norm``); returns the first of consecutive rows."""
+        first = self.used
+        while self.capacity < first + len(norms):
+            self._grow()
+        self.norms[first : first + len(norms)].copy_(torch.stack(norms))
+        self.used = first + len(norms)
+        self.counts += [0] * len(norms)
+        return first
 
     def write_scalar(self, x: Tensor) -> int:
         """Record a one-element tensor's value, sign included (a loss, a share)."""
-        if self.used >= self.capacity:
-            self._grow()
-        row = self.used
-        self.used = row + 1
-        self.wide[row] = (x.detach().reshape(()).to(torch.float64), x.new_empty(0, dtype=torch.float64))
+        row = self._next()
+        self.counts.append(0)
+        self.wide[row] = (x.detach().reshape(()).to(torch.float64, copy=True), x.new_empty(0, dtype=torch.float64))
         return row
 
     def write_gram(self, x: Tensor) -> int:
         """Record the inner products of the first GRAM examples of a batch x [example, ...]."""
-        if self.used >= self.capacity:
-            self._grow()
-        row = self.used
-        self.used = row + 1
+        row = self._next()
+        self.counts.append(0)
         flat = x[:GRAM].flatten(1)
         if flat.shape[1] > _LANE:
             flat = flat[:, :: math.ceil(flat.shape[1] / _LANE)]
@@ -100,7 +116,8 @@ class RowBuffer:
     def copy(self) -> PendingRows:
         """All rows so far, on their way to the host; from a GPU the transfer is asynchronous."""
         n = self.used
-        pending = PendingRows(n, self.norms[:n], self.samples[:n], dict(self.wide), list(self.grams), None)
+        counts = np.array(self.counts, dtype=np.int64)
+        pending = PendingRows(counts, self.norms[:n], self.samples[:n], dict(self.wide), list(self.grams), None)
         if self.device.type == "cuda":
             return pending.to_pinned()
         pending.norms, pending.samples = pending.norms.clone(), pending.samples.clone()
@@ -108,15 +125,14 @@ class RowBuffer:
 
     def clear(self) -> None:
         """Start an empty buffer in the same memory."""
-        self.samples[: self.used].fill_(math.nan)
-        self.used, self.wide, self.grams = 0, {}, []
+        self.used, self.counts, self.wide, self.grams = 0, [], {}, []
 
 
 @dataclass(slots=True)
 class PendingRows:
     """Rows on their way to the host; ``wait`` blocks (in the writer thread) until they are there."""
 
-    count: int
+    counts: NDArray[np.int64]
     norms: Tensor
     samples: Tensor
     wide: dict[int, tuple[Tensor, Tensor]]
@@ -131,7 +147,7 @@ class PendingRows:
 
         wide = {row: (pinned(norm), pinned(sample)) for row, (norm, sample) in self.wide.items()}
         grams = [(row, pinned(g)) for row, g in self.grams]
-        pending = PendingRows(self.count, pinned(self.norms), pinned(self.samples), wide, grams, None)
+        pending = PendingRows(self.counts, pinned(self.norms), pinned(self.samples), wide, grams, None)
         pending.arrived = torch.cuda.Event()
         pending.arrived.record()
         return pending
@@ -142,16 +158,12 @@ class PendingRows:
             self.arrived.synchronize()
         norm = self.norms.numpy().astype(np.float64)
         sample = self.samples.numpy().astype(np.float64)
-        gram = np.full((self.count, GRAM, GRAM), np.nan) if self.grams else np.empty((0, GRAM, GRAM))
         for row, (wide_norm, wide_sample) in self.wide.items():
             norm[row] = float(wide_norm)
-            sample[row] = np.nan
             values = wide_sample.numpy()
             sample[row, : len(values)] = values
-        for row, g in self.grams:
-            b = g.shape[0]
-            gram[row, :b, :b] = g.numpy()
-        return HostRows(norm, sample, gram)
+        sample[np.arange(SAMPLE)[None, :] >= self.counts[:, None]] = 0.0  # [row, element] left from an earlier frame
+        return HostRows(norm, sample, self.counts, {row: g.double().numpy() for row, g in self.grams})
 
 
 _plans: dict[tuple[int, int], tuple[int, int]] = {}

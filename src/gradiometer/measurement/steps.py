@@ -16,13 +16,15 @@ from .cadence import Cadence
 from .frames import FrameDraft
 from .models import Registry, WatchedModel
 from .parameters import (
+    dense,
     describe_optimizer,
     keep,
     param_key,
     parameters,
     record_epsilon,
     record_gradient,
-    record_update,
+    record_norms,
+    update_of,
 )
 from .recorder import Recorder
 
@@ -118,14 +120,16 @@ class Steps:
         """Gradients before anybody clips them."""
         if not (self.recorder.on and self.params_too):
             return
+        owners, grads = [], []
         for model in touched:
             root = model.root()
-            if root is None:
-                continue
-            for p in root.parameters():
+            for p in root.parameters() if root is not None else ():
                 name = model.params.get(id(p))
-                if name is not None and p.grad is not None:
-                    record_gradient(self.recorder, model, name, p, "grad_raw")
+                grad = dense(p.grad.detach()) if p.grad is not None and name is not None else None
+                if name is not None and grad is not None and grad.numel():
+                    owners.append((model, name))
+                    grads.append(grad)
+        record_norms(self.recorder, "grad_raw", owners, grads)
 
     # ---- optimizer steps ---------------------------------------------------------------------------------------
 
@@ -148,18 +152,23 @@ class Steps:
             x = p.detach()
             if x.layout != torch.strided or x.is_complex() or not x.numel():
                 continue
-            self.recorder.write(model, param_key(name), "weight", 0, x)
+            if self.recorder.full:
+                self.recorder.write(model, param_key(name), "weight", 0, x)
             if watched.had_gradients:
                 record_gradient(self.recorder, model, name, p, "grad")
             watched.before.append((model, name, p, keep(p)))
+        if not self.recorder.full:
+            weights = [(m, n) for m, n, _, _ in watched.before]
+            record_norms(self.recorder, "weight", weights, [p.detach() for _, _, p, _ in watched.before])
 
     def after_step(self, optimizer: Optimizer) -> None:
         """Optimizer post-hook: the real update, then the frame of every model that this optimizer owns."""
         if not self.accept(optimizer):
             return
         watched = self._watched(optimizer)
-        for model, name, p, before in watched.before:
-            record_update(self.recorder, model, name, p, before)
+        changes = [update_of(p, before) for _, _, p, before in watched.before]
+        record_norms(self.recorder, "update", [(m, n) for m, n, _, _ in watched.before], changes)
+        for model, name, p, _ in watched.before:
             if not watched.had_gradients:
                 record_gradient(self.recorder, model, name, p, "grad")
             if self.recorder.full:

@@ -63,9 +63,10 @@ def _in_place(path: Path) -> sqlite3.Connection:
     """A connection that creates nothing beside the file and respects the locks of a writer.
 
     Where no -wal lies beside a file that is in WAL mode, an ordinary connection would create one. So the file is first
-    looked at as if it could not change, which a closed one really cannot.
+    looked at as if it could not change, which a closed one really cannot. (An empty -wal is what a reader leaves that
+    came in the very moment of closing: nothing was in it.)
     """
-    if _beside(path, "-wal").exists() or _beside(path, "-journal").exists():
+    if _beside(path, "-journal").exists() or _bytes_of(_beside(path, "-wal")):
         return _connect(path, "mode=ro")
     frozen = _connect(path, "mode=ro&immutable=1")
     try:
@@ -76,9 +77,17 @@ def _in_place(path: Path) -> sqlite3.Connection:
     if says.get("closed") == "true" or not says:  # without a header it is not ours: there is nobody to wait for
         return frozen
     frozen.close()
-    if says.get("journal") == '"wal"' and _in_wal_mode(path):
+    if says.get("journal") == '"wal"' and _bytes_of(_beside(path, "-wal")) is None and _in_wal_mode(path):
         raise RunFileError(_left_behind(path))
     return _connect(path, "mode=ro")
+
+
+def _bytes_of(path: Path) -> int | None:
+    """None where there is no such file; one look, because a writer may take it away at any moment."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
 def _in_wal_mode(path: Path) -> bool:

@@ -30,12 +30,12 @@ from .critical import (
     max_gain,
 )
 from .fixed_points import (
-    Rest,
+    Outlook,
     correlation_fixed_point,
     depth_scale,
     error_depth_scale,
     hops_to_lose,
-    rest,
+    outlook,
     variance_fixed_point,
 )
 from .hops import (
@@ -54,7 +54,7 @@ from .hops import (
     residual_gain,
     weights_gain,
 )
-from .initialisation import INIT_KINDS, init_bias_variance, init_rest, init_variance
+from .initialisation import INIT_KINDS, init_bias_variance, init_outlook, init_variance
 from .kinds import ACTIVATION_KINDS, activation
 from .maps import chi, chi_parallel, correlation_map, correlation_slope, gradient_correlation, variance_map
 
@@ -64,7 +64,7 @@ __all__ = [
     "Activation",
     "Critical",
     "ErrorChain",
-    "Rest",
+    "Outlook",
     "activation",
     "bn_hop",
     "born_dead_probability",
@@ -93,16 +93,16 @@ __all__ = [
     "hop_gain",
     "hops_to_lose",
     "init_bias_variance",
-    "init_rest",
+    "init_outlook",
     "init_variance",
     "ln_hop",
     "low_rank_drift",
     "max_gain",
+    "outlook",
     "post_ln_hop",
     "pre_ln_total",
     "recurrent_limit",
     "residual_gain",
-    "rest",
     "saturation_probability",
     "shattering_curve",
     "spectrum_variance",

@@ -43,11 +43,12 @@ def critical_bias(act: Activation, q: ArrayLike) -> FloatArray:
 
     law: σb² = q - M2(q)/D2(q).
     shapes, units: q any shape, the answer has the same; squared units of the pre-activation.
-    at 0: -φ(0)²/D2(0).
+    at 0: -φ(0)²/D2(0); -inf where D2 is 0.
     at inf/nan: nan; a negative q is a UserError.
     source: χ = 1 put into the variance map of Poole 2016.
     """
-    return np.asarray(q, dtype=np.float64) - act.m2(q) / act.d2(q)
+    with np.errstate(divide="ignore"):
+        return np.asarray(q, dtype=np.float64) - act.m2(q) / act.d2(q)
 
 
 def critical_point(act: Activation, q: float = 1.0) -> Critical | None:

@@ -22,7 +22,7 @@ MARGIN = 1e-9  # χ this close to 1 is 1
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
+class Outlook:
     """Where a deep network of equal layers ends, going forward, and what its error meets there.
 
     q: fixed point of the variance (0: the signal dies, inf: it grows without end).
@@ -131,11 +131,11 @@ def hops_to_lose(chi_per_hop: ArrayLike, factor: float = 1000.0) -> FloatArray:
     return float(2 * np.log(factor)) * _fall(chi_per_hop)
 
 
-def rest(act: Activation, sigma_w2: float, sigma_b2: float = 0.0, q_start: float = 1.0) -> Rest:
+def outlook(act: Activation, sigma_w2: float, sigma_b2: float = 0.0, q_start: float = 1.0) -> Outlook:
     """Outlook of a deep network with these variances in every layer.
 
     law: q* by `variance_fixed_point`, then χ, √χ, χ∥ at q* and the hops to lose a factor 1000.
-    shapes, units: numbers; see `Rest`.
+    shapes, units: numbers; see `Outlook`.
     at 0: q* = 0 (the signal dies) reads χ at the limit q -> 0+.
     at inf/nan: q* = inf leaves χ at its value for q = 1e24; nan for nan.
     source: Schoenholz 2017.
@@ -143,7 +143,7 @@ def rest(act: Activation, sigma_w2: float, sigma_b2: float = 0.0, q_start: float
     q = variance_fixed_point(act, sigma_w2, sigma_b2, q_start)
     there = min(q, HIGHEST_Q)
     gain2 = float(chi(act, sigma_w2, there))
-    return Rest(
+    return Outlook(
         q=q,
         chi=gain2,
         gain=float(np.sqrt(gain2)),

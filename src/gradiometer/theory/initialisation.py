@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gradiometer.records import UserError
 
 from .activation import Activation
-from .fixed_points import Rest, rest
+from .fixed_points import Outlook, outlook
 
 _WEIGHTS: dict[str, Callable[[float, float], float]] = {
     "torch": lambda fan_in, _: 1 / (3 * fan_in),  # Linear and Conv: U(±1/√fan_in)
@@ -55,17 +55,17 @@ def init_bias_variance(kind: str, fan_in: float) -> float:
     return 1 / (3 * fan_in) if _named(kind) == "torch" else 0.0
 
 
-def init_rest(act: Activation, kind: str, width: int, gain: float = 1.0) -> Rest:
+def init_outlook(act: Activation, kind: str, width: int, gain: float = 1.0) -> Outlook:
     """Where a deep network of square layers ends under a named initialisation.
 
-    law: σw² = width · Var W, σb² = Var b, then `rest` from q = 1.
-    shapes, units: see `Rest`.
+    law: σw² = width · Var W, σb² = Var b, then `outlook` from q = 1.
+    shapes, units: see `Outlook`.
     at 0: a width that is not positive is a UserError.
-    at inf/nan: as `rest`.
+    at inf/nan: as `outlook`.
     source: Schoenholz 2017 with the variances of `init_variance`.
     """
     sigma_w2 = width * init_variance(kind, width, width, gain)
-    return rest(act, sigma_w2, init_bias_variance(kind, width))
+    return outlook(act, sigma_w2, init_bias_variance(kind, width))
 
 
 def _named(kind: str) -> str:

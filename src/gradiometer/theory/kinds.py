@@ -83,15 +83,17 @@ def _settings(name: str, args: dict[str, Scalar]) -> dict[str, float | str]:
         if key not in known:
             told = f"It takes {', '.join(known)}." if known else "It takes none."
             raise UserError(f"theory: {name} has no setting {key!r}. {told}")
-        settings[key] = _setting(name, key, value, text=isinstance(known[key], str))
+        settings[key] = _word(name, key, value) if isinstance(known[key], str) else _number(name, key, value)
     return settings
 
 
-def _setting(name: str, key: str, value: Scalar, *, text: bool) -> float | str:
-    if text:
-        if value not in ("none", "tanh"):
-            raise UserError(f"theory: {name} has {key}={value!r}. Give 'none' or 'tanh'.")
-        return str(value)
+def _word(name: str, key: str, value: Scalar) -> str:
+    if value not in ("none", "tanh"):
+        raise UserError(f"theory: {name} has {key}={value!r}. Give 'none' or 'tanh'.")
+    return str(value)
+
+
+def _number(name: str, key: str, value: Scalar) -> float:
     if isinstance(value, (str, bool)) or value is None or not math.isfinite(value):
         raise UserError(f"theory: {name} has {key}={value!r}. Give a finite number.")
     return float(value)

@@ -23,6 +23,7 @@ LOG_STEP = (
 LOWEST = -40.0  # e^-40 = 4e-18 of the mass of a constant lies below
 HIGHEST = 3.0  # exp(-e^6 / 2) = 1e-88 of the mass lies above
 SMALLEST_VARIANCE = 1e-300  # stands for the limit q -> 0+; below it s^2 would underflow
+LARGEST_VARIANCE = 1e150  # its square is still a float; a signal beyond has overflowed in all but name
 CHUNK = 256  # rows of nodes held at once: 256 * 345 float64 = 0.7 MB a temporary
 
 _T = np.arange(LOWEST, HIGHEST + LOG_STEP / 2, LOG_STEP)
@@ -31,9 +32,9 @@ GAUSS_WEIGHTS: FloatArray = np.exp(_T - GAUSS_NODES**2 / 2) * (LOG_STEP / np.sqr
 
 
 def checked_variance(q: ArrayLike) -> FloatArray:
-    """The variance as float64, with inf and nan as nan.
+    """The variance as float64; nan where it is nan, infinite or beyond 1e150.
 
-    law: identity on [0, inf).
+    law: identity on [0, 1e150].
     shapes, units: any shape, squared units of the pre-activation.
     at 0: 0.
     at inf/nan: nan (no Gaussian has an infinite variance); a negative variance is a UserError.
@@ -42,7 +43,7 @@ def checked_variance(q: ArrayLike) -> FloatArray:
     values = np.asarray(q, dtype=np.float64)
     if bool(np.any(values < 0)):
         raise UserError(f"theory: the variance q is negative ({float(np.nanmin(values)):g}). Give E z², which is >= 0.")
-    return np.where(np.isfinite(values), values, np.nan)
+    return np.where(values <= LARGEST_VARIANCE, values, np.nan)
 
 
 def expect(function: Function, q: ArrayLike) -> FloatArray:
@@ -51,7 +52,8 @@ def expect(function: Function, q: ArrayLike) -> FloatArray:
     law: ∫ f(√q g) exp(-g²/2)/√(2π) dg, trapezoid rule in ln|g| on both half lines.
     shapes, units: q any shape, the answer has the same; f must take any shape and be smooth away from 0.
     at 0: the limit q -> 0+, one-sided where f has a kink at 0.
-    at inf/nan: nan; a negative q is a UserError.
+    at inf/nan: nan; a negative q is a UserError. Twelve digits up to q = 1e12; the expectation of a bump, which
+        falls like 1/√q, keeps five at 1e24 and reads 0 from about 1e36 on.
     source: trapezoid rule for analytic functions (Trefethen and Weideman 2014).
     """
     return _integrate(lambda x, _g, _size: np.asarray(function(x) + function(-x)), q)

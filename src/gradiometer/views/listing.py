@@ -14,7 +14,7 @@ from rich.text import Text
 from gradiometer.quantities import profile
 from gradiometer.records import Diagnosis, Run
 
-from .style import Ink, Style, fit, line, pad, paragraph, render
+from .style import Ink, Style, fit, fit_middle, line, pad, paragraph, render
 from .wording import verdict
 
 _STATES = {
@@ -129,7 +129,7 @@ def _cells(row: RunRow, style: Style) -> tuple[str, ...]:
 
 def _row_text(row: RunRow, cells: tuple[str, ...], wide: list[int], style: Style) -> Text:
     ellipsis = style.glyphs.ellipsis
-    name = pad(fit(cells[0], wide[0], ellipsis, "right"), wide[0])
+    name = pad(fit_middle(cells[0], wide[0], ellipsis), wide[0])
     if row.problem:
         words = f"  {style.glyphs.fail} cannot be read: {style.words(row.problem)}"
         return line((name, ""), (fit(words, style.columns - wide[0], ellipsis), "guilty"))

@@ -22,7 +22,8 @@ def profile_chart(error: Figure, hops: Figure, limits: Sequence[float]) -> Spec:
     labels = [escaped(label) for label in error.axes[0].labels]
     last = len(labels) - 1
     scale = _whole(scale_of([v for s in error.series for v in s.values], 1), error)
-    traces = [t for s in error.series for t in _curve(s, labels)] + _bars(hops)
+    bands = [t for s in error.series for t in _band(s)]  # first, so that no line lies under them
+    traces = bands + [_curve(s, labels) for s in error.series] + _bars(hops)
     zero_lines = [_zero_line("y", last), _zero_line("y2", last)]
     layout = layout_of(
         PROFILE_HEIGHT,
@@ -51,6 +52,7 @@ def _axes(labels: list[str], scale: Scale, hops: Figure) -> Spec:
 
 def _notes(error: Figure, hops: Figure, limits: Sequence[float], scale: Scale) -> list[Spec]:
     paper: Spec = {"xref": "paper", "yref": "paper"}
+    noun = "layer" if error.axes[0].name == "layer" else ""  # paths say themselves what they are
     grows = max((v for v in hops.series[-1].values if math.isfinite(v)), default=0.0) > GROWTH_TOLD_DECADES
     unit = "decades won in each hop (lost: below 0)" if grows else "decades lost in each hop"
     return [
@@ -60,7 +62,7 @@ def _notes(error: Figure, hops: Figure, limits: Sequence[float], scale: Scale) -
         *_bracket_words(hops, error),
         *_limit_words(limits),
         *_factor_words(hops, len(limits)),
-        note(0, 0, error.axes[0].name, **paper, xanchor="right", yanchor="top", xshift=-8, yshift=-3),
+        note(0, 0, noun, **paper, xanchor="right", yanchor="top", xshift=-16, yshift=-3),
         note(0, LOSS_SHARE, unit, **paper, xanchor="left", yanchor="bottom", yshift=4),
         note(0, 1, "decades", **paper, xanchor="right", yanchor="bottom", xshift=-6, yshift=2),
     ]
@@ -74,12 +76,12 @@ def _whole(scale: Scale, error: Figure) -> Scale:
     return Scale(low, high, scale.step, 1)
 
 
-def _curve(series: Series, labels: list[str]) -> list[Spec]:
+def _curve(series: Series, labels: list[str]) -> Spec:
     name, colour = series.name, f"@{series.role}"
     line: Spec = {"color": colour, "width": {"error": 2.6, "theory": 1.4}.get(name, 1.8)}
     if series.kind == "dashed":
         line["dash"] = "5px,4px"
-    curve = {
+    return {
         "type": "scatter",
         "x": list(range(len(labels))),
         "y": known(series.values),
@@ -91,7 +93,6 @@ def _curve(series: Series, labels: list[str]) -> list[Spec]:
         "customdata": labels,
         "hovertemplate": "%{customdata}: %{y:.3f}" if name == "error" else "%{y:.3f}",
     }
-    return [*_band(series), curve]
 
 
 def _band(series: Series) -> list[Spec]:
@@ -252,8 +253,9 @@ def _end_labels(error: Figure, low: float, high: float) -> list[Spec]:
     for i, (end, s) in enumerate(ends):
         left = (len(ends) - 1 - i) * LABEL_APART
         above = max(min(end * room, above - LABEL_APART), floor + left)
+        early = "" if math.isfinite(s.values[-1]) else ", ends early"
         role = "activation-text" if s.role == "activation" else s.role
-        total = f'<span style="font-weight:400;color:@ink-3">{UNICODE.decades(end)} decades</span>'
+        total = f'<span style="font-weight:400;color:@ink-3">{UNICODE.decades(end)} decades{early}</span>'
         label = note(1, end, f"<b>{s.name}</b><br>{total}", xref="paper", xanchor="left", align="left", xshift=8)
         out.append(label | {"yshift": above - end * room, "font": {"size": 12, "color": f"@{role}"}})
     return out

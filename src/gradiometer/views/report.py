@@ -107,8 +107,13 @@ def _loss_fact(run: Run, model: str) -> Fact:
 
 def lead(run: Run, diagnosis: Diagnosis, shown: Pictures | None) -> str:
     """Two sentences under the verdict: how the error changes, and what that means for the lowest layer."""
-    words = [change_words(shown, UNICODE), _sentence(learning_words(run, shown, UNICODE))] if shown else []
+    words = [change_words(shown, UNICODE), _learning_sentence(learning_words(run, shown, UNICODE))] if shown else []
     return " ".join(w for w in (*words, diagnosis.note) if w)
+
+
+def _learning_sentence(words: str) -> str:
+    """A path keeps its letters: only the word layer is written with a capital."""
+    return _sentence(words) if words.startswith("layer ") or not words else f"Learning time: {words}."
 
 
 def _sentence(words: str) -> str:
@@ -132,9 +137,10 @@ def card(finding: Finding, several: bool) -> Card:
     named = ", ".join(sites) if len(sites) <= 4 else f"{sites[0]} … {sites[-1]} ({len(sites)} sites)"
     first, last = (UNICODE.count(s) for s in finding.steps)
     steps = f"in step {first}" if first == last else f"from step {first} to {last}"
-    words = f"{f'In {finding.model}: ' if several else ''}{named or 'the whole model'}, {steps}."
+    where = f"At {named}" if named else "In the whole model"
+    words = f"{where}{f' of {finding.model}' if several else ''}, {steps}."
     rows = tuple(_evidence_row(e) for e in finding.evidence)
-    return Card(finding_verdict(finding), _sentence(words.rstrip(".")), rows, finding.alternatives)
+    return Card(finding_verdict(finding), words, rows, finding.alternatives)
 
 
 def _evidence_row(e: Evidence) -> EvidenceRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from dataclasses import dataclass
 
 from .signals import Pictures
@@ -145,11 +146,10 @@ def apart(steps: float, reference: float) -> float:
 
 
 def _label(first: str, last: str) -> str:
-    """``19–16``, ``blocks.11–8``, ``conv1–fc``."""
+    """``19–16``, ``blocks.11–8``, ``conv1–fc``: what both ends share is written once."""
     if first == last:
         return first
-    head, dot, tail = first.rpartition(".")
-    head_2, _, tail_2 = last.rpartition(".")
-    if dot and head == head_2 and tail.isdigit() and tail_2.isdigit():
-        return f"{first}–{tail_2}"
+    heads = [re.fullmatch(r"(.*?)(\d+)", label) for label in (first, last)]
+    if heads[0] and heads[1] and heads[0][1] == heads[1][1]:
+        return f"{first}–{heads[1][2]}"
     return f"{first}–{last}"

@@ -91,7 +91,7 @@ def _runs(places: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _sites_axis(shown: Profile) -> Axis:
-    numbered = all(label.isdigit() for label in shown.labels)
+    numbered = shown.labels == tuple(str(n) for n in range(len(shown.labels), 0, -1))
     return Axis("layer" if numbered else "site", "", "sites", shown.labels)
 
 

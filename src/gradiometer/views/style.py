@@ -116,6 +116,15 @@ def fit(text: str, width: int, ellipsis: str, keep: Side = "left") -> str:
     return ellipsis[:width] + text
 
 
+def fit_middle(text: str, width: int, ellipsis: str) -> str:
+    """``text`` in at most ``width`` columns; the middle is left out, as both ends of a file's name tell something."""
+    if cell_len(text) <= width:
+        return text
+    tail = max(0, width - cell_len(ellipsis)) // 2
+    end = fit(text, tail + cell_len(ellipsis), ellipsis, "right")
+    return set_cell_size(text, max(0, width - cell_len(end))) + end[:width]
+
+
 def pad(text: str, width: int, side: Side = "left") -> str:
     """``text`` in exactly ``width`` columns, standing on the ``side``; longer text is cut."""
     missing = width - cell_len(text)

@@ -128,7 +128,8 @@ def _gain_cell(row: Row, style: Style) -> str:
 
 
 def _head(at: int, label: _Column, columns: list[_Column], scale: Scale, style: Style) -> Text:
-    middle = "error left, decades" if at == 0 else _ticks(scale, style)
+    unit = "error left, decades"
+    middle = (unit if len(unit) <= scale.width else "decades") if at == 0 else _ticks(scale, style)
     pieces: list[tuple[str, Ink]] = [
         (pad(label.head[at], label.width), "title" if at == 0 else "quiet"),
         (" " + pad(middle, scale.width), "quiet"),

@@ -10,6 +10,7 @@ import numpy as np
 from ...catalog import Context, cures_for
 from ...records import Alternative, Finding
 from .. import limits, proof, units, wording
+from ..growth import growth
 from ..reading import Reading
 from ..units import Share
 
@@ -31,7 +32,8 @@ def _finding(reading: Reading, flat: tuple[Share, ...]) -> Finding:
     kind = flat[0].kind
     share, grown = units.middle([s.last for s in flat]), units.middle([s.grown for s in flat])
     ratio = reading.first_update_ratio
-    driven = ratio > limits.UPDATE_RATIO_HIGH.value
+    # where the error grows by itself, it is the weights that make the steps long
+    driven = ratio > limits.UPDATE_RATIO_HIGH.value and growth(reading) is None
     cause = "lr-too-high" if driven else "activation-saturated"
     evidence = [
         proof.above("saturated units at the end, median", share, "share", units.saturated_limit(kind)),

@@ -1,0 +1,281 @@
+"""Exploding, dead, saturated, depth, zero and non-finite: each rule with its negative twin."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from diagnosis_runs import Plan, network, put, train
+
+from gradiometer.diagnosis import diagnose
+from gradiometer.records import Event, LossSeen, OptimizerSeen, Run
+
+HE = Plan(sigma_w2=2.0, layers=8, steps=40, lr=0.02)
+
+
+def found(run: Run) -> list[tuple[str, str, str]]:
+    return [(f.severity, f.symptom, f.cause) for f in diagnose(run).findings]
+
+
+def params(run: Run, **changes: object) -> Run:
+    """The run with every parameter's record changed."""
+    seen = tuple(msgspec.structs.replace(p, **changes) for p in run.networks[0].params)
+    return network(run, params=seen)
+
+
+# ---- exploding ----------------------------------------------------------------------------------------------------
+def test_large_weights_explode() -> None:
+    run = train(Plan(act="tanh", sigma_w2=16.0, lr=0.05, steps=60))
+    assert found(run) == [("fail", "exploding", "init-too-large")]
+    assert found(train(Plan(act="tanh", sigma_w2=1.0, lr=0.05, steps=60))) == []
+
+
+def test_large_weights_that_overflow_are_the_initialisation() -> None:
+    run = train(Plan(sigma_w2=8.0, lr=0.01, steps=40))
+    assert found(run) == [("fail", "non-finite", "init-too-large")]
+
+
+def test_growth_without_consequence_is_no_finding() -> None:
+    """Unscaled residual blocks double the error's square each, and train."""
+    run = train(Plan(sigma_w2=2.0, layers=16, skip=1.0, lr=1e-3, steps=150, optimizer="adam"))
+    assert found(run) == []
+
+
+def test_batch_normalisation_explodes_only_where_it_is_very_deep() -> None:
+    deep = train(Plan(layers=50, norm="batchnorm", lr=0.05, width=48, steps=60))
+    assert found(deep) == [("fail", "exploding", "norm-explodes-error")]
+    usual = train(Plan(layers=16, norm="batchnorm", lr=0.05, width=48, steps=100))
+    assert found(usual) == []
+
+
+def test_the_same_growth_with_skips_is_not_the_normalisation() -> None:
+    deep = train(Plan(layers=50, norm="batchnorm", lr=0.05, width=48, steps=60))
+    skips = tuple(msgspec.structs.replace(h, skip=True) for h in deep.networks[0].hops)
+    assert "norm-explodes-error" not in [c for _, _, c in found(network(deep, hops=skips))]
+
+
+# ---- units --------------------------------------------------------------------------------------------------------
+def test_a_layer_without_a_living_unit_is_named() -> None:
+    run = train(Plan(sigma_w2=2.0, layers=10, biases=((4, -9.0),), steps=40))
+    finding = diagnose(run).findings[0]
+    assert (finding.severity, finding.symptom, finding.cause) == ("fail", "zero", "activation-dead")
+    assert finding.sites == ("9",)  # those above it only follow
+    assert "`9`" in finding.summary
+    assert finding.summary.startswith("100 % of the units")
+
+
+def test_half_of_the_units_off_for_a_batch_of_alike_inputs_is_healthy() -> None:
+    run = train(Plan(sigma_w2=2.0, layers=30, lr=0.01, steps=10))
+    dead = run.of("act_dead_share")
+    assert np.nanmax(dead) > 0.4  # the naive rule would fire
+    assert found(run) == []
+
+
+def test_dead_units_in_a_network_that_learns_are_sparse() -> None:
+    run = train(replace(HE, steps=150, lr=0.05))
+    for site in ("7", "9"):
+        run = put(put(run, site, "act_dead_share", 0.6), site, "act_zero_share", 0.9)
+    assert found(run) == []
+
+
+def test_units_that_the_first_steps_kill_are_the_rate() -> None:
+    run = train(Plan(sigma_w2=2.0, layers=6, lr=1e-5, steps=40))
+    run = put(put(run, "5", "act_dead_share", lambda i: min(0.1 * i, 0.9)), "5", "act_zero_share", 0.95)
+    assert found(run)[0][2] == "activation-dead"
+    for i in range(6):
+        run = put(run, f"{2 * i}.weight", "update_norm", 3.0)
+    assert found(run)[0][2] == "lr-too-high"
+
+
+def saturating(plan: Plan, share: float) -> Run:
+    run = train(plan)
+    for i in range(plan.layers - 1):
+        run = put(run, str(2 * i + 1), "act_saturated_share", lambda k: min(0.05 + 0.05 * k, share))
+    return run
+
+
+def test_units_driven_flat_while_the_loss_is_stuck() -> None:
+    stuck = Plan(act="tanh", sigma_w2=1.0, layers=8, lr=1e-6, steps=60)
+    assert found(saturating(stuck, 0.8)) == [("fail", "vanishing", "activation-saturated")]
+    assert found(saturating(stuck, 0.1)) == []
+    assert found(saturating(replace(stuck, lr=0.1, steps=150), 0.8)) == []  # flat, and learning
+
+
+def test_units_flat_from_the_first_step_are_the_initialisation() -> None:
+    run = train(Plan(act="tanh", sigma_w2=1.0, layers=8, lr=1e-6, steps=60))
+    for i in range(7):
+        run = put(run, str(2 * i + 1), "act_saturated_share", 0.8)
+    assert [c for _, _, c in found(run)] == ["init-too-large"]
+
+
+def test_depth_alone() -> None:
+    plan = Plan(sigma_w2=2.0, layers=20, lr=1e-6, steps=80)
+    run = train(plan)
+    assert found(run) == []
+    alike = put(run, run.networks[0].stations[1], "act_similarity", 0.999)
+    assert found(alike) == [("fail", "vanishing", "depth-without-skip")]
+    skips = tuple(msgspec.structs.replace(h, skip=True) for h in run.networks[0].hops)
+    assert found(network(alike, hops=skips)) == []
+    short = replace(alike, frames=alike.frames[:8], curves={"net": alike.curves["net"][:8]})
+    assert found(short) == []
+
+
+def test_inputs_that_are_alike_from_the_start_are_not_the_depth() -> None:
+    run = train(Plan(sigma_w2=2.0, layers=20, lr=1e-6, steps=80))
+    for station in run.networks[0].stations:
+        run = put(run, station, "act_similarity", 0.999)
+    assert found(run) == []
+
+
+# ---- zero ---------------------------------------------------------------------------------------------------------
+def test_a_detached_part_is_blocked() -> None:
+    run = train(replace(HE, detach_at=4))
+    finding = diagnose(run).findings[0]
+    assert (finding.severity, finding.symptom, finding.cause) == ("fail", "zero", "gradient-blocked")
+    assert finding.sites == ("6", "4", "2", "0")
+
+
+def test_frozen_on_purpose_is_healthy() -> None:
+    assert found(train(replace(HE, frozen_below=4, steps=150, lr=0.05))) == []
+
+
+def test_frozen_but_owned_is_a_warning_only_where_nothing_is_learned() -> None:
+    learns = train(replace(HE, frozen_below=4, steps=150, lr=0.05))
+    stuck = train(replace(HE, frozen_below=4, lr=1e-7))
+    assert found(params(learns, owned=True)) == []
+    assert found(params(stuck, owned=True)) == [("warn", "zero", "gradient-blocked")]
+
+
+def test_a_frozen_head_over_a_training_network() -> None:
+    def freeze(run: Run) -> Run:
+        head = {"14.weight", "14.bias"}
+        seen = tuple(
+            msgspec.structs.replace(p, requires_grad=False, owned=False) if p.name in head else p
+            for p in run.networks[0].params
+        )
+        for name in head:
+            for stat in ("grad_norm", "grad_norm_raw", "update_norm"):
+                run = put(run, name, stat, math.nan)
+            run = put(run, name, "grad_missing", 1.0)
+        return network(run, params=seen)
+
+    assert found(freeze(train(replace(HE, lr=1e-7)))) == [("fail", "zero", "gradient-blocked")]
+    assert found(freeze(train(replace(HE, steps=150, lr=0.05)))) == []
+
+
+def test_a_side_branch_that_the_loss_does_not_use_is_no_failure() -> None:
+    """A pooler that runs last and feeds nothing gets no gradient, in every healthy fine-tuning."""
+    run = train(replace(HE, steps=150, lr=0.05))
+    for name in ("12.weight", "12.bias"):
+        run = put(put(run, name, "grad_missing", 1.0), name, "grad_norm_raw", math.nan)
+        run = put(run, name, "grad_norm", math.nan)
+    assert found(run) == []
+
+
+def test_a_module_that_never_ran_is_no_failure() -> None:
+    run = train(replace(HE, detach_at=4))
+    for i in range(4):
+        run = put(run, str(2 * i), "act_norm", math.nan)
+    assert found(run) == []
+
+
+def test_one_frame_is_too_little_to_call_anything_blocked() -> None:
+    run = train(replace(HE, detach_at=4))
+    assert found(replace(run, frames=run.frames[:1])) == []
+
+
+def test_a_stale_optimizer() -> None:
+    run = train(replace(HE, stale=True))
+    assert found(run) == [("fail", "zero", "optimizer-stale")]
+    nobody = replace(run, optimizers=())  # moved by hand, without an optimizer
+    assert found(nobody) == []
+
+
+def test_owned_weights_that_never_move() -> None:
+    run = train(HE)
+    still = run
+    for p in run.networks[0].params:
+        still = put(still, p.name, "update_norm", 0.0)
+    assert found(still) == [("fail", "zero", "optimizer-stale")]
+    skipped = tuple(Event(f.step, "step_skipped", "net") for f in run.frames)
+    assert found(replace(still, events=skipped)) == []
+    waiting = tuple(replace(f, lr=0.0) for f in still.frames)
+    assert found(replace(still, frames=waiting)) == []
+
+
+def test_a_part_that_is_left_out_while_the_rest_learns_is_healthy() -> None:
+    run = train(replace(HE, steps=150, lr=0.05))
+    seen = tuple(msgspec.structs.replace(p, owned=p.name.startswith(("14.", "12."))) for p in run.networks[0].params)
+    for p in run.networks[0].params[:6]:
+        run = put(run, p.name, "update_norm", math.nan)
+    assert found(network(run, params=seen)) == []
+
+
+def test_an_optimizer_of_another_model_holds_no_strangers_of_this_one() -> None:
+    run = train(replace(HE, steps=150, lr=0.05))
+    other = OptimizerSeen("other", "Adam", {}, {"gan": ("w",)}, 4)
+    assert found(replace(run, optimizers=(*run.optimizers, other))) == []
+
+
+def test_a_constant_output() -> None:
+    run = train(HE)
+    loss = LossSeen("net", "bce", "mean", "softmax", 1, 64, 0.69, 0.0)
+    constant = replace(run, losses=(loss,))
+    for site in run.sites():
+        if site.kind == "output":
+            constant = put(constant, site.name, "err_norm", 0.0)
+    finding = diagnose(constant).findings[0]
+    assert (finding.severity, finding.symptom, finding.cause) == ("fail", "zero", "output-constant")
+    assert "softmax over one unit" in finding.summary
+    perfect = tuple(replace(f, loss=0.0) for f in constant.frames)
+    done = replace(constant, frames=perfect, curves={"net": constant.curves["net"] * np.array([1.0, 0.0, 1.0])})
+    assert found(done) == []
+
+
+# ---- non-finite ---------------------------------------------------------------------------------------------------
+def test_steps_too_long_until_the_numbers_overflow() -> None:
+    assert found(train(replace(HE, lr=50.0))) == [("fail", "non-finite", "lr-too-high")]
+
+
+def test_an_operation_that_makes_nan_of_finite_numbers() -> None:
+    run = train(replace(HE, steps=30))
+    for site in ("10", "11", "12", "13", "14"):
+        run = put(run, site, "act_nonfinite", lambda i: float(i >= 5))
+    finding = diagnose(run).findings[0]
+    assert (finding.symptom, finding.cause, finding.sites) == ("non-finite", "non-finite-op", ("10",))
+    assert finding.steps[0] == 5
+    assert "`10`" in finding.summary
+
+
+def test_nan_that_is_born_on_the_way_back() -> None:
+    run = train(replace(HE, steps=30))
+    for site in ("0", "1", "2", "3", "4"):
+        run = put(run, site, "err_nonfinite", lambda i: float(i >= 5))
+    finding = diagnose(run).findings[0]
+    assert (finding.cause, finding.sites) == ("non-finite-op", ("4",))
+    assert "on the way back" in finding.summary
+
+
+def test_a_loss_scaler_that_looks_for_its_scale_is_healthy() -> None:
+    run = train(replace(HE, steps=30))
+    for site in ("0", "1", "2"):
+        run = put(run, site, "err_nonfinite", lambda i: float(i < 2))
+    scaled = tuple(replace(f, loss_scale=65536.0) for f in run.frames)
+    assert found(replace(run, frames=scaled)) == []
+    assert found(run) == [("fail", "non-finite", "non-finite-op")]
+
+
+def test_one_cause_is_reported_once() -> None:
+    """Small weights without biases also leave units off and inputs alike: these are alternatives, not findings."""
+    finding = diagnose(train(Plan(steps=60))).findings
+    assert [f.cause for f in finding] == ["init-too-small"]
+    assert len({a.cause for a in finding[0].alternatives}) == len(finding[0].alternatives)
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_converged_training_is_healthy(loss: str) -> None:
+    run = train(Plan(sigma_w2=2.0, layers=6, loss=loss, lr=0.003, optimizer="adam", steps=250))
+    assert found(run) == []
