@@ -12,15 +12,15 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--width", type=int, default=64)
 parser.add_argument("--steps", type=int, default=600)
-parser.add_argument("--warmup", type=int, default=50)
-parser.add_argument("--lr", type=float, default=1e-3)
+parser.add_argument("--warmup", type=int, default=200)
+parser.add_argument("--lr", type=float, default=0.3)
 args = parser.parse_args()
 torch.manual_seed(args.seed)
 
 
 def scheduled_lr(step):
     if step < args.warmup:
-        return args.lr * (step + 1) / args.warmup
+        return args.lr * args.warmup / (step + 1)
     progress = (step - args.warmup) / max(1, args.steps - args.warmup)
     return args.lr * 0.5 * (1 + math.cos(math.pi * progress))
 
@@ -41,17 +41,18 @@ for module in model:
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
         nn.init.zeros_(module.bias)
 loss_fn = nn.CrossEntropyLoss()
-optimizer = torch.optim.Adam(model.parameters(), lr=1.0)
+optimizer = torch.optim.SGD(model.parameters(), lr=args.lr)
 
 step = 0
 while step < args.steps:
     for xb, yb in loader:
+        for group in optimizer.param_groups:
+            group["lr"] = scheduled_lr(step)
         optimizer.zero_grad()
         loss = loss_fn(model(xb), yb)
         loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        for group in optimizer.param_groups:
-            group["lr"] = scheduled_lr(step)
         step += 1
         if step % 100 == 0:
             print(f"step {step} loss {loss.item():.4f}")

@@ -47,7 +47,7 @@ def main():
         loss = criterion(net(items, present), target)
         loss.backward()
         optimizer.step()
-        if step % 100 == 0:
+        if step % 40 == 0:
             print(f"{step}/{args.steps} loss {loss.item():.5f}")
 
 

@@ -260,19 +260,28 @@ def _rows(plan: Plan, net: Net, cache: list[dict], sites: list[Site], rank: bool
     return values
 
 
-def _param_rows(plan: Plan, values: np.ndarray, sites: list[Site], net: Net, grads: list, moved: list[float]) -> None:
-    index = {s.name: i for i, s in enumerate(sites)}
+def _param_index(plan: Plan, j: int) -> str:
     per, n = 3 if plan.norm else 2, plan.layers
-    for j, (p, g, m) in enumerate(zip(net.params(), grads, moved, strict=True)):
-        frozen = j % n < plan.frozen_below
-        row = values[index[f"{(j % n) * per}.{'weight' if j < n else 'bias'}"]]
+    return f"{(j % n) * per}.{'weight' if j < n else 'bias'}"
+
+
+def _param_rows(plan: Plan, values: np.ndarray, sites: list[Site], net: Net, grads: list) -> None:
+    index = {s.name: i for i, s in enumerate(sites)}
+    for j, (p, g) in enumerate(zip(net.params(), grads, strict=True)):
+        frozen = j % plan.layers < plan.frozen_below
+        row = values[index[_param_index(plan, j)]]
         row[STAT_INDEX["weight_norm"]] = np.linalg.norm(p)
         row[STAT_INDEX["weight_mean"]] = p.mean()
         row[STAT_INDEX["weight_nonfinite"]] = float(not np.isfinite(p).all())
         row[STAT_INDEX["grad_missing"]] = float(g is None or frozen)
         if g is not None and not frozen:
             row[STAT_INDEX["grad_norm"]] = row[STAT_INDEX["grad_norm_raw"]] = np.linalg.norm(g)
-            row[STAT_INDEX["update_norm"]] = m
+
+
+def _moves(plan: Plan, values: np.ndarray, sites: list[Site], moved: list[float]) -> None:
+    index = {s.name: i for i, s in enumerate(sites)}
+    for j, m in enumerate(moved):
+        values[index[_param_index(plan, j)], STAT_INDEX["update_norm"]] = m
 
 
 @lru_cache(maxsize=64)
@@ -291,9 +300,11 @@ def train(plan: Plan) -> Run:
             grads = net.backward(cache, delta)
             keep = step < 11 or step % plan.every == 0 or step == plan.steps - 1
             values = _rows(plan, net, cache, sites, step % 20 == 0) if keep else None
+            if values is not None:
+                _param_rows(plan, values, sites, net, grads)  # the weights as they stood before the step
             moved = net.step(grads)
             if values is not None:
-                _param_rows(plan, values, sites, net, grads, moved)
+                _moves(plan, values, sites, moved)
                 frames.append(Frame("net", step, loss, plan.lr, 1.0, 0.0, 0.003, values))
         curve.append((step, loss, plan.lr))
     return assemble(plan, network, sites, frames, np.array(curve), y)

@@ -11,7 +11,7 @@ import pytest
 from diagnosis_runs import Plan, network, put, train
 
 from gradiometer.diagnosis import diagnose
-from gradiometer.records import Event, LossSeen, OptimizerSeen, Run
+from gradiometer.records import STAT_INDEX, Event, LossSeen, OptimizerSeen, Run
 
 HE = Plan(sigma_w2=2.0, layers=8, steps=40, lr=0.02)
 
@@ -45,14 +45,14 @@ def test_growth_without_consequence_is_no_finding() -> None:
 
 
 def test_batch_normalisation_explodes_only_where_it_is_very_deep() -> None:
-    deep = train(Plan(layers=50, norm="batchnorm", lr=0.05, width=48, steps=60))
+    deep = train(Plan(layers=50, norm="batchnorm", lr=1e-6, width=48, steps=30))
     assert found(deep) == [("fail", "exploding", "norm-explodes-error")]
     usual = train(Plan(layers=16, norm="batchnorm", lr=0.05, width=48, steps=100))
     assert found(usual) == []
 
 
 def test_the_same_growth_with_skips_is_not_the_normalisation() -> None:
-    deep = train(Plan(layers=50, norm="batchnorm", lr=0.05, width=48, steps=60))
+    deep = train(Plan(layers=50, norm="batchnorm", lr=1e-6, width=48, steps=30))
     skips = tuple(msgspec.structs.replace(h, skip=True) for h in deep.networks[0].hops)
     assert "norm-explodes-error" not in [c for _, _, c in found(network(deep, hops=skips))]
 
@@ -279,3 +279,74 @@ def test_one_cause_is_reported_once() -> None:
 def test_converged_training_is_healthy(loss: str) -> None:
     run = train(Plan(sigma_w2=2.0, layers=6, loss=loss, lr=0.003, optimizer="adam", steps=250))
     assert found(run) == []
+
+
+# ---- found on whole scripts ---------------------------------------------------------------------------------------
+def test_a_whole_model_that_is_cut_off() -> None:
+    """Two models and one optimizer; the first one's output went through numpy."""
+    run = train(replace(HE, steps=150, lr=0.05))
+    first = msgspec.structs.replace(run.networks[0], name="features", hops=(), stations=())
+    sites = tuple(msgspec.structs.replace(s, model="features") for s in run.site_table)
+    frames = []
+    for frame in run.frames:
+        values = frame.values.copy()
+        for stat in ("grad_norm", "grad_norm_raw", "err_norm"):
+            values[:, STAT_INDEX[stat]] = math.nan
+        values[:, STAT_INDEX["grad_missing"]] = 1.0
+        frames.append(replace(frame, model="features", values=values))
+    both = {"net": run.optimizers[0].owned["net"], "features": run.optimizers[0].owned["net"]}
+    shared = (msgspec.structs.replace(run.optimizers[0], owned=both),)
+    two = replace(
+        run,
+        networks=(*run.networks, first),
+        site_table=(*run.site_table, *sites),
+        frames=(*run.frames, *frames),
+        optimizers=shared,
+    )
+    (finding,) = diagnose(two).findings
+    assert (finding.severity, finding.cause, finding.model) == ("fail", "gradient-blocked", "features")
+    apart = (run.optimizers[0], OptimizerSeen("other", "SGD", {}, {"features": both["features"]}))
+    assert found(replace(two, optimizers=apart)) == []  # a generator waits for its own step
+
+
+def test_inputs_far_from_unit_scale() -> None:
+    plan = Plan(act="tanh", sigma_w2=1.0, layers=3, input_scale=1000.0, loss="mse", lr=1e-5, steps=60)
+    (finding,) = diagnose(train(plan)).findings
+    assert (finding.severity, finding.symptom, finding.cause) == ("fail", "vanishing", "input-scale")
+    assert finding.sites == ("1",)
+    assert finding.evidence[0].value == pytest.approx(1000, rel=0.2)
+    assert finding.cures[0].name == "standardise-inputs"
+    assert found(train(replace(plan, input_scale=1.0))) == []
+
+
+def test_large_inputs_of_a_network_that_learns_are_healthy() -> None:
+    plan = Plan(sigma_w2=2.0, layers=4, input_scale=20.0, lr=1e-3, optimizer="adam", steps=150)
+    assert found(train(plan)) == []
+
+
+def test_weights_that_are_nan_already_hide_the_place() -> None:
+    """Between two recorded frames everything turned nan: no site of the later frame is to blame."""
+    run = train(replace(HE, steps=40))
+    for site in run.sites():
+        stat = "weight_nonfinite" if site.kind == "param" else "act_nonfinite"
+        run = put(run, site.name, stat, lambda i: float(i >= 12))
+    curve = run.curves["net"].copy()
+    curve[14:, 1] = math.nan
+    finding = diagnose(replace(run, curves={"net": curve})).findings[0]
+    assert (finding.cause, finding.steps[0]) == ("non-finite-op", 14)
+    assert "the place is open" in finding.summary
+
+
+def test_a_network_that_creeps_after_an_explosion_is_found() -> None:
+    run = train(Plan(act="tanh", sigma_w2=16.0, layers=12, lr=1e-3, steps=120))
+    assert found(run) == [("fail", "exploding", "init-too-large")]
+
+
+def test_a_first_step_that_kills_is_told_even_if_the_rest_learns() -> None:
+    run = train(replace(HE, steps=150, lr=0.05))
+    run = put(run, "5", "act_dead_share", lambda i: 0.1 if i == 0 else 0.55)
+    assert found(run) == []
+    for i in range(8):
+        name = f"{2 * i}.weight"
+        run = put(run, name, "update_norm", lambda k: 5.0 if k == 0 else 0.01)
+    assert found(run) == [("warn", "vanishing", "lr-too-high")]

@@ -1,4 +1,4 @@
-"""The catalog of cures as values: what answers which cause, and what theory predicts for it. Nothing is applied here."""
+"""The catalog of cures as values: what answers which cause, and what theory predicts. Nothing is applied here."""
 
 from .context import Context
 from .entries import ENTRIES, Entry

@@ -249,7 +249,7 @@ ADVICE = (
         title="standardise the inputs",
         changes="the data",
         mathematics="x ← (x − mean)/std, column by column",
-        answers={SATURATED: 3, LARGE: 5},
+        answers={"input-scale": 1, SATURATED: 3, LARGE: 5},
         side_effects="the same numbers must be used in evaluation",
         source="LeCun 1998",
         edit="x = (x - x_train.mean(0)) / x_train.std(0)",

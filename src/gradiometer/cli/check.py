@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .causes import check_ignored
-from .check_factory import load_factory, made
+from .check_factory import load_factory, made, trained
 from .guard import FINDING, command
 from .options import Ignore, Json
 from .outlet import check_json, put_diagnosis
@@ -44,10 +44,9 @@ def check(
     settings = read_settings()
     check_ignored(ignore or (), "--ignore")
     check_json(json)
-    setup = made(load_factory(factory), factory)
-    from gradiometer import diagnosis, session
+    run = trained(made(load_factory(factory), factory), factory)
+    from gradiometer import diagnosis
 
-    run = session.check_setup(setup)
     found = diagnosis.diagnose(run, (*settings.ignore, *(ignore or ())))
     put_diagnosis(run, found, json)
     return FINDING if found.healthy is False else 0

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from .guard import refuse
 
 if TYPE_CHECKING:
+    from gradiometer.records import Run
     from gradiometer.session import Setup
 
 Factory = Callable[[int], object]
@@ -55,6 +56,19 @@ def made(factory: Factory, spec: str) -> Setup:
         wanted = "It must return gm.Setup(model, batches, loss, optimizer)."
         refuse(f"{spec} returned a {type(setup).__name__}. {wanted}")
     return setup
+
+
+def trained(setup: Setup, spec: str) -> Run:
+    """The recorded run of the check. UserError where the setup's own code raises while it is tried."""
+    from gradiometer.records import GradiometerError
+    from gradiometer.session import check_setup
+
+    try:
+        return check_setup(setup)
+    except GradiometerError:
+        raise
+    except Exception as error:
+        _failed(error, f"{spec} made a setup whose training raises {type(error).__name__}")
 
 
 def _module(name: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""Diagnosis: from a recorded run to findings with cause, evidence and cures, or to the statement that none was found."""
+"""Diagnosis: from a recorded run to findings with cause, evidence and cures, or to the statement that there is none."""
 
 from .panel import CHECKED, diagnose
 

@@ -51,8 +51,8 @@ def growth(reading: Reading) -> Growth | None:
         gain=gain,
         hops=tuple(int(i) for i in np.flatnonzero(known & (gains > per_hop))),
         normalised=normalised,
-        consequence=apart or reading.level == "trivial" or reading.blows_up,
-        certain=reading.stuck or reading.blows_up or (far and (apart or reading.waited_in_vain)),
+        consequence=apart or reading.level == "trivial" or reading.crawls or reading.blows_up,
+        certain=reading.stuck or reading.blows_up or (far and (apart or reading.waited_in_vain or reading.crawls)),
         evidence=_evidence(total, gain, ratio),
     )
 

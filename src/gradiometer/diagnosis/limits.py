@@ -41,6 +41,9 @@ STILL_FALLING = Limit(0.02, OURS)  # a fall of the loss between its third quarte
 GROWS_FROM_NOTHING = Limit(1.5, OURS)  # growth of a weight's norm over the first steps: initialised near zero
 LEARNED_SHARE = Limit(0.50, OURS)  # below: the network learns, and nothing of the signal is called broken
 UNITS_MATCH = Limit(5.0, OURS)  # first loss / trivial level outside [1/5, 5]: the two may be in different units
+FIRST_LOSS_MAX = Limit(100.0, OURS)  # a first loss so many times the trivial level may come from large outputs
+CRAWL_SHARE = Limit(0.80, OURS)  # of the trivial loss, after
+CRAWL_STEPS = Limit(100, OURS)  # so many steps: a network that explodes does not learn, it creeps
 LEVEL_MATCH = Limit(1.3, OURS)  # a last loss within [0.95, 1.3] of the trivial level sits on it
 PATIENCE_STEPS = Limit(20, OURS)  # before so many steps a trivial loss says nothing
 COLLAPSE_STEPS = Limit(50, OURS)  # before so many steps depth alone is not blamed
@@ -57,10 +60,14 @@ DEAD_FAIL = Limit(0.40, "CS231n: as much as 40 % dead with a rate too high")
 DEAD_WARN = Limit(0.10, "CS231n")
 DEAD_ZEROS = Limit(0.70, "40 % dead and the rest half on: 0.4 + 0.6 / 2")
 DEAD_GROWTH = Limit(0.10, OURS)
+KILLED_GROWTH = Limit(0.25, OURS)  # so many more dead units after steps beyond UPDATE_RATIO_HIGH
 DEAD_ALL = Limit(0.999, "no unit fires")
 SIMILARITY_COLLAPSE = Limit(0.99, "cosine of different inputs near the loss, c-map")
 COLLAPSE_HOPS = Limit(10, OURS)
 BLOCKED_TRUNK_SHARE = Limit(0.8, OURS)  # so much of the trunk trains, and the head does not
+
+# inputs
+INPUT_RMS_HIGH = Limit(10.0, "unit scale, LeCun 1998")
 
 # steps and numbers
 UPDATE_RATIO_HIGH = Limit(0.1, "CS231n: 1e-3; above 0.1 a layer is replaced, not trained")

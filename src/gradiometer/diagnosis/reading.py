@@ -18,6 +18,7 @@ from . import limits
 
 Array = NDArray[np.float64]
 Level = Literal["trivial", "partly", "learned", "unknown"]
+CRAWL_STEPS = int(limits.CRAWL_STEPS.value)
 CLASS_LOSSES = frozenset({"cross_entropy", "nll"})
 
 
@@ -248,9 +249,10 @@ class Reading:
         first, last, level = (x - self.floor for x in (self.first_loss, self.last_loss, self.trivial))
         if not level > 0:
             return False
-        match = limits.UNITS_MATCH.value
-        sits = limits.TRIVIAL_SHARE.value <= last / level <= limits.LEVEL_MATCH.value
-        return bool(sits or 1 / match <= first / level <= match)
+        match, sits = limits.UNITS_MATCH.value, limits.LEVEL_MATCH.value
+        near = 1 / match <= first / level <= match
+        came_down = match < first / level <= limits.FIRST_LOSS_MAX.value and last / level <= sits
+        return bool(near or came_down or limits.TRIVIAL_SHARE.value <= last / level <= sits)
 
     @cached_property
     def trivial_share(self) -> float:
@@ -278,6 +280,11 @@ class Reading:
     def waited_in_vain(self) -> bool:
         """The loss had time to leave the trivial level and did not; it may be on its way from above."""
         return self.level_known and self.level == "trivial" and self.last_step >= limits.PATIENCE_STEPS.value
+
+    @property
+    def crawls(self) -> bool:
+        """After many steps the loss is still near the trivial level, moving or not."""
+        return self.level_known and self.trivial_share >= limits.CRAWL_SHARE.value and self.last_step >= CRAWL_STEPS
 
     @property
     def stuck(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from .limits import HOP_GAIN_LOW
+
 THIN = "\u2009"
 MINUS = "\u2212"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -94,7 +96,7 @@ def weights_too_small(hops: int, gain: float, forward: float) -> str:
     kept = percent(gain) if gain >= 0.01 else number(gain)
     if hops == 1:
         return f"The weights of one hop are too small: it keeps {kept} of the error."
-    tail = ", and the input is lost as well" if forward < 0.8 else ""
+    tail = ", and the input is lost as well" if forward < HOP_GAIN_LOW.value else ""
     return f"The weights are too small: each of {hops} hops keeps {kept} of the error{tail}."
 
 
@@ -139,6 +141,11 @@ def no_gradient(site: str, parameters: int) -> str:
     return f"No error reaches `{site}`: {parameters} {plural} never receive a gradient."
 
 
+def model_cut_off(model: str, parameters: int) -> str:
+    """A whole model that runs and gets nothing."""
+    return f"No error reaches the model `{model}`: none of its {parameters} parameters receives a gradient."
+
+
 def head_frozen(site: str) -> str:
     """The last layer is frozen while what lies below it trains."""
     return f"`{site}` is frozen while the layers below it train. The loss must pass a head that never learns."
@@ -164,8 +171,24 @@ def constant_output(site: str, pre: str) -> str:
 
 
 def born_non_finite(site: str, step: int, direction: str) -> str:
-    """A nan or inf that one operation makes."""
-    return f"`{site}` turns finite numbers into nan or inf on the way {direction}, first at step {number(float(step))}."
+    """A nan or inf that one operation makes of finite numbers."""
+    when = f"first at step {number(float(step))}"
+    places = {
+        "loss": f"Between `{site}` and the loss, finite numbers become nan or inf, {when}.",
+        "between": f"Finite numbers become nan or inf, {when}. No frame was recorded there, so the place is open.",
+        "step": f"The step puts nan or inf into `{site}`, {when}, while its gradient was finite.",
+    }
+    return places.get(direction, f"`{site}` turns finite numbers into nan or inf on the way {direction}, {when}.")
+
+
+def inputs_large(rms: float, consequence: str) -> str:
+    """Inputs far from unit scale."""
+    return f"The inputs are {number(rms)} in size, where the first layer expects 1. {consequence}"
+
+
+def inputs_flat(rms: float, share: float, kind: str) -> str:
+    """Inputs far from unit scale that saturate the first activation."""
+    return inputs_large(rms, f"They drive {percent(share)} of its {units_of(kind)} flat.")
 
 
 def diverged(step: int, ratio: float) -> str:

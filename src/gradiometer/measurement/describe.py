@@ -101,14 +101,14 @@ def describe_module(path: str, module: nn.Module, names: Mapping[int, str]) -> M
     """A module as a value. ``names`` maps id(parameter) to its name in the model."""
     role, kind = role_and_kind(module)
     args: dict[str, Scalar] = {}
+    own = vars(module)  # not getattr: a property or a parametrization would run the user's code
     for key in _ARGS:
-        value = getattr(module, key, None)
+        value = own.get(key)
         if isinstance(value, (int, float, str, bool)):
             args[key] = value
     if kind == "prelu":
         args["negative_slope"] = 0.25  # torch's initial value; the learned one is a parameter of its own
-    weight = getattr(module, "weight", None)
-    bias = getattr(module, "bias", None)
+    weight, bias = _own_parameter(module, "weight"), _own_parameter(module, "bias")
     fan_in = fan_out = 0
     if role == "weights" and isinstance(weight, torch.Tensor):
         groups = args.get("groups", 1)
@@ -127,6 +127,16 @@ def describe_module(path: str, module: nn.Module, names: Mapping[int, str]) -> M
         bias=names.get(id(bias)),
         training=module.training,
     )
+
+
+def _own_parameter(module: nn.Module, name: str) -> torch.Tensor | None:
+    """A parameter by name without running anything; of a parametrized one the tensor that is trained."""
+    found = module._parameters.get(name)
+    holder = module._modules.get("parametrizations")
+    if found is None and isinstance(holder, nn.ModuleDict) and name in holder:
+        originals = holder[name]._parameters
+        found = originals.get("original", originals.get("original1"))
+    return found
 
 
 def describe_params(root: nn.Module, owned: frozenset[int]) -> tuple[ParamSeen, ...]:

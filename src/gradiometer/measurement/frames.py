@@ -27,7 +27,7 @@ SATURATED = {
 }
 """Outputs at or beyond these bounds lie in the flat part: tanh' < .06 and sigmoid' < .03 there."""
 
-_PARAM = {"weight": "weight_norm", "grad": "grad_norm", "grad_raw": "grad_norm_raw", "update": "update_norm"}
+_PARAM = {"weight": "weight_norm", "grad": "grad_norm", "update": "update_norm"}
 
 
 @dataclass(slots=True)
@@ -42,6 +42,7 @@ class FrameDraft:
     step_s: float
     overhead_s: float
     full: bool
+    compiled: bool = False
     losses: list[tuple[torch.device, int]] = field(default_factory=list)
     scales: list[tuple[torch.device, int]] = field(default_factory=list)
     expected: set[Key] = field(default_factory=set)
@@ -62,8 +63,9 @@ class _Host:
             size = np.abs(x)
             self.finite = np.isfinite(x).all(axis=1) & (rows.count > 0)
             self.mean = x.sum(axis=1) / n
-            self.square = np.square(x).sum(axis=1) / n
             self.max = size.max(axis=1, initial=0.0)
+            unit = np.where(self.max > 0, self.max, 1.0)  # squares of float64 signals under 1e-160 would read 0
+            self.rms = unit * np.sqrt(np.square(x / unit[:, None]).sum(axis=1) / n)
             self.nonzero = (x != 0).sum(axis=1)
             self.zero_share = 1.0 - self.nonzero / n
             self.underflow_share = (self.nonzero - (size >= UNDERFLOW).sum(axis=1)) / n
@@ -147,9 +149,12 @@ def _statistics(
         return {"grad_missing": 1.0}
     if stat == "epsilon":
         return {"epsilon_ratio": float(at.norm[slot.row])}
+    if stat == "grad_raw":  # gradients pile up over micro-batches: the last pass has the sum
+        last = max(members, key=lambda m: m[1].backward)
+        return {"grad_norm_raw": _combined_norm(model, [last], host)[0] / scale}
     norm, estimated = _combined_norm(model, members, host)
     if stat in _PARAM:
-        return _parameter(stat, norm / scale if stat == "grad_raw" else norm, at, slot.row)
+        return _parameter(stat, norm, at, slot.row)
     if stat == "act":
         return _activation(norm, members, host)
     if stat == "err_in":
@@ -173,9 +178,13 @@ def _combined_norm(
     for micro, s in members:
         at = host[s.device]
         norm = float(at.norm[s.row])
-        if not TRUSTED[0] <= norm <= TRUSTED[1] and s.path not in model.wide and at.finite[s.row]:
+        trusted = TRUSTED[0] <= norm <= TRUSTED[1] or s.path in model.wide
+        if not trusted and not at.count[s.row] and s.kind == "param" and not math.isnan(norm):
+            model.wide.add(s.path)  # a norm alone: 0 and inf may be neither; from the next frame on in float64
+            norm = math.nan
+        elif not trusted and at.finite[s.row]:
             if at.nonzero[s.row] and not math.isnan(norm):
-                norm = math.sqrt(float(at.square[s.row]) * s.numel)
+                norm = float(at.rms[s.row]) * math.sqrt(s.numel)
                 estimated = True
             if norm != 0.0:
                 model.wide.add(s.path)
@@ -200,9 +209,10 @@ def _activation(norm: float, members: list[tuple[int, Slot]], host: dict[torch.d
     if not all(host[s.device].finite[s.row] for _, s in members):
         return out
     mean = _mean([float(host[s.device].mean[s.row]) for _, s in members])
-    square = _mean([float(host[s.device].square[s.row]) for _, s in members])
+    rms = [float(host[s.device].rms[s.row]) for _, s in members]
+    rms_all = math.hypot(*rms) / math.sqrt(len(rms))
     out["act_mean"] = mean
-    out["act_std"] = math.sqrt(max(square - mean * mean, 0.0))
+    out["act_std"] = rms_all * math.sqrt(max(1.0 - (mean / rms_all) ** 2, 0.0)) if rms_all else 0.0
     out["act_max"] = max(float(host[s.device].max[s.row]) for _, s in members)
     out["act_zero_share"] = _mean([float(host[s.device].zero_share[s.row]) for _, s in members])
     op = members[0][1].op
@@ -248,11 +258,13 @@ def _resolve_aliases(
     final: dict[Key, SiteKey] = {(s.gen, s.path, s.call, s.kind, s.op): key for key, _, s in numbered}
     by_name = {site.name: i for i, site in enumerate(draft.model.sites)}
     sent: dict[int, list[float]] = defaultdict(list)
+    done: set[tuple[SiteKey, int]] = set()
     for key, source in draft.aliases:
         target = final.get(key)
         index = by_name.get(source)
-        if target is None or index is None or "err_norm" not in cells.get(index, {}):
+        if target is None or index is None or (target, index) in done or "err_norm" not in cells.get(index, {}):
             continue
+        done.add((target, index))
         sent[draft.model.site(target)].append(cells[index]["err_norm"])
     for index, norms in sent.items():
         cells[index]["err_in_norm"] = math.hypot(*norms, cells[index].get("err_in_norm", 0.0))
@@ -260,11 +272,23 @@ def _resolve_aliases(
 
 def _count_coverage(draft: FrameDraft, numbered: list[tuple[SiteKey, int, Slot]]) -> None:
     """Of the calls that the error must pass, how many have a row; told of the last full frame."""
-    if not draft.full or not draft.expected:
+    if not draft.full:
+        return
+    hidden = _hidden_calls(draft) if draft.compiled else 0
+    if not draft.expected and not hidden:
         return
     kinds: set[SiteKind] = {"output", "function"}
     hit = {(s.gen, s.path, s.call, s.kind, s.op) for _, _, s in numbered if s.stat == "err" and s.kind in kinds}
-    draft.model.calls_seen = len(draft.expected)
+    draft.model.calls_seen = len(draft.expected) + hidden
     draft.model.calls_recorded = len(draft.expected & hit)
     for _, path, _, _, op in draft.expected - hit:
         draft.model.skip(path or "(root)", f"no error was delivered at its output ({op})")
+
+
+def _hidden_calls(draft: FrameDraft) -> int:
+    """Modules without children that a compiled region hides: each counts as one call that was not recorded."""
+    seen = {s.path for s in draft.slots if s.stat == "act"}
+    hidden = [e.path for e in draft.model.entries.values() if e.leaf and e.path not in seen]
+    if hidden:
+        draft.model.skip("(compiled)", f"{len(hidden)} modules run inside torch.compile and are not measured")
+    return len(hidden)

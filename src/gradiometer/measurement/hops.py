@@ -50,12 +50,15 @@ def _keep_trunk(model: WatchedModel, trunk: Trunk | None) -> None:
 
 
 def _hook_functions(recorder: Recorder, graph: Graph, model: WatchedModel, places: GraphPlaces) -> None:
-    for place, (path, number, op), vertex, guarded in places.functions:
+    for place, (path, number, op), vertex in places.functions:
         key: Key = (-1, path, number, "function", op)
         node = graph.nodes[vertex[0]]
         model.expected.add(key)
         node.register_prehook(_output_hook(recorder, model, key, vertex[1]))
-        if place.seen is None or place.seen.role != "activation" or guarded:
+        if place.seen is None or place.seen.role != "activation":
+            continue
+        if recorder.saved_hooks:
+            model.skip(place.name, "its value lies behind saved-tensor hooks (checkpointing): only its error is measured")
             continue
         value = function_value(node, op)
         if value is None or not value.numel():
@@ -131,15 +134,18 @@ def _hook_edges(
     def arrive(error: Tensor | None) -> None:
         if recorder.backward != backward:
             return
-        missing[0] -= 1
-        if error is not None:
-            arrived.append(error.detach())
-        if missing[0] == 0 and arrived:
-            total = arrived[0]
-            for more in arrived[1:]:
-                total = total + more
-            arrived.clear()
-            record(total)
+        try:
+            missing[0] -= 1
+            if error is not None:
+                arrived.append(error.detach())
+            if missing[0] == 0 and arrived:
+                total = arrived[0]
+                for more in arrived[1:]:
+                    total = total + more
+                arrived.clear()
+                record(total)
+        except Exception as failure:  # the user's backward never hears of it
+            recorder.fail(failure)
 
     for consumer, slot in edges:
         graph.nodes[consumer].register_hook(_slot_hook(arrive, slot))

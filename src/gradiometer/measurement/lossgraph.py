@@ -32,8 +32,11 @@ _PASS = frozenset({"View", "Squeeze", "Unsqueeze", "ReshapeAlias", "UnsafeView",
 _SCALING = frozenset({"Mul", "Div", "Mean", "Sum", "Add", "Neg", "ToCopy", "View", "Squeeze"})
 
 
-def find_loss(root: Any, model: str) -> LossSeen:
-    """The loss under the root node: its kind, what feeds it, its reduction, its targets and its trivial level."""
+def find_loss(root: Any, model: str, readable: bool = True) -> LossSeen:
+    """The loss under the root node: its kind, what feeds it, its reduction, its targets and its trivial level.
+
+    readable False: saved tensors lie behind hooks, and reading one would run the user's forward again.
+    """
     node = _loss_node(root)
     if node is None:
         return LossSeen(model=model)
@@ -42,8 +45,8 @@ def find_loss(root: Any, model: str) -> LossSeen:
     if kind == "nll" and feeders[:1] == ["log_softmax"]:
         kind, feeders = "cross_entropy", feeders[1:]
     try:
-        prediction = _saved(node, "_saved_self")
-        target = _saved(node, "_saved_target")
+        prediction = _saved(node, "_saved_self") if readable else None
+        target = _saved(node, "_saved_target") if readable else None
         reduction = {0: "none", 1: "mean", 2: "sum"}.get(_reduction(node), "")
     except RuntimeError:
         prediction = target = None

@@ -54,7 +54,6 @@ class Call:
     outputs: list[tuple[Any, int]]
     inputs: list[tuple[Any, int]]
     seq: tuple[int, int]  # autograd sequence numbers [first, last) made inside the call
-    guarded: bool  # saved tensors are behind hooks (checkpointing): reading them would run the forward again
 
 
 class WatchedModel:
@@ -74,11 +73,14 @@ class WatchedModel:
         self.step = 0
         self.frames = 0
         self.gen = 0
+        self.gen_floor = 0  # generations below belong to earlier backward passes
+        self.epoch = 0  # one a frame; hooks left from an older one write nothing
         self.pending: list[Slot] = []
         self.calls: list[Call] = []
         self.expected: set[tuple[int, str, int, SiteKind, str]] = set()
         self.aliases: list[tuple[tuple[int, str, int, SiteKind, str], str]] = []
         self.wide: set[str] = set()
+        self.recurrent: dict[str, int] = {}  # path -> time steps measured
         self.not_covered: dict[str, str] = {}
         self.touched_backwards: set[int] = set()
         self.calls_seen = 0
@@ -108,7 +110,14 @@ class WatchedModel:
             params=params,
             dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
             device=str(first.device) if first is not None else "",
-            compiled=root is not None and type(root).__name__ == "OptimizedModule",
+            compiled=self.compiled(),
+        )
+
+    def compiled(self) -> bool:
+        """True where torch.compile has taken the model or a part of it: calls inside are not seen."""
+        root = self.root()
+        return root is not None and any(
+            type(m).__name__ == "OptimizedModule" or m._compiled_call_impl is not None for m in root.modules()
         )
 
     def site(self, key: SiteKey) -> int:
@@ -136,6 +145,7 @@ class Registry:
     """All models of the process, found by module or parameter identity."""
 
     models: list[WatchedModel] = field(default_factory=list)
+    roots: dict[int, WatchedModel] = field(default_factory=dict)
     parents: weakref.WeakKeyDictionary[nn.Module, weakref.ref[nn.Module]] = field(
         default_factory=weakref.WeakKeyDictionary
     )
@@ -188,6 +198,7 @@ class Registry:
             if id(old.root()) in model.entries and old.frames == 0:
                 self.models.remove(old)
         self.models.append(model)
+        self.roots = {id(r): m for m in self.models if (r := m.root()) is not None}
         return model
 
 

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from ..records import OptimizerSeen, Scalar, SiteKind
 from .models import Registry, WatchedModel
 from .recorder import Key, Recorder
-from .rows import SAMPLE, strided_sample
+from .rows import SAMPLE, strided_sample, wide_norm
 
 COPY_LIMIT = 1 << 20  # elements; of a larger parameter only a strided sample is kept to measure its update
 _SETTINGS = ("lr", "momentum", "nesterov", "eps", "weight_decay", "alpha", "amsgrad", "maximize", "dampening")
@@ -91,15 +91,19 @@ def keep(p: Tensor) -> Tensor:
 def record_norms(recorder: Recorder, stat: str, owners: list[tuple[WatchedModel, str]], xs: list[Tensor]) -> None:
     """Norms alone of many tensors, one fused call a device and dtype: weights, updates, gradients before clipping.
 
-    In float32; a weight's update is never so small that this reads 0, unless the weight itself is 0.
+    In float32, and in float64 for float64 parameters and for those whose norm has left the trusted range.
     """
     groups: dict[tuple[torch.device, torch.dtype], list[int]] = {}
     for i, x in enumerate(xs):
-        groups.setdefault((x.device, x.dtype), []).append(i)
-    for (device, dtype), members in groups.items():
-        wide = torch.float64 if dtype == torch.float64 else torch.float32
-        norms = torch._foreach_norm([xs[i] for i in members], dtype=wide)
-        first = recorder.buffer(device).write_norms([n.to(torch.float32) for n in norms])
+        model, name = owners[i]
+        if x.dtype == torch.float64 or name in model.wide:
+            at = (x.device, recorder.buffer(x.device).write_scalar(wide_norm(x)), x.numel())
+            recorder.note(model, param_key(name), stat, at)
+        else:
+            groups.setdefault((x.device, x.dtype), []).append(i)
+    for (device, _), members in groups.items():
+        norms = torch._foreach_norm([xs[i] for i in members], dtype=torch.float32)
+        first = recorder.buffer(device).write_norms(list(norms))
         for offset, i in enumerate(members):
             model, name = owners[i]
             recorder.note(model, param_key(name), stat, (device, first + offset, xs[i].numel()))

@@ -62,7 +62,7 @@ class GraphPlaces:
         self.model = model
         self.places = Places()
         self.calls: list[tuple[Call, int, list[Vertex]]] = []
-        self.functions: list[tuple[Place, tuple[str, int, str], Vertex, bool]] = []
+        self.functions: list[tuple[Place, tuple[str, int, str], Vertex]] = []
         self._place_outputs()
         self._place_functions()
         self._place_inputs()
@@ -103,7 +103,7 @@ class GraphPlaces:
                 if v not in self.places.at or all(p.kind == "input" for p in self.places.at[v]):
                     site = Site(self.model.name, call.entry.path, number, "input")
                     self.places.add(v, Place(site.name, "input", call.entry.path, False, None))
-        for place, _, _, _ in self.functions:
+        for place, _, _ in self.functions:
             for v in place.inputs:
                 if v not in self.places.at:
                     self.places.add(v, Place(f"{place.name}.input", "input", place.name, False, None))
@@ -136,7 +136,7 @@ class GraphPlaces:
             site = Site(self.model.name, path, number, "function", seen.kind)
             place = Place(site.name, "function", path, True, seen, tuple(graph.next[i][:1]))
             self.places.add(vertex, place)
-            self.functions.append((place, (path, number, seen.kind), vertex, call.guarded))
+            self.functions.append((place, (path, number, seen.kind), vertex))
 
     def _describe(self, i: int, op: str, path: str) -> ModuleSeen | None:
         """A function as if it were a module; None for a weight operation without a parameter of the model."""

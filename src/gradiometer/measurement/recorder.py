@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +21,10 @@ from .describe import RECTIFIERS
 from .graph import Graph
 from .hops import read_graph
 from .models import Call, Entry, Registry, Slot, WatchedModel, flatten
+from .recurrent import TimeProbe, probe
 from .rows import RowBuffer
 
+KEPT_CALLS = 4  # forward passes whose graph is kept for a backward that may still come (siamese networks need 3)
 SLOT_LIMIT = 60_000  # rows of one frame and model; beyond it a forward pass is no longer recorded
 _PLAIN = (Tensor, nn.Parameter)
 Key = tuple[int, str, int, SiteKind, str]
@@ -33,7 +35,16 @@ BACKWARD_STATS = frozenset({"err", "err_in", "grad_raw"})
 _sequence = torch._C._autograd._get_sequence_nr
 _task = torch._C._current_graph_task_id
 _tracing = torch._C._get_tracing_state
+_saved_hooks = torch._C._autograd._top_saved_tensors_default_hooks
 _transforms = torch._C._functorch.peek_interpreter_stack
+
+
+class NamedProbe(NamedTuple):
+    """A time probe and the recurrent module it belongs to."""
+
+    path: str
+    kind: str
+    probe: TimeProbe
 
 
 class Recorder:
@@ -57,7 +68,9 @@ class Recorder:
         self._thread = threading.get_ident()
         self._stack: list[tuple[int, int]] = []
         self._generation = itertools.count(1)
-        self.epoch = 0  # one a frame window; hooks of an older window write nothing
+        self.probes: list[tuple[WatchedModel, NamedProbe]] = []
+        self.first_in_backward: set[tuple[str, str]] = set()
+        self.saved_hooks = False  # saved tensors of this window lie behind hooks: reading one would run user code
 
     # ---- hooks -------------------------------------------------------------------------------------------------
 
@@ -65,12 +78,19 @@ class Recorder:
         """Global forward pre-hook: notes where a call begins (full frames), finds models."""
         if torch.compiler.is_compiling():
             return
-        if not (self.on and self.full) or not torch.is_grad_enabled() or _tracing() is not None:
+        if not self.on or not torch.is_grad_enabled():
+            return
+        root = self.registry.roots.get(id(module))
+        if root is not None and _task() == -1:  # an earlier call that raised is not continued
+            root.gen += 1
+        if not self.full or _tracing() is not None:
             return
         if _transforms() is not None or threading.get_ident() != self._thread:
             return
         started = perf_counter()
         try:
+            if _saved_hooks(True) is not None:
+                self.saved_hooks = True
             if self.adopting and id(module) not in self.foreign and self.registry.entry(module) is None:
                 self._adopt(module)
             self._stack.append((id(module), _sequence()))
@@ -110,8 +130,7 @@ class Recorder:
             entry.gen, entry.calls = model.gen, 0
         number = entry.calls
         begin = self._begin(module)
-        again = _task() != -1
-        if again and self._known(model, entry):
+        if _task() != -1 and self._known(model, entry):
             return
         entry.calls += 1
         if len(model.pending) < SLOT_LIMIT and not self._skipped(entry.path):
@@ -121,8 +140,8 @@ class Recorder:
                 self._output(model, entry, number, comp, t, given)
             if self.full and tensors:
                 self._note_call(entry, number, tensors, inputs, begin)
-        if entry.path == "":
-            model.gen += 1
+                if entry.seen.role == "recurrent":
+                    self._probe_time(entry, module, inputs, tensors)
 
     def _begin(self, module: nn.Module) -> int:
         if not self.full:
@@ -133,10 +152,15 @@ class Recorder:
                 return begin
         return 0
 
-    @staticmethod
-    def _known(model: WatchedModel, entry: Entry) -> bool:
+    def _known(self, model: WatchedModel, entry: Entry) -> bool:
         """True where a forward pass inside backward (checkpointing) repeats a call that has its rows already."""
-        return any(s.path == entry.path and s.kind == "output" for s in model.pending)
+        here = (model.name, entry.path)
+        if here in self.first_in_backward:
+            return False
+        if any(s.path == entry.path and s.kind == "output" and s.gen >= model.gen_floor for s in model.pending):
+            return True
+        self.first_in_backward.add(here)
+        return False
 
     def _skipped(self, path: str) -> bool:
         return any(path == s or path.startswith(s + ".") for s in self.skip_paths)
@@ -159,7 +183,7 @@ class Recorder:
         if self.full:
             self._thin(model, key, comp, t, entry)
         base = t._base if t._is_view() else None
-        if base is not None and base.numel() == t.numel() and id(base) not in given and base.requires_grad:
+        if base is not None and base.numel() == t.numel() and id(base) not in given and base.grad_fn is not None:
             t = base
         t.register_hook(self.error_hook(model, key, comp))
 
@@ -180,6 +204,30 @@ class Recorder:
         dead = (value.amax(dim=others) <= 0).float().mean()
         self.note(model, key, "dead", (value.device, self.buffer(value.device).write_scalar(dead), 1))
 
+    def _probe_time(self, entry: Entry, module: nn.Module, inputs: Any, tensors: list[Tensor]) -> None:
+        found = probe(module, inputs)
+        if found is not None and all(p.path != entry.path for _, p in self.probes):
+            for number, t in enumerate(tensors):
+                t.register_hook(found.hook(number))
+            self.probes.append((entry.model, NamedProbe(entry.path, entry.seen.kind, found)))
+
+    def _read_probes(self) -> None:
+        """After backward: the error at every time step of each recurrent module that was reached."""
+        for model, named in self.probes:
+            if not named.probe.errors:
+                continue
+            try:
+                errors, values = named.probe.errors_over_time()
+            except NotImplementedError as reason:
+                model.skip(named.path, f"no error per time step: {reason}")
+                continue
+            model.recurrent[named.path] = len(errors)
+            for stat, vector in (("err", errors), ("act", values)):
+                first = self.buffer(vector.device).write_norms(list(vector.unbind(0)))
+                for t in range(len(vector)):
+                    key: Key = (-1, named.path, t, "time", named.kind)
+                    self.note(model, key, stat, (vector.device, first + t, 1))
+
     def _note_call(self, entry: Entry, number: int, tensors: list[Tensor], inputs: Any, begin: int) -> None:
         outputs = []
         for t in tensors:
@@ -188,16 +236,19 @@ class Recorder:
             if base is not None and base.numel() == t.numel() and base.grad_fn is not None:
                 outputs.append((base.grad_fn, base.output_nr))
         given = [(t.grad_fn, t.output_nr) for t in flatten(inputs) if t.requires_grad and t.grad_fn is not None]
-        guarded = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None
-        call = Call(entry, number, entry.model.gen, outputs, given, (begin, _sequence()), guarded)
-        entry.model.calls.append(call)
+        if _saved_hooks(True) is not None:
+            self.saved_hooks = True
+        calls = entry.model.calls
+        calls.append(Call(entry, number, entry.model.gen, outputs, given, (begin, _sequence())))
+        if calls[0].gen <= entry.model.gen - KEPT_CALLS:  # a forward pass without backward: let go of its graph
+            calls[:] = [c for c in calls if c.gen > entry.model.gen - KEPT_CALLS]
 
     def error_hook(self, model: WatchedModel, key: Key, comp: int, stat: str = "err") -> Callable[[Tensor], None]:
         """A tensor hook that records the error that arrives; it returns None, so the error itself is untouched."""
-        epoch = self.epoch
+        epoch = model.epoch
 
         def hook(error: Tensor) -> None:
-            if not self.on or self.epoch != epoch or self.second_order or torch.compiler.is_compiling():
+            if not self.on or model.epoch != epoch or self.second_order or torch.compiler.is_compiling():
                 return
             started = perf_counter()
             self.hook_calls += 1
@@ -209,6 +260,7 @@ class Recorder:
                 self.fail(failure)
             self.spent_s += perf_counter() - started
 
+        hook.__torch_unserializable__ = True  # type: ignore[attr-defined]  # torch.save then leaves it out silently
         return hook
 
     # ---- rows --------------------------------------------------------------------------------------------------
@@ -239,6 +291,8 @@ class Recorder:
     def before_backward(self, roots: list[Any]) -> None:
         """Number the backward pass; in a full frame read its graph: trunk, functions, inputs, inner edges."""
         self.backward = next(self._generation)
+        if not (self.on and self.full):
+            self.probes.clear()
         self._stack.clear()
         if not (self.on and self.full):
             return
@@ -251,9 +305,13 @@ class Recorder:
 
     def after_backward(self) -> list[WatchedModel]:
         """Forget the graph; returns the models that the pass touched."""
+        self._read_probes()
+        self.probes.clear()
         touched = [m for m in self.registry.models if self.backward in m.touched_backwards]
-        for model in self.registry.models:
-            model.calls.clear()
         for model in touched:
+            model.calls.clear()
+        for model in self.registry.models:
             model.gen += 1
+            model.gen_floor = model.gen
+        self.first_in_backward.clear()
         return touched

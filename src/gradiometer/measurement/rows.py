@@ -62,7 +62,7 @@ class RowBuffer:
         row = self._next()
         if wide or x.dtype == torch.float64:
             sample = strided_sample(x)
-            self.wide[row] = (torch.linalg.vector_norm(x, dtype=torch.float64), sample.to(torch.float64, copy=True))
+            self.wide[row] = (wide_norm(x), sample.to(torch.float64, copy=True))
             self.counts.append(sample.numel())
             return row
         if x.dtype != torch.float32:
@@ -110,7 +110,8 @@ class RowBuffer:
         if flat.shape[1] > _LANE:
             flat = flat[:, :: math.ceil(flat.shape[1] / _LANE)]
         flat = flat.to(torch.float64 if x.dtype == torch.float64 else torch.float32)
-        self.grams.append((row, flat @ flat.T))
+        with torch.autocast(x.device.type, enabled=False):  # the user's autocast would take the products in bfloat16
+            self.grams.append((row, flat @ flat.T))
         return row
 
     def copy(self) -> PendingRows:
@@ -164,6 +165,15 @@ class PendingRows:
             sample[row, : len(values)] = values
         sample[np.arange(SAMPLE)[None, :] >= self.counts[:, None]] = 0.0  # [row, element] left from an earlier frame
         return HostRows(norm, sample, self.counts, {row: g.double().numpy() for row, g in self.grams})
+
+
+def wide_norm(x: Tensor) -> Tensor:
+    """‖x‖₂ in float64, scaled by max|x| first: right from 1e-300 to 1e300. 0 at 0; nan where any element is nan or inf."""
+    if x.dtype != torch.float64:
+        return torch.linalg.vector_norm(x, dtype=torch.float64)
+    largest = x.abs().amax()
+    scale = torch.where(largest > 0, largest, torch.ones_like(largest))
+    return scale * torch.linalg.vector_norm(x / scale)
 
 
 _plans: dict[tuple[int, int], tuple[int, int]] = {}

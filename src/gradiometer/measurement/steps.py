@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import math
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -68,7 +70,10 @@ class Steps:
         self.cadence = cadence
         self.sink = sink
         self.optimizers: dict[int, _Watched] = {}
-        self.made = 0  # optimizers created since the attach
+        self.by_hand: bool | None = None  # no optimizer exists; None until it was looked for
+        self.before: dict[int, Tensor] = {}
+        self.created: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self.lingering = False
         self.count = 0  # steps of the optimizer that leads
         self.backwards = 0
         self.accept: Callable[[Optimizer], bool] = lambda optimizer: True
@@ -95,12 +100,31 @@ class Steps:
         depth = "off" if self.broken else self.cadence.depth(self.count, spent, now - self.started)
         if depth == "off" and self.recorder.unknown_seen and not self.broken:
             depth, self.recorder.unknown_seen = "full", False
-        self.recorder.on = depth != "off"
-        self.recorder.full = depth == "full"
-        self.params_too = depth == "full" or (depth == "light" and self.cadence.every is None)
-        self.recorder.epoch += 1
+        waiting = any(m.pending for m in self.registry.models)
+        if depth == "off" and waiting and self.recorder.on and not self.lingering:
+            self.lingering = True  # another optimizer's models have rows whose step is still to come
+        else:
+            self.lingering = False
+            self.recorder.on = depth != "off"
+            self.recorder.full = depth == "full"
+            self.params_too = depth == "full" or (depth == "light" and self.cadence.every is None)
+        if not self.recorder.on:
+            self._forget()
+        self.recorder.saved_hooks = False
         self.spent_at_open = self.recorder.spent_s
         self.on_depth(self.recorder.on)
+
+    def _forget(self) -> None:
+        """Drop what was recorded and belongs to no step."""
+        for model in self.registry.models:
+            model.calls.clear()
+            if model.pending:
+                _drop(model, {s.backward for s in model.pending} | model.touched_backwards)
+                model.pending, model.expected = [], set()
+                model.epoch += 1
+        for buffer in self.recorder.buffers.values():
+            buffer.clear()
+        self.loss_rows, self.scale_rows = [], []
 
     def backward_begins(self, loss: Tensor | None, scale: Tensor | None) -> None:
         """Note the loss at the root of a backward pass (and the live loss scale)."""
@@ -117,9 +141,47 @@ class Steps:
                 self.scale_rows.append((scale.device, at.write_scalar(scale)))
 
     def backward_ends(self, touched: list[WatchedModel]) -> None:
-        """Gradients before anybody clips them."""
-        if not (self.recorder.on and self.params_too):
-            return
+        """Gradients before anybody clips them; without any optimizer in the process this is the end of the step."""
+        if self.recorder.on and self.params_too:
+            self._raw_gradients(touched)
+        if not self.optimizers and self.backwards > 1 and self._no_optimizer():
+            self._manual_step(touched)
+
+    def _no_optimizer(self) -> bool:
+        """True where nobody has made an optimizer: the script changes its weights by hand."""
+        if self.by_hand is None:
+            self.by_hand = not self.created and not any(issubclass(type(o), Optimizer) for o in gc.get_objects())
+        return self.by_hand
+
+    def _manual_step(self, touched: list[WatchedModel]) -> None:
+        """Close a step that no optimizer takes. The update seen is the one since the last recorded step's end."""
+        if self.recorder.on and self.params_too:
+            self.before = self._weights_by_hand(touched)
+        elif not self.recorder.on:
+            self.before = {}
+            touched = [m for m in self.registry.models if m.root() is not None]
+        self.close_models(touched, math.nan)
+        self._next_step()
+
+    def _weights_by_hand(self, touched: list[WatchedModel]) -> dict[int, Tensor]:
+        kept: dict[int, Tensor] = {}
+        owners, changes = [], []
+        for model in touched:
+            root = model.root()
+            for p in root.parameters() if root is not None else ():
+                name = model.params.get(id(p))
+                if name is None or dense(p.detach()) is None or not p.numel():
+                    continue
+                self.recorder.write(model, param_key(name), "weight", 0, p.detach())
+                record_gradient(self.recorder, model, name, p, "grad")
+                if id(p) in self.before:
+                    owners.append((model, name))
+                    changes.append(update_of(p, self.before[id(p)]))
+                kept[id(p)] = keep(p)
+        record_norms(self.recorder, "update", owners, changes)
+        return kept
+
+    def _raw_gradients(self, touched: list[WatchedModel]) -> None:
         owners, grads = [], []
         for model in touched:
             root = model.root()
@@ -180,10 +242,13 @@ class Steps:
         self._close(watched, optimizer)
         watched.steps += 1
         if leads:
-            self.count += 1
-            self.open_window()
-            if self.limit is not None and self.count >= self.limit and self.stop is not None:
-                raise self.stop()
+            self._next_step()
+
+    def _next_step(self) -> None:
+        self.count += 1
+        self.open_window()
+        if self.limit is not None and self.count >= self.limit and self.stop is not None:
+            raise self.stop()
 
     def _watched(self, optimizer: Optimizer) -> _Watched:
         found = self.optimizers.get(id(optimizer))
@@ -216,12 +281,17 @@ class Steps:
         """Close the frames of the optimizer's models, and of models with an error that no optimizer owns."""
         lr = optimizer.param_groups[0].get("lr", float("nan")) if optimizer.param_groups else float("nan")
         lr = float(lr) if not isinstance(lr, Tensor) or lr.device.type == "cpu" else float("nan")
-        owned_by_others = {id(m) for w in self.optimizers.values() if w is not watched for m in w.models}
-        orphans = [
-            m for m in self.registry.models if m not in watched.models and m.pending and id(m) not in owned_by_others
-        ]
-        closing = watched.models + [m for m in orphans if m.touched_backwards]
-        self.close_models(closing, lr)
+        orphans = [m for m in self.registry.models if m not in watched.models and m.touched_backwards]
+        if orphans:
+            others = [o for o in self._known() if o is not optimizer]
+            owned = {id(found[0]) for o in others for p in parameters(o) if (found := self.registry.owner(p))}
+            orphans = [m for m in orphans if id(m) not in owned]
+        self.close_models(watched.models + orphans, lr)
+
+    def _known(self) -> list[Optimizer]:
+        """Every live optimizer that has stepped or was made since the attach."""
+        stepped = [o for w in self.optimizers.values() if (o := w.ref()) is not None]
+        return list({id(o): o for o in [*stepped, *self.created]}.values())
 
     def close_models(self, closing: list[WatchedModel], lr: float) -> None:
         """Hand over one frame a model, and drop what other models' rows the same backward passes have left."""
@@ -243,15 +313,19 @@ class Steps:
         for model in self.registry.models:
             if model not in closing and model.touched_backwards & passes:
                 _drop(model, passes)
+        self.loss_rows = [row for row in self.loss_rows if row[0] not in passes]
         if not any(m.pending for m in self.registry.models):
             for buffer in self.recorder.buffers.values():
                 if buffer.used:
                     buffer.clear()
             self.loss_rows, self.scale_rows = [], []
+            if self.lingering:
+                self.lingering = False
+                self.recorder.on = False
 
     def _hand_over(self, model: WatchedModel, lr: float, now: float) -> None:
         own = model.touched_backwards
-        losses = [(d, r) for b, d, r in self.loss_rows if b in own] or [(d, r) for _, d, r in self.loss_rows]
+        losses = [(d, r) for b, d, r in self.loss_rows if b in own or not own]
         draft = FrameDraft(
             model=model,
             step=model.step,
@@ -261,12 +335,15 @@ class Steps:
             step_s=now - self.last_step,
             overhead_s=self.recorder.spent_s - self.spent_at_open,
             full=self.recorder.full,
+            compiled=self.recorder.full and model.compiled(),
             losses=losses,
             scales=self.scale_rows[-1:],
             expected=model.expected,
             aliases=model.aliases,
         )
         model.pending, model.expected, model.aliases, model.touched_backwards = [], set(), [], set()
+        model.calls.clear()
+        model.epoch += 1
         if self.recorder.full:
             self.sink.network(model)
         self.sink.frame(draft)
@@ -290,9 +367,7 @@ class Steps:
 
     def owned(self) -> frozenset[int]:
         """Ids of every tensor that some live optimizer holds."""
-        return frozenset(
-            id(p) for w in self.optimizers.values() if (o := w.ref()) is not None for p in parameters(o)
-        )
+        return frozenset(id(p) for o in self._known() for p in parameters(o))
 
 
 def _drop(model: WatchedModel, passes: set[int]) -> None:

@@ -7,6 +7,7 @@ pass, and an error inside it never leaves it.
 from __future__ import annotations
 
 import functools
+import math
 import os
 import weakref
 from collections.abc import Callable
@@ -20,6 +21,9 @@ from torch.optim import Optimizer
 from torch.optim import optimizer as optim_module
 from torch.utils.hooks import RemovableHandle
 
+from ..records import Event
+from .birth import find_birth
+from .graph import Graph
 from .lossgraph import find_loss
 from .recorder import Recorder
 from .steps import Steps
@@ -42,6 +46,7 @@ class Tap:
         self.toggling = True
         self.alive = False
         self.losses_of: set[str] = set()
+        self.born = False
 
     @property
     def attached(self) -> bool:
@@ -62,6 +67,9 @@ class Tap:
         self._patch(torch.amp.GradScaler, "scale", self._scale)
         self._patch(torch.amp.GradScaler, "update", self._update)
         self._patch(torch, "compile", self._compiled)
+        self._patch(nn_module, "_has_any_global_hook", self._foreign_hooks)
+        self._patch(torch.autograd.graph.saved_tensors_hooks, "__enter__", self._saved_hooks)
+        self._patch(Optimizer, "__init__", self._optimizer_made)
         _attached.append(self)
         self.steps.open_window()
 
@@ -71,6 +79,8 @@ class Tap:
             return
         self.alive = False
         self.recorder.on = False
+        for model in self.recorder.registry.models:
+            model.calls.clear()
         for handle in self.handles + self.forward_handles:
             handle.remove()
         self.handles, self.forward_handles = [], []
@@ -144,10 +154,23 @@ class Tap:
         self.recorder.before_backward(roots)
         first = outputs[0] if outputs else None
         loss = first if len(outputs) == 1 and isinstance(first, Tensor) and first.numel() == 1 else None
+        self._look_for_birth(loss, roots)
         self.steps.backward_begins(loss, self.live_scale)
         self.live_scale = None
         if self.recorder.on and self.recorder.full and roots:
-            self.on_loss(lambda model: find_loss(roots[0], model))
+            readable = not self.recorder.saved_hooks
+            self.on_loss(lambda model: find_loss(roots[0], model, readable))
+
+    def _look_for_birth(self, loss: Tensor | None, roots: list[Any]) -> None:
+        """Once, when the loss is first nan or inf: where that was born. On a CPU only: reading a GPU would sync."""
+        if self.born or loss is None or loss.device.type != "cpu" or math.isfinite(loss.item()):
+            return
+        self.born = True
+        names = {key: name for m in self.recorder.registry.models for key, name in m.params.items()}
+        readable = roots and self.recorder.on and not self.recorder.saved_hooks
+        detail = find_birth(Graph(roots), names) if readable else ""
+        model = next((m.name for m in self.recorder.registry.models if m.calls), "")
+        self.steps.sink.event(Event(self.steps.count, "non_finite", model, detail=detail))
 
     def _backward_ends(self) -> None:
         touched = self.recorder.after_backward()
@@ -173,17 +196,27 @@ class Tap:
         return original(scaler, *args, **kwargs)
 
     def _compiled(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """torch.compile warns where global hooks stand: they step aside while the wrapper is made."""
-        standing = bool(self.forward_handles)
-        for handle in self.forward_handles:
-            handle.remove()
-        self.forward_handles = []
+        """Once something is compiled the forward hooks stay: taking them off would compile it again."""
         self.recorder.compiled_seen = True
-        try:
-            return original(*args, **kwargs)
-        finally:
-            if standing and self.alive:
-                self._toggle(True)
+        return original(*args, **kwargs)
+
+    def _foreign_hooks(self, original: Callable[[], bool]) -> bool:
+        """torch warns at every call of a compiled module while global hooks stand; ours are no reason to."""
+        ours = len(self.forward_handles) // 2
+        return bool(
+            nn_module._global_backward_pre_hooks
+            or nn_module._global_backward_hooks
+            or len(nn_module._global_forward_hooks) > ours
+            or len(nn_module._global_forward_pre_hooks) > ours
+        )
+
+    def _saved_hooks(self, original: Callable[..., Any], *args: Any) -> Any:
+        self.recorder.saved_hooks = True
+        return original(*args)
+
+    def _optimizer_made(self, original: Callable[..., Any], optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        self.steps.created.add(optimizer)
+        return original(optimizer, *args, **kwargs)
 
 
 def _off_in_child() -> None:

@@ -206,14 +206,15 @@ class OptimizerSeen(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that happened in the loop. kind: ``zero_grad``, ``backward``, ``step``, ``step_skipped``, ``clip``,
-    ``eval``; step counts the completed optimizer steps when it happened; value is what belongs to it (the
-    pre-clip total norm for ``clip``), nan where nothing does."""
+    """Something that happened in the loop. kind: ``step_skipped`` (the scaler refused a step), ``non_finite`` (the
+    loss became nan or inf; detail names the operation or parameter where it was born, "" where that was not seen).
+    step counts the completed optimizer steps when it happened; value is what belongs to it, nan where nothing does."""
 
     step: int
     kind: str
     model: str = ""
     value: float = float("nan")
+    detail: str = ""
 
 
 class NotCovered(msgspec.Struct, frozen=True):

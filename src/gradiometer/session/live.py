@@ -111,7 +111,7 @@ class Session:
         now = model.describe(self.steps.owned())
         before = model.network or Network(model.name, model.cls)
         model.network = msgspec.structs.replace(
-            now, hops=before.hops, stations=before.stations, trunk_note=before.trunk_note, recurrent=before.recurrent
+            now, hops=before.hops, stations=before.stations, trunk_note=before.trunk_note, recurrent=dict(model.recurrent)
         )
 
     def _loss(self, find: Callable[[str], LossSeen]) -> None:

@@ -66,7 +66,7 @@ def _in_place(path: Path) -> sqlite3.Connection:
     looked at as if it could not change, which a closed one really cannot. (An empty -wal is what a reader leaves that
     came in the very moment of closing: nothing was in it.)
     """
-    if _beside(path, "-journal").exists() or _bytes_of(_beside(path, "-wal")):
+    if _beside(path, "-journal").exists() or bytes_of(_beside(path, "-wal")):
         return _connect(path, "mode=ro")
     frozen = _connect(path, "mode=ro&immutable=1")
     try:
@@ -77,12 +77,12 @@ def _in_place(path: Path) -> sqlite3.Connection:
     if says.get("closed") == "true" or not says:  # without a header it is not ours: there is nobody to wait for
         return frozen
     frozen.close()
-    if says.get("journal") == '"wal"' and _bytes_of(_beside(path, "-wal")) is None and _in_wal_mode(path):
+    if says.get("journal") == '"wal"' and bytes_of(_beside(path, "-wal")) is None and _in_wal_mode(path):
         raise RunFileError(_left_behind(path))
     return _connect(path, "mode=ro")
 
 
-def _bytes_of(path: Path) -> int | None:
+def bytes_of(path: Path) -> int | None:
     """None where there is no such file; one look, because a writer may take it away at any moment."""
     try:
         return path.stat().st_size

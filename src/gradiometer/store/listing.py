@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gradiometer.records import Network, RunFileError, UserError
 
-from .connect import connected
+from .connect import bytes_of, connected
 from .documents import from_texts
 from .reader import read_info
 from .refusals import reading
@@ -50,7 +50,7 @@ def list_runs(folder: str | os.PathLike[str]) -> tuple[RunRow, ...]:
 
 
 def _row(path: Path) -> RunRow:
-    size = sum(p.stat().st_size for p in (path, path.with_name(path.name + "-wal")) if p.is_file())
+    size = (bytes_of(path) or 0) + (bytes_of(path.with_name(path.name + "-wal")) or 0)
     try:
         with reading(path), connected(path) as connection:
             info, closed = read_info(connection)

@@ -10,7 +10,7 @@ from ...catalog import Context, cures_for
 from ...records import Alternative, Evidence, Finding, Severity
 from .. import limits, proof, wording
 from ..ownership import Owned, table
-from ..reading import Reading
+from ..reading import Reading, read
 
 CAUSES = ("gradient-blocked",)
 MIN_FRAMES = 2  # a zero-initialised branch is blocked in the first frame only
@@ -20,14 +20,30 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     """Detached parts, then frozen ones that an optimizer holds, then a frozen head over a training network."""
     rows = table(reading)
     trained = [r for r in rows if r.gradient and r.order >= 0]
-    if len(reading.steps) < MIN_FRAMES or not trained:
+    if len(reading.steps) < MIN_FRAMES:
         return ()
+    if not trained:
+        whole = _cut_off(reading, rows)
+        summary = wording.model_cut_off(reading.model, len(whole))
+        return (_finding(reading, "fail", whole, summary),) if whole else ()
     for severity, blocked in (_detached(reading, rows, trained), _frozen(reading, rows)):
         if severity is not None and blocked:
             summary = wording.no_gradient(blocked[-1].module or "(root)", len(blocked))
             return (_finding(reading, severity, blocked, summary),)
     head = _frozen_head(reading, rows)
     return (_finding(reading, "fail", head, wording.head_frozen(head[0].module)),) if head else ()
+
+
+def _cut_off(reading: Reading, rows: tuple[Owned, ...]) -> tuple[Owned, ...]:
+    """A whole model that runs and gets nothing, while its optimizer trains another model with what it makes."""
+    blocked = tuple(r for r in rows if r.missing and r.param.owned and r.param.requires_grad and r.order >= 0)
+    optimizer = reading.optimizer
+    if optimizer is None or len(blocked) < sum(r.order >= 0 for r in rows):
+        return ()
+    others = [name for name in optimizer.owned if name != reading.model]
+    known = {n.name for n in reading.run.networks}
+    fed = [r for name in others if name in known for r in table(read(reading.run, name))]
+    return blocked if any(r.gradient for r in fed) else ()
 
 
 def _detached(

@@ -1,7 +1,8 @@
 """Dead units: rectifiers that are off for the whole batch, at every look, in a network that does not learn.
 
 Causes: activation-dead; lr-too-high where the first steps killed units that were alive. Units that are sparse but
-alive look the same on one batch, so a network that learns is not called dead.
+alive look the same on one batch, so a network that learns is not called dead; it is warned where long first steps
+made them so.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ CAUSES = ("activation-dead", "lr-too-high")
 
 def find(reading: Reading) -> tuple[Finding, ...]:
     """Layers with too many dead units."""
-    if reading.level == "learned" or not len(reading.steps):
+    if not len(reading.steps):
+        return ()
+    killed = tuple(s for s in _shares(reading) if _killed(reading, s))
+    if killed and reading.level in ("learned", "partly"):
+        return (_finding(reading, killed, "warn"),)
+    if reading.level == "learned":
         return ()
     dead = tuple(s for s in _shares(reading) if s.last >= limits.DEAD_WARN.value and _passes_less(reading, s))
     failing = tuple(s for s in dead if s.last >= limits.DEAD_FAIL.value)
@@ -29,6 +35,12 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         severity: Severity = "fail" if _certain(reading, failing) else "warn"
         return (_finding(reading, _roots(failing), severity),)
     return (_finding(reading, growing, "warn"),) if growing else ()
+
+
+def _killed(reading: Reading, share: Share) -> bool:
+    """Steps that replaced the layers, and many more dead units since: no matter how sparse it may be, these did it."""
+    large = reading.first_update_ratio > limits.UPDATE_RATIO_HIGH.value
+    return large and share.last >= limits.DEAD_FAIL.value and share.grown >= limits.KILLED_GROWTH.value
 
 
 def _passes_less(reading: Reading, share: Share) -> bool:

@@ -30,14 +30,13 @@ def _grows(reading: Reading, grown: Growth) -> tuple[Finding, ...]:
     verdict = judge(reading, grown.hops, reading.initial)
     if verdict is None or not grown.consequence:
         return ()
-    fails = grown.certain and reading.level != "partly"
     summary = wording.weights_too_large(grown.decades, len(reading.network.hops), grown.gain)
     return (
         Finding(
             model=reading.model,
             symptom="exploding",
             cause="init-too-large",
-            severity="fail" if fails else "warn",
+            severity="fail" if grown.certain else "warn",
             sites=verdict.sites,
             steps=proof.span(reading),
             summary=wording.join(summary, "The loss blows up." if reading.blows_up else ""),

@@ -1,7 +1,8 @@
 """Non-finite: nan or inf, and where it was born.
 
 Causes: non-finite-op where one operation made it of finite numbers; lr-too-high where the numbers grew step by step;
-init-too-large where they grew over the layers of the first pass. A loss scaler's overflow is its way of working.
+init-too-large where they grew over the layers of the first pass; input-scale where the inputs began it. A loss
+scaler's overflow is its way of working.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from ...catalog import Context, cures_for
 from ...records import Alternative, Evidence, Finding
 from .. import limits, proof, wording
 from ..growth import growth
+from ..inputs import inputs_too_large
 from ..reading import Reading
 
-CAUSES = ("non-finite-op", "lr-too-high", "init-too-large")
+CAUSES = ("non-finite-op", "lr-too-high", "init-too-large", "input-scale")
 
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """Where and when the first nan or inf was seen. direction: on the way forward or back; frame: its index."""
+    """Where and when the first nan or inf was seen; frame: index of the frame.
+
+    direction: on the way ``forward`` or ``back``, at the ``loss``, or ``between`` two recorded steps.
+    """
 
     frame: int
     step: int
@@ -66,22 +71,32 @@ def birth(reading: Reading) -> Birth | None:
         return _in_curve(reading)
     frame = int(np.flatnonzero(bad)[0])
     step = int(reading.steps[frame])
+    head = reading.network.stations[0] if reading.network.stations else "(root)"
+    if weights[frame].any() and frame and forward[frame].any():
+        return Birth(frame, _first_bad_step(reading, step), head, "between")  # the weights have it already
     if forward[frame].any():
         return Birth(frame, step, _lowest(reading, forward[frame]), "forward")
     if losses[frame]:
-        return Birth(frame, step, "loss", "forward")
+        return Birth(frame, step, head, "loss")
     if backward[frame].any():
         return Birth(frame, step, _highest(reading, backward[frame]), "back")
-    return Birth(frame, step, reading.sites[int(np.flatnonzero(weights[frame])[0])], "into the weights")
+    return Birth(frame, step, reading.sites[int(np.flatnonzero(weights[frame])[0])], "step")
 
 
 def _in_curve(reading: Reading) -> Birth | None:
-    """The loss became non-finite between recorded frames."""
-    curve = reading.run.curve(reading.model)
-    bad = np.flatnonzero(~np.isfinite(curve[:, 1])) if len(curve) else np.empty(0)
-    if not bad.size or not len(reading.steps):
+    """The loss became non-finite after the last recorded frame."""
+    if not len(reading.steps) or np.isfinite(reading.losses).all():
         return None
-    return Birth(len(reading.steps) - 1, int(curve[bad[0], 0]), "loss", "forward")
+    head = reading.network.stations[0] if reading.network.stations else "(root)"
+    last = len(reading.steps) - 1
+    return Birth(last, _first_bad_step(reading, int(reading.steps[last])), head, "between")
+
+
+def _first_bad_step(reading: Reading, step: int) -> int:
+    """The first step whose loss is not finite, where the loss of every step is known; else ``step``."""
+    curve = reading.run.curve(reading.model)
+    bad = np.flatnonzero(~np.isfinite(curve[:, 1])) if len(curve) else np.empty(0, dtype=np.int64)
+    return min(step, int(curve[bad[0], 0])) if bad.size else step
 
 
 def _scaled(reading: Reading) -> np.ndarray:
@@ -108,6 +123,8 @@ def _highest(reading: Reading, bad: np.ndarray) -> str:
 
 
 def _cause(reading: Reading, born: Birth) -> str:
+    if inputs_too_large(reading) is not None and _grew(reading, born):
+        return "input-scale"
     grown = growth(reading)
     if grown is not None and not grown.normalised:
         return "init-too-large"
@@ -125,7 +142,8 @@ def _grew(reading: Reading, born: Birth) -> bool:
     level = reading.trivial if math.isfinite(reading.trivial) else 0.0
     if kept.size > 1 and kept.max() - reading.floor > limit * max(kept[0] - reading.floor, level - reading.floor) > 0:
         return True
-    weights = reading.of("weight_norm")[: born.frame + 1]
+    names = [w for _, w in reading.trained_weights if w not in reading.growing]  # biases start at 0 and must grow
+    weights = np.array([reading.at("weight_norm", w)[: born.frame + 1] for w in names]).T
     return bool(_largest_growth(weights) > limit)
 
 
@@ -165,6 +183,8 @@ def _summary(reading: Reading, born: Birth, cause: str, ratio: float) -> str:
     if cause == "init-too-large" and grown is not None:
         text = wording.weights_too_large(grown.decades, len(reading.network.hops), grown.gain)
         return wording.join(text, "The numbers overflow.")
+    if cause == "input-scale":
+        return wording.inputs_large(inputs_too_large(reading) or math.nan, "The numbers overflow.")
     if cause == "lr-too-high":
         return wording.diverged(born.step, ratio)
     return wording.born_non_finite(born.site, born.step, born.direction)

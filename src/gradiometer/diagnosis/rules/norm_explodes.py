@@ -32,7 +32,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             model=reading.model,
             symptom="exploding",
             cause="norm-explodes-error",
-            severity="fail" if grown.certain and reading.level != "partly" else "warn",
+            severity="fail" if grown.certain else "warn",
             sites=sites,
             steps=proof.span(reading),
             summary=wording.norm_explodes(grown.decades, wording.unit_of(kind), grown.gain),

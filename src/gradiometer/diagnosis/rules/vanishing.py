@@ -14,7 +14,7 @@ import numpy as np
 from ... import quantities
 from ...catalog import cures_for
 from ...records import Alternative, Evidence, Finding, Severity
-from .. import limits, units, wording
+from .. import limits, proof, units, wording
 from ..guilt import Verdict, Window, context_of, judge
 from ..reading import Reading
 
@@ -152,12 +152,13 @@ def _finding(reading: Reading, cause: str, severity: Severity, parts: tuple[Fade
 def _summary(reading: Reading, cause: str, seen: Fade, verdict: Verdict) -> str:
     profile = reading.profile
     times = np.where(np.isnan(profile.learning_time), -1.0, profile.learning_time)
-    worst = int(np.argmax(times)) if times.size else 0
+    worst = int(np.flatnonzero(times == times.max())[-1])  # the last of them: nearest to the input
     slowest = wording.learning(profile.labels[worst], profile.stations[worst], float(profile.learning_time[worst]))
     stays = wording.LOSS_STAYS if reading.level == "trivial" else ""
     if cause == "init-too-small":
         forward = quantities.median(reading.forward_gains(seen.window)[list(seen.hops)])
-        return wording.weights_too_small(len(verdict.hops), verdict.gain, forward)
+        said = wording.weights_too_small(len(verdict.hops), verdict.gain, forward)
+        return said if forward < limits.HOP_GAIN_LOW.value else wording.join(said, stays)
     if cause == "activation-saturated":
         return wording.join(wording.driven_flat(verdict.kind, _flat(reading, verdict)[1]), slowest, stays)
     if cause == "lr-too-high":
@@ -168,40 +169,20 @@ def _summary(reading: Reading, cause: str, seen: Fade, verdict: Verdict) -> str:
 
 
 def _evidence(reading: Reading, seen: Fade, effect: Consequence, verdict: Verdict) -> tuple[Evidence, ...]:
-    limit = limits.DROP_FAIL_DECADES
     last = reading.profile.labels[-1]
     end = f"layer {last}" if last.isdigit() else last
     gain = quantities.median(reading.gains(seen.window))
+    drop = f"drop of the error, loss → {end}"
     out = [
-        Evidence(
-            f"drop of the error, loss → {end}",
-            seen.drop_decades,
-            "decades",
-            limit.value,
-            limit.source,
-            seen.drop_decades <= limit.value,
-        ),
-        Evidence(
-            "gain per hop, median",
-            gain,
-            "1",
-            limits.HOP_GAIN_LOW.value,
-            limits.HOP_GAIN_LOW.source,
-            gain < limits.HOP_GAIN_LOW.value,
-        ),
+        proof.below(drop, seen.drop_decades, "decades", limits.DROP_FAIL_DECADES),
+        proof.below("gain per hop, median", gain, "1", limits.HOP_GAIN_LOW),
     ]
     if math.isfinite(effect.update_ratio):
-        apart = limits.UPDATE_RATIO_APART
-        below = effect.update_ratio < apart.value
-        out.append(
-            Evidence("early / late layers, update ratio", effect.update_ratio, "1", apart.value, apart.source, below)
-        )
+        name = "early / late layers, update ratio"
+        out.append(proof.below(name, effect.update_ratio, "1", limits.UPDATE_RATIO_APART))
     if math.isfinite(effect.elasticity):
-        tiny = effect.elasticity_limit
-        below = effect.elasticity < tiny.value
-        out.append(
-            Evidence("elasticity, largest of the layers", effect.elasticity, "1", tiny.value, tiny.source, below)
-        )
+        name = "elasticity, largest of the layers"
+        out.append(proof.below(name, effect.elasticity, "1", effect.elasticity_limit))
     return tuple(out) + _context_evidence(reading, seen, verdict)
 
 
@@ -221,12 +202,7 @@ def _context_evidence(reading: Reading, seen: Fade, verdict: Verdict) -> tuple[E
     forward = quantities.median(reading.forward_gains(seen.window)[list(seen.hops)])
     if math.isfinite(forward):
         out.append(Evidence("forward gain per hop, median", forward, "1"))
-    share = reading.trivial_share
-    if math.isfinite(share):
-        limit = limits.TRIVIAL_SHARE
-        stuck = share >= limit.value
-        out.append(Evidence("last loss / trivial loss", share, "1", limit.value, limit.source, stuck))
-    return tuple(out)
+    return (*out, *proof.loss_level(reading))
 
 
 def _spread(reading: Reading, window: Window) -> float:
