@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--seed", type=int, default=0)
-parser.add_argument("--width", type=int, default=64)
+parser.add_argument("--width", type=int, default=128)
 parser.add_argument("--steps", type=int, default=600)
 parser.add_argument("--warmup", type=int, default=200)
-parser.add_argument("--lr", type=float, default=0.3)
+parser.add_argument("--lr", type=float, default=0.8)
 args = parser.parse_args()
 torch.manual_seed(args.seed)
 

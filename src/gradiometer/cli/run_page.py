@@ -91,7 +91,7 @@ def _page(run: Run, diagnosis: Diagnosis, plan: Plan, stream: TextIO) -> str:
         return "\n" + text_page(run, diagnosis, style)
     told = verdict(run, diagnosis, None, style.numbers)
     head = " ".join(word for word in (told.tag, told.cause) if word)
-    return style.words(f"gradiometer: {head}: {' '.join(told.sentence.split())}\n")
+    return style.words(f"gradiometer: {head}: {' '.join(told.sentence.split())}") + "\n"
 
 
 def _document(diagnosis: Diagnosis, path: str, stream: TextIO) -> None:

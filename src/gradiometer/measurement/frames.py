@@ -50,7 +50,7 @@ class FrameDraft:
 
 
 class _Host:
-    """Statistics of one device's rows, each as a vector [row]; shares and moments over the filled part of the sample."""
+    """Statistics of one device's rows, each a vector [row]; shares and moments over the filled part of the sample."""
 
     def __init__(self, rows: HostRows) -> None:
         self.norm = rows.norm

@@ -58,7 +58,9 @@ def _hook_functions(recorder: Recorder, graph: Graph, model: WatchedModel, place
         if place.seen is None or place.seen.role != "activation":
             continue
         if recorder.saved_hooks:
-            model.skip(place.name, "its value lies behind saved-tensor hooks (checkpointing): only its error is measured")
+            model.skip(
+                place.name, "its value lies behind saved-tensor hooks (checkpointing): only its error is measured"
+            )
             continue
         value = function_value(node, op)
         if value is None or not value.numel():
@@ -154,9 +156,7 @@ def _hook_edges(
 def _edge_slots(graph: Graph, consumer: int, vertex: Vertex) -> list[int]:
     target = graph.nodes[vertex[0]]
     return [
-        i
-        for i, (node, nr) in enumerate(graph.nodes[consumer].next_functions)
-        if node is target and nr == vertex[1]
+        i for i, (node, nr) in enumerate(graph.nodes[consumer].next_functions) if node is target and nr == vertex[1]
     ]
 
 

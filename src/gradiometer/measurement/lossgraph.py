@@ -105,7 +105,9 @@ def _describe(loss: LossSeen, prediction: Tensor | None, target: Tensor | None) 
     outputs = batch = 0
     low = high = target_low = target_high = math.nan
     trivial: float | None = None
-    floor: float | None = 0.0 if loss.kind in {"mse", "cross_entropy", "bce", "bce_logits", "smooth_l1", "huber"} else None
+    floor: float | None = (
+        0.0 if loss.kind in {"mse", "cross_entropy", "bce", "bce_logits", "smooth_l1", "huber"} else None
+    )
     kind = ""
     if prediction is not None and prediction.numel():
         outputs = int(prediction.shape[1]) if prediction.dim() > 1 else 1

@@ -40,8 +40,10 @@ class Entry:
     path: str
     seen: ModuleSeen
     leaf: bool
+    module: weakref.ref[nn.Module]
     gen: int = -1
     calls: int = 0
+    indexed: bool = False
 
 
 @dataclass(slots=True)
@@ -95,7 +97,7 @@ class WatchedModel:
                 continue
             seen = describe_module(path, module, self.params)
             leaf = seen.role != "block" or next(module.children(), None) is None
-            self.entries[id(module)] = Entry(self, path, seen, leaf)
+            self.entries[id(module)] = Entry(self, path, seen, leaf, weakref.ref(module))
             weakref.finalize(module, self.entries.pop, id(module), None)
 
     def describe(self, owned: frozenset[int]) -> Network:
@@ -146,6 +148,7 @@ class Registry:
 
     models: list[WatchedModel] = field(default_factory=list)
     roots: dict[int, WatchedModel] = field(default_factory=dict)
+    index: dict[int, Entry] = field(default_factory=dict)
     parents: weakref.WeakKeyDictionary[nn.Module, weakref.ref[nn.Module]] = field(
         default_factory=weakref.WeakKeyDictionary
     )
@@ -153,12 +156,7 @@ class Registry:
 
     def entry(self, module: nn.Module) -> Entry | None:
         """The entry of a module in whichever model holds it."""
-        key = id(module)
-        for model in self.models:
-            found = model.entries.get(key)
-            if found is not None:
-                return found
-        return None
+        return self.index.get(id(module))
 
     def owner(self, p: Tensor) -> tuple[WatchedModel, str] | None:
         """The model that holds a parameter, and its name there."""
@@ -181,6 +179,7 @@ class Registry:
         for model in self.models:
             if model.root() is root:
                 model.register(root)
+                self._reindex()
                 return model.entries.get(id(module))
         model = self.add(root, self.name_of(root))
         return model.entries.get(id(module))
@@ -197,9 +196,21 @@ class Registry:
         for old in list(self.models):
             if id(old.root()) in model.entries and old.frames == 0:
                 self.models.remove(old)
+                self.index = {k: e for k, e in self.index.items() if e.model is not old}
         self.models.append(model)
-        self.roots = {id(r): m for m in self.models if (r := m.root()) is not None}
+        self._reindex()
         return model
+
+    def _reindex(self) -> None:
+        self.roots = {id(r): m for m in self.models if (r := m.root()) is not None}
+        for model in self.models:
+            for key, entry in model.entries.items():
+                if self.index.setdefault(key, entry) is not entry:
+                    continue
+                module = entry.module()
+                if module is not None and not entry.indexed:
+                    entry.indexed = True
+                    weakref.finalize(module, self.index.pop, key, None)
 
 
 def flatten(value: Any, depth: int = 0) -> Iterable[Tensor]:

@@ -123,7 +123,7 @@ def record_epsilon(recorder: Recorder, model: WatchedModel, name: str, p: Tensor
     state: dict[str, Any] = optimizer.state.get(p, {})
     v, step = state.get("exp_avg_sq"), state.get("step")
     group = next((g for g in optimizer.param_groups if any(q is p for q in g["params"])), None)
-    if v is None or group is None or "betas" not in group or isinstance(step, Tensor) and step.device.type != "cpu":
+    if v is None or group is None or "betas" not in group or (isinstance(step, Tensor) and step.device.type != "cpu"):
         return
     eps, beta2 = float(group.get("eps", 0.0)), float(group["betas"][1])
     if eps <= 0.0 or step is None or float(step) < 1 or v.numel() == 0 or v.layout != torch.strided:

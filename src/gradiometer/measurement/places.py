@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ FUNCTIONS: dict[str, str] = {
 }
 """Graph nodes of activations, as they are called whichever way they were written."""
 
-_AGAIN = {
+_AGAIN: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "silu": F.silu,
     "mish": F.mish,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -118,6 +118,30 @@ class Recorder:
             self.fail(error)
         self.spent_s += perf_counter() - started
 
+    def after_forward_light(self, module: nn.Module, args: Any, output: Any) -> None:
+        """The global forward hook of light frames: the shortest way for the usual case, one plain tensor."""
+        if torch.compiler.is_compiling() or not self.on or not torch.is_grad_enabled():
+            return
+        entry = self.registry.index.get(id(module))
+        if entry is None or type(output) is not Tensor or output.dtype is not torch.float32 or _task() != -1:
+            self.after_forward(module, args, {}, output)
+            return
+        if not output.requires_grad or _transforms() is not None or _tracing() is not None:
+            return
+        started = perf_counter()
+        self.hook_calls += 1
+        try:
+            model = entry.model
+            if entry.gen != model.gen:
+                entry.gen, entry.calls = model.gen, 0
+            number = entry.calls
+            entry.calls = number + 1
+            if len(model.pending) < SLOT_LIMIT and output.layout is torch.strided and not self._skipped(entry.path):
+                self._output(model, entry, number, 0, output, frozenset())
+        except Exception as error:
+            self.fail(error)
+        self.spent_s += perf_counter() - started
+
     def _adopt(self, module: nn.Module) -> None:
         """Watch a module's model; one without parameters (a loss) is looked at once and then left alone."""
         if self.registry.adopt(module) is None:
@@ -163,7 +187,7 @@ class Recorder:
         return False
 
     def _skipped(self, path: str) -> bool:
-        return any(path == s or path.startswith(s + ".") for s in self.skip_paths)
+        return bool(self.skip_paths) and any(path == s or path.startswith(s + ".") for s in self.skip_paths)
 
     def _measurable(self, model: WatchedModel, entry: Entry, t: Tensor) -> bool:
         if not t.requires_grad or t.grad_fn is None:
@@ -177,15 +201,15 @@ class Recorder:
             return False
         return True
 
-    def _output(self, model: WatchedModel, entry: Entry, number: int, comp: int, t: Tensor, given: set[int]) -> None:
-        key = (model.gen, entry.path, number, "output", entry.seen.kind)
+    def _output(self, model: WatchedModel, entry: Entry, number: int, comp: int, t: Tensor, given: Set[int]) -> None:
+        key: Key = (model.gen, entry.path, number, "output", entry.seen.kind)
         self.write(model, key, "act", comp, t.detach())
         if self.full:
             self._thin(model, key, comp, t, entry)
         base = t._base if t._is_view() else None
         if base is not None and base.numel() == t.numel() and id(base) not in given and base.grad_fn is not None:
             t = base
-        t.register_hook(self.error_hook(model, key, comp))
+        t.register_hook(self.error_hook(model, key, comp))  # type: ignore[no-untyped-call]
 
     def _thin(self, model: WatchedModel, key: Key, comp: int, t: Tensor, entry: Entry) -> None:
         value = t.detach()
@@ -205,10 +229,10 @@ class Recorder:
         self.note(model, key, "dead", (value.device, self.buffer(value.device).write_scalar(dead), 1))
 
     def _probe_time(self, entry: Entry, module: nn.Module, inputs: Any, tensors: list[Tensor]) -> None:
-        found = probe(module, inputs)
+        found = probe(module, inputs) if isinstance(module, nn.RNNBase) else None
         if found is not None and all(p.path != entry.path for _, p in self.probes):
             for number, t in enumerate(tensors):
-                t.register_hook(found.hook(number))
+                t.register_hook(found.hook(number))  # type: ignore[no-untyped-call]
             self.probes.append((entry.model, NamedProbe(entry.path, entry.seen.kind, found)))
 
     def _read_probes(self) -> None:
@@ -253,7 +277,7 @@ class Recorder:
             started = perf_counter()
             self.hook_calls += 1
             try:
-                if error is not None and error.layout == torch.strided and type(error) in _PLAIN:
+                if error.layout == torch.strided and type(error) in _PLAIN:
                     self.write(model, key, stat, comp, error.detach())
                     model.touched_backwards.add(self.backward)
             except Exception as failure:
@@ -277,9 +301,7 @@ class Recorder:
         row = self.buffer(x.device).write(x, key[1] in model.wide)
         self.note(model, key, stat, (x.device, row, x.numel()), comp)
 
-    def note(
-        self, model: WatchedModel, key: Key, stat: str, at: tuple[torch.device, int, int], comp: int = 0
-    ) -> None:
+    def note(self, model: WatchedModel, key: Key, stat: str, at: tuple[torch.device, int, int], comp: int = 0) -> None:
         """Remember what a row is. ``at``: device, row, number of elements of the tensor."""
         gen, path, call, kind, op = key
         device, row, numel = at

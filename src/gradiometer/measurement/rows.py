@@ -149,7 +149,7 @@ class PendingRows:
         wide = {row: (pinned(norm), pinned(sample)) for row, (norm, sample) in self.wide.items()}
         grams = [(row, pinned(g)) for row, g in self.grams]
         pending = PendingRows(self.counts, pinned(self.norms), pinned(self.samples), wide, grams, None)
-        pending.arrived = torch.cuda.Event()
+        pending.arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
         pending.arrived.record()
         return pending
 
@@ -168,12 +168,14 @@ class PendingRows:
 
 
 def wide_norm(x: Tensor) -> Tensor:
-    """‖x‖₂ in float64, scaled by max|x| first: right from 1e-300 to 1e300. 0 at 0; nan where any element is nan or inf."""
+    """‖x‖₂ in float64, scaled by max|x| first: right from 1e-300 to 1e300. 0 at 0; nan where an element is nan or inf."""
     if x.dtype != torch.float64:
-        return torch.linalg.vector_norm(x, dtype=torch.float64)
+        norm: Tensor = torch.linalg.vector_norm(x, dtype=torch.float64)
+        return norm
     largest = x.abs().amax()
     scale = torch.where(largest > 0, largest, torch.ones_like(largest))
-    return scale * torch.linalg.vector_norm(x / scale)
+    scaled: Tensor = scale * torch.linalg.vector_norm(x / scale)
+    return scaled
 
 
 _plans: dict[tuple[int, int], tuple[int, int]] = {}

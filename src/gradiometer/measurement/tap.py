@@ -43,7 +43,7 @@ class Tap:
         self.forward_handles: list[RemovableHandle] = []
         self.patched: list[tuple[Any, str, Any]] = []
         self.live_scale: Tensor | None = None
-        self.toggling = True
+        self.standing = "off"
         self.alive = False
         self.losses_of: set[str] = set()
         self.born = False
@@ -84,6 +84,7 @@ class Tap:
         for handle in self.handles + self.forward_handles:
             handle.remove()
         self.handles, self.forward_handles = [], []
+        self.standing = "off"
         for owner, name, original in reversed(self.patched):
             setattr(owner, name, original)
         self.patched = []
@@ -102,17 +103,22 @@ class Tap:
 
     def _toggle(self, on: bool) -> None:
         """Forward hooks stand only while a step is recorded: an idle module call then costs nothing."""
-        if not on and (self.recorder.compiled_seen or not self.toggling):
+        recorder = self.recorder
+        kind = "off" if not on else "full" if recorder.full or recorder.compiled_seen else "light"
+        if kind == self.standing or (kind == "off" and recorder.compiled_seen):
             return
-        if on and not self.forward_handles:
-            self.forward_handles = [
-                nn_module.register_module_forward_pre_hook(self.recorder.before_forward),
-                nn_module.register_module_forward_hook(self.recorder.after_forward, with_kwargs=True),
-            ]
-        elif not on:
-            for handle in self.forward_handles:
-                handle.remove()
-            self.forward_handles = []
+        for handle in self.forward_handles:
+            handle.remove()
+        self.forward_handles = []
+        self.standing = kind
+        if kind != "off":
+            self.forward_handles.append(nn_module.register_module_forward_pre_hook(recorder.before_forward))
+        if kind == "full":
+            self.forward_handles.append(
+                nn_module.register_module_forward_hook(recorder.after_forward, with_kwargs=True)
+            )
+        elif kind == "light":
+            self.forward_handles.append(nn_module.register_module_forward_hook(recorder.after_forward_light))
 
     # ---- hooks -------------------------------------------------------------------------------------------------
 

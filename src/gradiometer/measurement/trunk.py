@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ..records import Hop, ModuleSeen, Part
 from .graph import Graph, Vertex
@@ -75,10 +76,10 @@ def find_trunk(graph: Graph, places: Places) -> Trunk | None:
     if len(named) < 2:
         return None
     live = graph.below(path[0])
-    parts = [_part(graph, places, path, a, b) for a, b in zip(named, named[1:], strict=False)]
+    parts = [_part(graph, places, path, a, b) for a, b in pairwise(named)]
     starts = [0] + [i for i in range(1, len(parts)) if parts[i][0].role in STATION_ROLES] + [len(parts)]
     hops = []
-    for a, b in zip(starts, starts[1:], strict=False):
+    for a, b in pairwise(starts):
         inside = parts[a:b]
         end = named[b]
         joins = any((graph.nodes[c] is not None) and not _fed_by(graph, c, live) for c in graph.consumers.get(end, ()))

@@ -171,7 +171,7 @@ class LossSeen(msgspec.Struct, frozen=True):
         or ``unknown``.
     pre: op that feeds the loss's input where it tells something: ``softmax``, ``sigmoid``, ``log_softmax``, "".
     outputs: number of outputs (classes) the loss saw, 0 where unknown.
-    trivial: loss of the best constant prediction on the targets seen (entropy of the classes, var y, ...); None unknown.
+    trivial: loss of the best constant prediction on the targets seen (entropy of the classes, var y); None unknown.
     floor: smallest value the loss can take where known (0 for MSE and cross-entropy on hard targets), else None.
     input_min/max, target_min/max: range of what went in, nan where unknown. target_kind: ``class``, ``real``, "".
     """

@@ -111,16 +111,18 @@ class Session:
         now = model.describe(self.steps.owned())
         before = model.network or Network(model.name, model.cls)
         model.network = msgspec.structs.replace(
-            now, hops=before.hops, stations=before.stations, trunk_note=before.trunk_note, recurrent=dict(model.recurrent)
+            now,
+            hops=before.hops,
+            stations=before.stations,
+            trunk_note=before.trunk_note,
+            recurrent=dict(model.recurrent),
         )
 
     def _loss(self, find: Callable[[str], LossSeen]) -> None:
         for model in self.registry.models:
-            if model.calls or self.recorder.backward in model.touched_backwards:
-                if model.name not in self.tap.losses_of:
-                    loss = find(model.name)
-                    self.tap.losses_of.add(model.name)
-                    self.recording.put_loss(loss)
+            if model.calls and model.name not in self.tap.losses_of:
+                self.tap.losses_of.add(model.name)
+                self.recording.put_loss(find(model.name))
 
     def _fail(self, error: BaseException) -> None:
         """An error inside the watch: it is recorded and told once, and measuring stops; the training goes on."""

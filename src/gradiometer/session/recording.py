@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from ..measurement.frames import FrameDraft, finish
-from ..measurement.models import WatchedModel
 from ..measurement.steps import CurvePoint
 from ..records import Event, Frame, LossSeen, Network, NotCovered, OptimizerSeen, Run, RunFileError, RunInfo, Site
 from ..store import RunWriter
@@ -82,7 +81,8 @@ class Recording:
     def drain(self) -> None:
         """Wait until everything that was put is kept (and flushed)."""
         done = threading.Event()
-        self._queue.put(lambda: (self._flush(), done.set())[1])
+        self._queue.put(self._flush)
+        self._queue.put(done.set)
         done.wait(timeout=60)
 
     def close(self, info: RunInfo) -> Run:

@@ -47,7 +47,7 @@ class Watch:
         run = self._session.run if self._session.ended else self._session.snapshot()
         if run is None or not run.frames:
             raise UserError(
-                "No step was recorded yet. Train at least one step (forward, backward, optimizer.step()) inside the watch."
+                "No step was recorded yet. Train at least one step (forward, backward, optimizer.step()) in the watch."
             )
         return run
 
