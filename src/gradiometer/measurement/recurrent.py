@@ -47,7 +47,7 @@ class TimeProbe:
         with torch.enable_grad(), torch.autocast(self.x.device.type, enabled=False):
             tops, finals = _unroll(self, used)
             outputs, seeds = _seeds(self, tops, finals, used)
-            found = torch.autograd.grad(outputs, tops, seeds, allow_unused=True)
+            found: tuple[Tensor | None, ...] = torch.autograd.grad(outputs, tops, seeds, allow_unused=True)
         zero = torch.zeros((), device=self.x.device)
         scale = (size / used) ** 0.5
         norms = [zero if g is None else torch.linalg.vector_norm(g.float()) * scale for g in found]

@@ -168,7 +168,7 @@ class PendingRows:
 
 
 def wide_norm(x: Tensor) -> Tensor:
-    """‖x‖₂ in float64, scaled by max|x| first: right from 1e-300 to 1e300. 0 at 0; nan where an element is nan or inf."""
+    """‖x‖₂ in float64, scaled by max|x| first: right from 1e-300 to 1e300. 0 at 0; nan at nan or inf."""
     if x.dtype != torch.float64:
         norm: Tensor = torch.linalg.vector_norm(x, dtype=torch.float64)
         return norm
