@@ -203,3 +203,8 @@ def step_kills(share: float, kind: str, ratio: float) -> str:
         f"The first steps move the layers by {percent(ratio)} of their size. "
         f"{percent(share)} of the {units_of(kind)} stop passing the error."
     )
+
+
+def born_at(detail: str) -> str:
+    """Where the graph of the first non-finite loss shows the first nan or inf."""
+    return f"The first is at {detail}."

@@ -172,10 +172,14 @@ class Tap:
         if self.born or loss is None or loss.device.type != "cpu" or math.isfinite(loss.item()):
             return
         self.born = True
-        names = {key: name for m in self.recorder.registry.models for key, name in m.params.items()}
-        readable = roots and self.recorder.on and not self.recorder.saved_hooks
-        detail = find_birth(Graph(roots), names) if readable else ""
-        model = next((m.name for m in self.recorder.registry.models if m.calls), "")
+        registry = self.recorder.registry
+        names = {key: name for m in registry.models for key, name in m.params.items()}
+        detail, model = "", ""
+        if roots and not self.recorder.saved_hooks:
+            graph = Graph(roots)
+            detail = find_birth(graph, names)
+            owners = (registry.owner(p) for leaves in graph.leaves for p in leaves)
+            model = next((found[0].name for found in owners if found is not None), "")
         self.steps.sink.event(Event(self.steps.count, "non_finite", model, detail=detail))
 
     def _backward_ends(self) -> None:

@@ -187,7 +187,15 @@ def _summary(reading: Reading, born: Birth, cause: str, ratio: float) -> str:
         return wording.inputs_large(inputs_too_large(reading) or math.nan, "The numbers overflow.")
     if cause == "lr-too-high":
         return wording.diverged(born.step, ratio)
-    return wording.born_non_finite(born.site, born.step, born.direction)
+    return wording.join(wording.born_non_finite(born.site, born.step, born.direction), _born_at(reading, born))
+
+
+def _born_at(reading: Reading, born: Birth) -> str:
+    """The operation or parameter that the graph of the first non-finite loss showed; "" where none did."""
+    if born.direction in ("forward", "back"):
+        return ""
+    details = [e.detail for e in reading.run.events if e.kind == "non_finite" and e.model in ("", reading.model)]
+    return wording.born_at(details[0]) if details and details[0] else ""
 
 
 def _why_not(cause: str) -> str:
