@@ -11,23 +11,16 @@ import torch
 from numpy.typing import NDArray
 
 from ..records import STAT_INDEX, STATS, Frame, SiteKind
+from .columns import fill_usual
+from .hostrows import SATURATED, TRUSTED, HostStatistics
 from .models import SiteKey, Slot, WatchedModel
 from .recorder import Key
-from .rows import GRAM, HostRows, PendingRows
-
-TRUSTED = (1e-17, 1e17)  # a float32 norm outside reads 0 or inf for signals that are neither
-UNDERFLOW = 2.0**-24  # smallest positive float16
-SATURATED = {
-    "tanh": (-0.97, 0.97),
-    "sigmoid": (0.03, 0.97),
-    "hardtanh": (-1.0, 1.0),
-    "softsign": (-0.97, 0.97),
-    "hardsigmoid": (0.0, 1.0),
-    "erf": (-0.97, 0.97),
-}
-"""Outputs at or beyond these bounds lie in the flat part: tanh' < .06 and sigmoid' < .03 there."""
+from .rows import GRAM, PendingRows
 
 _PARAM = {"weight": "weight_norm", "grad": "grad_norm", "update": "update_norm"}
+
+
+Hosts = dict[torch.device, HostStatistics]
 
 
 @dataclass(slots=True)
@@ -49,39 +42,18 @@ class FrameDraft:
     aliases: list[tuple[Key, str]] = field(default_factory=list)
 
 
-class _Host:
-    """Statistics of one device's rows, each a vector [row]; shares and moments over the filled part of the sample."""
-
-    def __init__(self, rows: HostRows) -> None:
-        self.norm = rows.norm
-        self.sample = rows.sample
-        self.count = rows.count
-        self.gram = rows.gram
-        n = np.maximum(rows.count, 1)
-        x = rows.sample
-        with np.errstate(all="ignore"):
-            size = np.abs(x)
-            self.finite = np.isfinite(x).all(axis=1) & (rows.count > 0)
-            self.mean = x.sum(axis=1) / n
-            self.max = size.max(axis=1, initial=0.0)
-            unit = np.where(self.max > 0, self.max, 1.0)  # squares of float64 signals under 1e-160 would read 0
-            self.rms = unit * np.sqrt(np.square(x / unit[:, None]).sum(axis=1) / n)
-            self.nonzero = (x != 0).sum(axis=1)
-            self.zero_share = 1.0 - self.nonzero / n
-            self.underflow_share = (self.nonzero - (size >= UNDERFLOW).sum(axis=1)) / n
-
-    def values(self, row: int) -> NDArray[np.float64]:
-        return self.sample[row, : self.count[row]]
-
-
 def finish(draft: FrameDraft) -> Frame:
     """The frame of a draft. Adds new sites to the model's table; marks sites whose norm must be taken in float64."""
-    host = {device: _Host(rows.wait()) for device, rows in draft.rows.items()}
+    host = {device: HostStatistics(rows.wait()) for device, rows in draft.rows.items()}
     scale = 1.0
     for device, row in draft.scales:
         scale = float(host[device].norm[row])
     loss = math.fsum(float(host[d].norm[r]) for d, r in draft.losses) / scale if draft.losses else math.nan
-    numbered = _number_calls(draft)
+    values = np.full((len(draft.model.sites) + len(draft.slots), len(STATS)), np.nan)
+    slots = draft.slots
+    if _is_usual(draft) and len(host) == 1:
+        slots = fill_usual(draft.model, slots, next(iter(host.values())), (values, scale))
+    numbered = _number_calls(draft, slots)
     cells: dict[int, dict[str, float]] = defaultdict(dict)
     groups: dict[tuple[SiteKey, str], list[tuple[int, Slot]]] = defaultdict(list)
     for key, micro, slot in numbered:
@@ -90,15 +62,22 @@ def finish(draft: FrameDraft) -> Frame:
         index = draft.model.site(key)
         cells[index].update(_statistics(draft.model, stat, members, host, scale))
     _resolve_aliases(draft, numbered, cells)
-    values = np.full((len(draft.model.sites), len(STATS)), np.nan)
     for index, row_cells in cells.items():
         for stat_name, value in row_cells.items():
             values[index, STAT_INDEX[stat_name]] = value
-    _count_coverage(draft, numbered)
+    _count_coverage(draft)
+    values = values[: len(draft.model.sites)].copy()
     return Frame(draft.model.name, draft.step, loss, draft.lr, scale, draft.overhead_s, draft.step_s, values)
 
 
-def _number_calls(draft: FrameDraft) -> list[tuple[SiteKey, int, Slot]]:
+def _is_usual(draft: FrameDraft) -> bool:
+    """One call of the root, at most one backward pass, one tensor an output, and no module's error to look up."""
+    gens = {s.gen for s in draft.slots if s.gen >= 0}
+    passes = {s.backward for s in draft.slots if s.backward}
+    return not draft.full and len(gens) <= 1 and len(passes) <= 1 and not any(s.comp for s in draft.slots)
+
+
+def _number_calls(draft: FrameDraft, slots: list[Slot]) -> list[tuple[SiteKey, int, Slot]]:
     """Slots with their final call number and micro-batch; calls of the root that no error reached are left out."""
     first: dict[int, int] = {}
     for s in draft.slots:
@@ -110,7 +89,7 @@ def _number_calls(draft: FrameDraft) -> list[tuple[SiteKey, int, Slot]]:
     micro_of = {b: i for i, b in enumerate(passes)}
     offset = _call_offsets(draft.slots, kept, first)
     out: list[tuple[SiteKey, int, Slot]] = []
-    for s in draft.slots:
+    for s in slots:
         if s.gen < 0:
             out.append(((s.path, s.call, s.kind, s.op), micro_of.get(s.backward, 0), s))
         elif s.gen in offset:
@@ -137,7 +116,11 @@ def _call_offsets(slots: list[Slot], kept: list[int], first: dict[int, int]) -> 
 
 
 def _statistics(
-    model: WatchedModel, stat: str, members: list[tuple[int, Slot]], host: dict[torch.device, _Host], scale: float
+    model: WatchedModel,
+    stat: str,
+    members: list[tuple[int, Slot]],
+    host: Hosts,
+    scale: float,
 ) -> dict[str, float]:
     slot = members[0][1]
     at = host[slot.device]
@@ -169,9 +152,7 @@ def _statistics(
     }
 
 
-def _combined_norm(
-    model: WatchedModel, members: list[tuple[int, Slot]], host: dict[torch.device, _Host]
-) -> tuple[float, bool]:
+def _combined_norm(model: WatchedModel, members: list[tuple[int, Slot]], host: Hosts) -> tuple[float, bool]:
     """(norm, estimated): over the tensors of one output the squares add up, over micro-batches they are averaged."""
     norms: dict[int, list[float]] = defaultdict(list)
     estimated = False
@@ -199,7 +180,7 @@ def _mean(values: list[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _activation(norm: float, members: list[tuple[int, Slot]], host: dict[torch.device, _Host]) -> dict[str, float]:
+def _activation(norm: float, members: list[tuple[int, Slot]], host: Hosts) -> dict[str, float]:
     micros = len({m for m, _ in members})
     out = {
         "act_norm": norm,
@@ -223,7 +204,7 @@ def _activation(norm: float, members: list[tuple[int, Slot]], host: dict[torch.d
     return out
 
 
-def _parameter(stat: str, norm: float, at: _Host, row: int) -> dict[str, float]:
+def _parameter(stat: str, norm: float, at: HostStatistics, row: int) -> dict[str, float]:
     out = {_PARAM[stat]: norm}
     if stat == "weight":
         out["weight_nonfinite"] = float(not math.isfinite(norm))
@@ -270,7 +251,7 @@ def _resolve_aliases(
         cells[index]["err_in_norm"] = math.hypot(*norms, cells[index].get("err_in_norm", 0.0))
 
 
-def _count_coverage(draft: FrameDraft, numbered: list[tuple[SiteKey, int, Slot]]) -> None:
+def _count_coverage(draft: FrameDraft) -> None:
     """Of the calls that the error must pass, how many have a row; told of the last full frame."""
     if not draft.full:
         return
@@ -278,7 +259,7 @@ def _count_coverage(draft: FrameDraft, numbered: list[tuple[SiteKey, int, Slot]]
     if not draft.expected and not hidden:
         return
     kinds: set[SiteKind] = {"output", "function"}
-    hit = {(s.gen, s.path, s.call, s.kind, s.op) for _, _, s in numbered if s.stat == "err" and s.kind in kinds}
+    hit = {(s.gen, s.path, s.call, s.kind, s.op) for s in draft.slots if s.stat == "err" and s.kind in kinds}
     draft.model.calls_seen = len(draft.expected) + hidden
     draft.model.calls_recorded = len(draft.expected & hit)
     for _, path, _, _, op in draft.expected - hit:
