@@ -17,7 +17,7 @@ from .plot_profile import profile_chart
 from .plot_rows import cure_chart, heat_chart, learning_chart, time_chart
 from .signals import Pictures, pictures, told_model
 from .tokens import css_variables
-from .wording import Verdict, model_words, nothing_measured, pace_s, state_words, verdict
+from .wording import Verdict, model_words, no_profile, nothing_measured, pace_s, state_words, verdict
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -141,8 +141,7 @@ def _body(run: Run, diagnosis: Diagnosis, shown: Pictures | None, model: str) ->
 def _no_trunk(run: Run, model: str) -> str:
     if nothing_measured(run):
         return "There is nothing to draw: no recorded step holds a number."
-    note = run.network(model).trunk_note or "the reason was not recorded"
-    return f"No profile: no trunk was found in {model} ({note})."
+    return f"No profile: {no_profile(run, model)}."
 
 
 def _findings_caption(diagnosis: Diagnosis) -> str:

@@ -23,6 +23,7 @@ from .wording import (
     footer,
     learning_words,
     model_words,
+    no_profile,
     nothing_measured,
     state_words,
     verdict,
@@ -82,8 +83,7 @@ def _trunk(run: Run, diagnosis: Diagnosis, model: str, shown: Pictures | None, s
         return out
     if not run.networks or nothing_measured(run):
         return []
-    note = run.network(model).trunk_note or "the reason was not recorded"
-    return paragraph(style.words(f"no profile: no trunk was found in {model} ({note})"), style.columns, "quiet")
+    return paragraph(style.words(f"no profile: {no_profile(run, model)}"), style.columns, "quiet")
 
 
 def _first_finding(run: Run, diagnosis: Diagnosis, shown: Pictures | None, style: Style) -> list[Text]:

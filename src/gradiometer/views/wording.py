@@ -185,3 +185,11 @@ def model_words(run: Run, diagnosis: Diagnosis, model: str, total_decades: float
         verdict_words = "nothing found" if diagnosis.healthy is not None and run.frames_of(model) else "no verdict"
     change = numbers.decades(total_decades)
     return f"{trunk}, {change}{' decades' if math.isfinite(total_decades) else ''}, {verdict_words}"
+
+
+def no_profile(run: Run, model: str) -> str:
+    """Why no error profile can be drawn: there is no trunk, or nothing finite on it."""
+    network = run.network(model)
+    if network.hops:
+        return f"the trunk of {model} has {len(network.stations)} sites, and the error is nan, inf or missing on it"
+    return f"no trunk was found in {model} ({network.trunk_note or 'no full backward pass was recorded'})"
