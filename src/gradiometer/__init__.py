@@ -66,12 +66,24 @@ def __getattr__(name: str) -> Any:
     home, attribute = _HOME[name]
     module = import_module(f".{home}", __name__)
     value = getattr(module, attribute) if attribute else module
+    if name == "watch":
+        module.at_end = _print_page  # type: ignore[attr-defined]
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _print_page(run: Run) -> None:
+    """The page of a watch that has ended, on stderr."""
+    import sys
+
+    from .diagnosis import diagnose
+    from .views import Style, text_page
+
+    print(text_page(run, diagnose(run), Style.of_stream(sys.stderr)), file=sys.stderr)  # noqa: T201
 
 
 def report(run: Run, path: str | os.PathLike[str] | None = None) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from gradiometer.records import Run
 from gradiometer.session import Options, start
@@ -53,7 +54,7 @@ def recorded(
             held.step()
     finally:
         run = session.stop("finished")
-    assert session.warnings == []
+    assert not session.warnings, session.warnings
     assert run is not None
     assert run.problems == ()
     return run
@@ -129,7 +130,7 @@ def oracle_calls(case: Case) -> dict[str, Seen]:
 
 def norm_of(gradients: list[Tensor]) -> float:
     """‖·‖₂ over all elements of all tensors, in float64."""
-    return math.sqrt(sum(float(g.double().pow(2).sum()) for g in gradients))
+    return math.sqrt(sum(float(g.detach().double().pow(2).sum()) for g in gradients))
 
 
 def oracle_errors(calls: dict[str, Seen]) -> dict[str, float]:
@@ -313,6 +314,24 @@ class Recurrent(nn.Module):
         for t in range(x.shape[1]):
             h = self.cell(x[:, t], h)
         return self.head(h)
+
+
+class Checkpointed(nn.Module):
+    """A region that is computed again in backward (``reentrant`` None: it is not), with one module called twice."""
+
+    def __init__(self, reentrant: bool | None) -> None:
+        super().__init__()
+        self.reentrant = reentrant
+        self.stem, self.a, self.b, self.head = nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 6), nn.Linear(6, 2)
+        self.act = nn.Tanh()
+
+    def region(self, x: Tensor) -> Tensor:
+        return self.act(self.b(self.act(self.a(x))))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        inside = self.region(x) if self.reentrant is None else checkpoint(self.region, x, use_reentrant=self.reentrant)
+        return self.head(inside)
 
 
 def mlp() -> Case:

@@ -44,9 +44,10 @@ def check(
     settings = read_settings()
     check_ignored(ignore or (), "--ignore")
     check_json(json)
-    run = trained(made(load_factory(factory), factory), factory)
-    from gradiometer import diagnosis
+    setup = made(load_factory(factory), factory)
+    run = trained(setup, factory)
+    from gradiometer.session.check import judge_setup
 
-    found = diagnosis.diagnose(run, (*settings.ignore, *(ignore or ())))
+    found = judge_setup(setup, run, (*settings.ignore, *(ignore or ())))
     put_diagnosis(run, found, json)
     return FINDING if found.healthy is False else 0

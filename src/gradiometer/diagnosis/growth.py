@@ -10,7 +10,7 @@ import numpy as np
 from .. import quantities
 from ..quantities.theory_gain import BATCH_NORMS
 from ..records import Evidence
-from . import limits, proof
+from . import limits, proof, units
 from .reading import Reading
 
 
@@ -19,7 +19,8 @@ class Growth:
     """Growth of the error toward the input in the first frame.
 
     normalised: batch normalisations without skips stand in at least half of the hops. consequence: the loss does
-    not leave the trivial level, or blows up, or early layers step 100 times as far. certain: seen, not only likely.
+    not leave the trivial level, or blows up, or early layers step 100 times as far; or it comes down by less than
+    half in many steps where a second sign stands beside the growth. certain: seen, not only likely.
     """
 
     decades: float
@@ -46,15 +47,24 @@ def growth(reading: Reading) -> Growth | None:
     ratio = reading.early_late_ratio(reading.initial)
     apart = ratio > limits.UPDATE_RATIO_GROWS.value and reading.level != "partly"
     far = total >= limits.GROWTH_FAIL_DECADES.value
+    limps = (
+        far
+        and reading.limps
+        and (units.flat_from_birth(reading) or (normalised and ratio > limits.UPDATE_RATIO_GROWS.value))
+    )
     return Growth(
         decades=total,
         gain=gain,
         hops=tuple(int(i) for i in np.flatnonzero(known & (gains > per_hop))),
         normalised=normalised,
-        consequence=apart or reading.level == "trivial" or reading.crawls or reading.blows_up,
-        certain=reading.stuck or reading.blows_up or (far and (apart or reading.waited_in_vain or reading.crawls)),
+        consequence=apart or limps or reading.level == "trivial" or reading.crawls or reading.blows_up,
+        certain=limps or reading.stuck or reading.blows_up or (far and (apart or _in_vain(reading))),
         evidence=_evidence(total, gain, ratio),
     )
+
+
+def _in_vain(reading: Reading) -> bool:
+    return reading.waited_in_vain or reading.crawls
 
 
 def _evidence(total: float, gain: float, ratio: float) -> tuple[Evidence, ...]:

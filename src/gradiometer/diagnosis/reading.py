@@ -287,6 +287,11 @@ class Reading:
         return self.level_known and self.trivial_share >= limits.CRAWL_SHARE.value and self.last_step >= CRAWL_STEPS
 
     @property
+    def limps(self) -> bool:
+        """After many steps the loss has come down, and by less than half of the trivial level."""
+        return self.level_known and self.level == "partly" and self.last_step >= CRAWL_STEPS
+
+    @property
     def stuck(self) -> bool:
         """The loss had time to leave the trivial level, did not, and is not on its way."""
         return self.waited_in_vain and not self.falling

@@ -57,6 +57,23 @@ def saturated(reading: Reading) -> tuple[Share, ...]:
     return shares(reading, "act_saturated_share", [(p.upper, p.kind) for p in activation_parts(reading)])
 
 
+def born_flat(reading: Reading) -> Share | None:
+    """The saturated shares above the first layer, as one: medians of the trunk; None with less than two activations.
+
+    The activation nearest to the input is left out: it sees the inputs' scale, the deeper ones see the weights'.
+    """
+    seen = saturated(reading)
+    if len(seen) < 2:
+        return None
+    return Share(seen[0].site, seen[0].kind, middle([s.first for s in seen[:-1]]), middle([s.last for s in seen[:-1]]))
+
+
+def flat_from_birth(reading: Reading) -> bool:
+    """True where the weights hold the units above the first layer flat before any step is taken."""
+    born = born_flat(reading)
+    return born is not None and born.first >= saturated_limit(born.kind).value
+
+
 def middle(values: Sequence[float]) -> float:
     """Median, nan where nothing is left."""
     return median(list(values)) if len(values) else math.nan

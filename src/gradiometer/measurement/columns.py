@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..records import STAT_INDEX
-from .hostrows import SATURATED, TRUSTED, HostStatistics
+from .hostrows import SATURATED, HostStatistics
 from .models import Slot, WatchedModel
-from .rows import SAMPLE
+from .rows import SAMPLE, TRUSTED
 
 Matrix = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ def _fill(
         return members
     rows = np.array([s.row for s in members])
     norm = host.norm[rows]
-    usual = (norm >= TRUSTED[0]) & (norm <= TRUSTED[1])
+    usual = ((norm >= TRUSTED[0]) & (norm <= TRUSTED[1])) | host.wide[rows]
     index = np.array(sites)[usual]
     rows = rows[usual]
     for name, source in _COLUMNS[stat]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from ..records import STAT_INDEX, STATS, Frame, SiteKind
 from .columns import fill_usual
-from .hostrows import SATURATED, TRUSTED, HostStatistics
+from .hostrows import SATURATED, HostStatistics
 from .models import SiteKey, Slot, WatchedModel
 from .recorder import Key
-from .rows import GRAM, PendingRows
+from .rows import GRAM, TRUSTED, PendingRows
 
 _PARAM = {"weight": "weight_norm", "grad": "grad_norm", "update": "update_norm"}
 
@@ -51,7 +51,8 @@ def finish(draft: FrameDraft) -> Frame:
     loss = math.fsum(float(host[d].norm[r]) for d, r in draft.losses) / scale if draft.losses else math.nan
     values = np.full((len(draft.model.sites) + len(draft.slots), len(STATS)), np.nan)
     slots = draft.slots
-    if _is_usual(draft) and len(host) == 1:
+    usual = _is_usual(draft) and len(host) == 1
+    if usual:
         slots = fill_usual(draft.model, slots, next(iter(host.values())), (values, scale))
     numbered = _number_calls(draft, slots)
     cells: dict[int, dict[str, float]] = defaultdict(dict)
@@ -61,20 +62,22 @@ def finish(draft: FrameDraft) -> Frame:
     for (key, stat), members in groups.items():
         index = draft.model.site(key)
         cells[index].update(_statistics(draft.model, stat, members, host, scale))
-    _resolve_aliases(draft, numbered, cells)
     for index, row_cells in cells.items():
         for stat_name, value in row_cells.items():
             values[index, STAT_INDEX[stat_name]] = value
+    if draft.aliases:
+        numbers = {(s.gen, s.path, s.call, s.kind, s.op): key for key, _, s in numbered}
+        _resolve_aliases(draft, [(key[1:] if usual else numbers.get(key), at) for key, at in draft.aliases], values)
     _count_coverage(draft)
     values = values[: len(draft.model.sites)].copy()
     return Frame(draft.model.name, draft.step, loss, draft.lr, scale, draft.overhead_s, draft.step_s, values)
 
 
 def _is_usual(draft: FrameDraft) -> bool:
-    """One call of the root, at most one backward pass, one tensor an output, and no module's error to look up."""
+    """One call of the root, at most one backward pass, one tensor an output."""
     gens = {s.gen for s in draft.slots if s.gen >= 0}
     passes = {s.backward for s in draft.slots if s.backward}
-    return not draft.full and len(gens) <= 1 and len(passes) <= 1 and not any(s.comp for s in draft.slots)
+    return len(gens) <= 1 and len(passes) <= 1 and not any(s.comp for s in draft.slots)
 
 
 def _number_calls(draft: FrameDraft, slots: list[Slot]) -> list[tuple[SiteKey, int, Slot]]:
@@ -159,7 +162,7 @@ def _combined_norm(model: WatchedModel, members: list[tuple[int, Slot]], host: H
     for micro, s in members:
         at = host[s.device]
         norm = float(at.norm[s.row])
-        trusted = TRUSTED[0] <= norm <= TRUSTED[1] or s.path in model.wide
+        trusted = TRUSTED[0] <= norm <= TRUSTED[1] or at.wide[s.row]
         if not trusted and not at.count[s.row] and s.kind == "param" and not math.isnan(norm):
             model.wide.add(s.path)  # a norm alone: 0 and inf may be neither; from the next frame on in float64
             norm = math.nan
@@ -232,23 +235,18 @@ def _likeness(gram: NDArray[np.float64]) -> dict[str, float]:
     return {"act_similarity": float(similarity), "act_rank_share": rank / min(n, GRAM)}
 
 
-def _resolve_aliases(
-    draft: FrameDraft, numbered: list[tuple[SiteKey, int, Slot]], cells: dict[int, dict[str, float]]
-) -> None:
+def _resolve_aliases(draft: FrameDraft, aliases: list[tuple[SiteKey | None, str]], values: NDArray[np.float64]) -> None:
     """A module whose input has no other consumer sends exactly the error that arrives there."""
-    final: dict[Key, SiteKey] = {(s.gen, s.path, s.call, s.kind, s.op): key for key, _, s in numbered}
     by_name = {site.name: i for i, site in enumerate(draft.model.sites)}
-    sent: dict[int, list[float]] = defaultdict(list)
-    done: set[tuple[SiteKey, int]] = set()
-    for key, source in draft.aliases:
-        target = final.get(key)
+    arriving, leaving = STAT_INDEX["err_norm"], STAT_INDEX["err_in_norm"]
+    sent: dict[int, set[int]] = defaultdict(set)
+    for target, source in aliases:
         index = by_name.get(source)
-        if target is None or index is None or (target, index) in done or "err_norm" not in cells.get(index, {}):
-            continue
-        done.add((target, index))
-        sent[draft.model.site(target)].append(cells[index]["err_norm"])
-    for index, norms in sent.items():
-        cells[index]["err_in_norm"] = math.hypot(*norms, cells[index].get("err_in_norm", 0.0))
+        if target is not None and index is not None and not math.isnan(values[index, arriving]):
+            sent[draft.model.site(target)].add(index)
+    for index, sources in sent.items():
+        own = values[index, leaving]
+        values[index, leaving] = math.hypot(0.0 if math.isnan(own) else own, *(values[i, arriving] for i in sources))
 
 
 def _count_coverage(draft: FrameDraft) -> None:

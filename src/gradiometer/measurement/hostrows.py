@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from .rows import HostRows
 
-TRUSTED = (1e-17, 1e17)  # a float32 norm outside reads 0 or inf for signals that are neither
 UNDERFLOW = 2.0**-24  # smallest positive float16
 SATURATED = {
     "tanh": (-0.97, 0.97),
@@ -27,6 +26,7 @@ class HostStatistics:
         self.norm = rows.norm
         self.sample = rows.sample
         self.count = rows.count
+        self.wide = rows.wide
         self.gram = rows.gram
         n = np.maximum(rows.count, 1)
         x = rows.sample

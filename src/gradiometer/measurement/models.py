@@ -81,6 +81,7 @@ class WatchedModel:
         self.calls: list[Call] = []
         self.expected: set[tuple[int, str, int, SiteKind, str]] = set()
         self.aliases: list[tuple[tuple[int, str, int, SiteKind, str], str]] = []
+        self.skipped: list[tuple[int, int]] = []  # autograd sequence numbers of calls that the user left out
         self.wide: set[str] = set()
         self.recurrent: dict[str, int] = {}  # path -> time steps measured
         self.not_covered: dict[str, str] = {}

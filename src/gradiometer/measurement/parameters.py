@@ -102,11 +102,14 @@ def record_norms(recorder: Recorder, stat: str, owners: list[tuple[WatchedModel,
         else:
             groups.setdefault((x.device, x.dtype), []).append(i)
     for (device, _), members in groups.items():
-        norms = torch._foreach_norm([xs[i] for i in members], dtype=torch.float32)
-        first = recorder.buffer(device).write_norms(list(norms))
+        buffer = recorder.buffer(device)
+        first = buffer.write_norms(list(torch._foreach_norm([xs[i] for i in members], dtype=torch.float32)))
+        # a CPU is read at once; on a GPU the writer thread finds what has left the range, one frame later
+        doubtful = buffer.doubtful(first) if device.type == "cpu" else set()
         for offset, i in enumerate(members):
             model, name = owners[i]
-            recorder.note(model, param_key(name), stat, (device, first + offset, xs[i].numel()))
+            row = buffer.write_scalar(wide_norm(xs[i])) if first + offset in doubtful else first + offset
+            recorder.note(model, param_key(name), stat, (device, row, xs[i].numel()))
 
 
 def update_of(p: Tensor, before: Tensor) -> Tensor:

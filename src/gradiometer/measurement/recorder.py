@@ -39,6 +39,11 @@ _saved_hooks = torch._C._autograd._top_saved_tensors_default_hooks
 _transforms = torch._C._functorch.peek_interpreter_stack
 
 
+def _edges(value: Any) -> list[tuple[Any, int]]:
+    """Where tensors stand in the autograd graph: (node, output number) of each that has a node."""
+    return [(t.grad_fn, t.output_nr) for t in flatten(value) if t.requires_grad and t.grad_fn is not None]
+
+
 class NamedProbe(NamedTuple):
     """A time probe and the recurrent module it belongs to."""
 
@@ -66,7 +71,7 @@ class Recorder:
         self.adopting = True
         self.foreign: set[int] = set()
         self._thread = threading.get_ident()
-        self._stack: list[tuple[int, int]] = []
+        self._stack: list[tuple[int, int, list[tuple[Any, int]]]] = []
         self._generation = itertools.count(1)
         self.probes: list[tuple[WatchedModel, NamedProbe]] = []
         self.first_in_backward: set[tuple[str, str]] = set()
@@ -93,7 +98,7 @@ class Recorder:
                 self.saved_hooks = True
             if self.adopting and id(module) not in self.foreign and self.registry.entry(module) is None:
                 self._adopt(module)
-            self._stack.append((id(module), _sequence()))
+            self._stack.append((id(module), _sequence(), _edges(args)))
         except Exception as error:
             self.fail(error)
         self.spent_s += perf_counter() - started
@@ -153,28 +158,36 @@ class Recorder:
         if entry.gen != model.gen:
             entry.gen, entry.calls = model.gen, 0
         number = entry.calls
-        begin = self._begin(module)
+        begun = self._begin(module) if self.full else (0, [])
         if _task() != -1 and self._known(model, entry):
             return
         entry.calls += 1
-        if len(model.pending) < SLOT_LIMIT and not self._skipped(entry.path):
+        if self._skipped(entry.path):
+            self._leave_out(model, entry, number, begun[0])
+        elif len(model.pending) < SLOT_LIMIT:
             given = {id(t) for t in flatten(inputs)} if self.full else set()
             tensors = [t for t in flatten(output) if self._measurable(model, entry, t)]
             for comp, t in enumerate(tensors[:8]):
                 self._output(model, entry, number, comp, t, given)
             if self.full and tensors:
-                self._note_call(entry, number, tensors, inputs, begin)
+                self._note_call(entry, number, tensors, inputs[1], begun)
                 if entry.seen.role == "recurrent":
                     self._probe_time(entry, module, inputs, tensors)
 
-    def _begin(self, module: nn.Module) -> int:
-        if not self.full:
-            return 0
+    def _begin(self, module: nn.Module) -> tuple[int, list[tuple[Any, int]]]:
+        """Sequence number at which the call began, and its positional inputs (an in-place module changes them)."""
         while self._stack:
-            key, begin = self._stack.pop()
+            key, begin, given = self._stack.pop()
             if key == id(module):
-                return begin
-        return 0
+                return begin, given
+        return 0, []
+
+    def _leave_out(self, model: WatchedModel, entry: Entry, number: int, begin: int) -> None:
+        """A call that the user skips: nothing in it is measured, and it counts as not covered."""
+        model.skip(entry.path, "left out by skip")
+        if self.full:
+            model.skipped.append((begin, _sequence()))
+            model.expected.add((model.gen, entry.path, number, "output", entry.seen.kind))
 
     def _known(self, model: WatchedModel, entry: Entry) -> bool:
         """True where a forward pass inside backward (checkpointing) repeats a call that has its rows already."""
@@ -252,14 +265,17 @@ class Recorder:
                     key: Key = (-1, named.path, t, "time", named.kind)
                     self.note(model, key, stat, (vector.device, first + t, 1))
 
-    def _note_call(self, entry: Entry, number: int, tensors: list[Tensor], inputs: Any, begin: int) -> None:
+    def _note_call(
+        self, entry: Entry, number: int, tensors: list[Tensor], kwargs: Any, begun: tuple[int, list[tuple[Any, int]]]
+    ) -> None:
         outputs = []
         for t in tensors:
             outputs.append((t.grad_fn, t.output_nr))
             base = t._base if t._is_view() else None
             if base is not None and base.numel() == t.numel() and base.grad_fn is not None:
                 outputs.append((base.grad_fn, base.output_nr))
-        given = [(t.grad_fn, t.output_nr) for t in flatten(inputs) if t.requires_grad and t.grad_fn is not None]
+        begin, given = begun
+        given = given + _edges(kwargs)
         if _saved_hooks(True) is not None:
             self.saved_hooks = True
         calls = entry.model.calls

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 SAMPLE = 512  # elements; a strided copy of 512 costs about as much as one of 64 (2-4 us on a CPU)
+TRUSTED = (1e-17, 1e17)  # a float32 norm outside reads 0 or inf for signals that are neither
 GRAM = 16  # examples of a batch whose inner products are kept
 TWO_STAGE_NUMEL = 1 << 18  # from here up a float32 norm is taken in two stages: one pass has too few lanes
 _LANE = 4096
@@ -25,11 +26,12 @@ _START_ROWS = 256
 @dataclass(frozen=True, slots=True)
 class HostRows:
     """Rows on the host, float64: norm [row]; sample [row, SAMPLE], of which ``count[row]`` are filled and the rest
-    is 0; gram: row -> inner products [example, example]."""
+    is 0; wide: whether the norm was taken in float64 [row]; gram: row -> inner products [example, example]."""
 
     norm: NDArray[np.float64]
     sample: NDArray[np.float64]
     count: NDArray[np.int64]
+    wide: NDArray[np.bool_]
     gram: dict[int, NDArray[np.float64]]
 
 
@@ -95,6 +97,12 @@ class RowBuffer:
         self.counts += [0] * len(norms)
         return first
 
+    def doubtful(self, first: int = 0) -> set[int]:
+        """Rows from ``first`` on whose float32 norm lies outside TRUSTED. Waits for the device."""
+        norms = self.norms[first : self.used].cpu().numpy()
+        outside = np.flatnonzero(~((norms >= TRUSTED[0]) & (norms <= TRUSTED[1]))) + first
+        return set(outside.tolist()) - self.wide.keys() - {row for row, _ in self.grams}
+
     def write_scalar(self, x: Tensor) -> int:
         """Record a one-element tensor's value, sign included (a loss, a share)."""
         row = self._next()
@@ -159,12 +167,14 @@ class PendingRows:
             self.arrived.synchronize()
         norm = self.norms.numpy().astype(np.float64)
         sample = self.samples.numpy().astype(np.float64)
+        wide = np.zeros(len(norm), dtype=bool)
         for row, (wide_norm, wide_sample) in self.wide.items():
+            wide[row] = True
             norm[row] = float(wide_norm)
             values = wide_sample.numpy()
             sample[row, : len(values)] = values
         sample[np.arange(SAMPLE)[None, :] >= self.counts[:, None]] = 0.0  # [row, element] left from an earlier frame
-        return HostRows(norm, sample, self.counts, {row: g.double().numpy() for row, g in self.grams})
+        return HostRows(norm, sample, self.counts, wide, {row: g.double().numpy() for row, g in self.grams})
 
 
 def wide_norm(x: Tensor) -> Tensor:

@@ -197,7 +197,7 @@ class Steps:
 
     def before_step(self, optimizer: Optimizer) -> None:
         """Optimizer pre-hook: weights and gradients as they are used, copies to measure the update."""
-        if not self.accept(optimizer):
+        if self.broken or not self.accept(optimizer):
             return
         watched = self._watched(optimizer)
         watched.stepping = True
@@ -228,6 +228,10 @@ class Steps:
         if not self.accept(optimizer):
             return
         watched = self._watched(optimizer)
+        if self.broken:
+            if self._leads(optimizer):
+                self._next_step()
+            return
         changes = [update_of(p, before) for _, _, p, before in watched.before]
         record_norms(self.recorder, "update", [(m, n) for m, n, _, _ in watched.before], changes)
         for model, name, p, _ in watched.before:
@@ -246,7 +250,8 @@ class Steps:
 
     def _next_step(self) -> None:
         self.count += 1
-        self.open_window()
+        if not self.broken:
+            self.open_window()
         if self.limit is not None and self.count >= self.limit and self.stop is not None:
             raise self.stop()
 
@@ -325,6 +330,7 @@ class Steps:
 
     def _hand_over(self, model: WatchedModel, lr: float, now: float) -> None:
         own = model.touched_backwards
+        self._mark_wide(model)
         losses = [(d, r) for b, d, r in self.loss_rows if b in own or not own]
         draft = FrameDraft(
             model=model,
@@ -343,11 +349,21 @@ class Steps:
         )
         model.pending, model.expected, model.aliases, model.touched_backwards = [], set(), [], set()
         model.calls.clear()
+        model.skipped.clear()
         model.epoch += 1
         if self.recorder.full:
             self.sink.network(model)
         self.sink.frame(draft)
         model.frames += 1
+
+    def _mark_wide(self, model: WatchedModel) -> None:
+        """Sites whose float32 norm left the trusted range are taken in float64 from the next step on."""
+        for device, buffer in self.recorder.buffers.items():
+            if device.type != "cpu" or not buffer.used:
+                continue  # reading a GPU would make it wait: there the writer thread tells, a frame later
+            rows = buffer.doubtful()
+            if rows:
+                model.wide.update(s.path for s in model.pending if s.device == device and s.row in rows)
 
     def skipped(self) -> None:
         """The scaler refused a step: the gradients had overflowed. What was recorded belongs to no step."""

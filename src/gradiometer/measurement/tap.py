@@ -143,7 +143,7 @@ class Tap:
     def _engine(self, original: Callable[..., Any], outputs: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.alive or torch._C._current_graph_task_id() != -1 or torch.compiler.is_compiling():
             return original(outputs, *args, **kwargs)
-        training = bool(kwargs.get("accumulate_grad", False))
+        training = bool(kwargs.get("accumulate_grad", False)) and not self.steps.broken
         self.recorder.second_order = not training
         if training:
             self._guard(self._backward_begins, outputs)
@@ -169,7 +169,7 @@ class Tap:
 
     def _look_for_birth(self, loss: Tensor | None, roots: list[Any]) -> None:
         """Once, when the loss is first nan or inf: where that was born. On a CPU only: reading a GPU would sync."""
-        if self.born or loss is None or loss.device.type != "cpu" or math.isfinite(loss.item()):
+        if self.born or loss is None or loss.device.type != "cpu" or math.isfinite(loss.detach().item()):
             return
         self.born = True
         registry = self.recorder.registry

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
+from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.optim import LBFGS, SGD, Optimizer
 
 from ..diagnosis import diagnose
 from ..records import Diagnosis, ModelError, Run, UserError
@@ -20,6 +24,11 @@ from .options import Options
 
 CHECK_STEPS = 10  # after the first pass; what is only visible later is not looked for here
 DEFAULT_LR = 0.01  # of the plain SGD that stands in where no optimizer is given
+
+WRONG_MODEL = (
+    "loss(model, batch) used the original network instead of the `model` that it was given, which is a copy. "
+    "Use its first argument for the forward pass, and for penalties on the weights."
+)
 
 Loss = Callable[[nn.Module, Any], Tensor]
 
@@ -41,12 +50,14 @@ class Setup:
 def check(model: nn.Module, batch: Any, loss: Loss, optimizer: Optimizer | None = None) -> Diagnosis:
     """Look at a network before it trains: one pass and ten steps on a copy, with one batch.
 
-    ``loss(model, batch)`` must return a scalar. Without an optimizer plain SGD with lr 0.01 is used. Nothing changes
-    in the model, its gradients, the optimizer or the random number generators, also after an exception.
-    Raises UserError for a wrong argument; ModelError where the model can't be copied, or the loss is no scalar that
-    depends on the parameters.
+    ``loss(model, batch)`` must return a scalar, and run the model that it is given. Without an optimizer plain SGD
+    with lr 0.01 is used, and the diagnosis's ``note`` says so. Nothing changes in the model, its gradients, the
+    optimizer or the global random number generators, also after an exception.
+    Raises UserError for a wrong argument; ModelError where the model can't be copied or measured, or the loss is no
+    scalar that depends on the parameters.
     """
-    return diagnose(check_setup(Setup(model, [batch], loss, optimizer)))
+    setup = Setup(model, [batch], loss, optimizer)
+    return judge_setup(setup, check_setup(setup))
 
 
 def assert_healthy(model: nn.Module, batch: Any, loss: Loss, optimizer: Optimizer | None = None) -> None:
@@ -64,38 +75,61 @@ def assert_healthy(model: nn.Module, batch: Any, loss: Loss, optimizer: Optimize
     raise AssertionError("\n".join(lines))
 
 
+def judge_setup(setup: Setup, run: Run, ignore: Sequence[str] = ()) -> Diagnosis:
+    """The diagnosis of a check's run; its ``note`` also says which optimizer stood in where the setup has none."""
+    found = diagnose(run, ignore)
+    if setup.optimizer is not None:
+        return found
+    stood_in = f"No optimizer was given: checked with SGD, learning rate {DEFAULT_LR:g}."
+    return msgspec.structs.replace(found, note=f"{found.note} {stood_in}".strip())
+
+
 def check_setup(setup: Setup) -> Run:
     """The recorded run of a check (see ``check``)."""
     _validate(setup)
-    model, optimizer = _copies(setup)
-    session = Session(Options(name=type(setup.model).__name__.lower(), every=1, keep_file=False))
-    session.registry.add(model, type(setup.model).__name__.lower())
-    session.steps.accept = lambda o: o is optimizer
-    with _state_kept(), torch.enable_grad():
-        session.steps.cadence.all_full = True
-        session.attach(discover=False)
+    with _state_kept(), torch.inference_mode(False), torch.enable_grad():
+        model, optimizer = _copies(setup)
+        session = Session(Options(name=_name(setup), every=1, keep_file=False), say=lambda text: None)
         try:
-            _train(setup, model, optimizer)
+            session.registry.add(model, _name(setup))
+            session.steps.accept = lambda o: o is optimizer
+            session.steps.cadence.all_full = True
+            session.attach(discover=False)
+            with _original_untouched(setup):
+                _train(setup, model, optimizer)
         finally:
             run = session.stop("finished")
+    told = " ".join((*session.warnings, *(run.problems if run is not None else ())))
+    cls = type(setup.model).__name__
+    if told:
+        raise ModelError(f"{cls} could not be measured to the end. {told}")
     if run is None:
-        raise ModelError(
-            f"No step of {type(setup.model).__name__} could be recorded: the loss reached none of its parameters. "
-            + " ".join(session.warnings)
-        )
+        raise ModelError(f"No step of {cls} could be recorded: the loss reached none of its parameters.")
     return run
+
+
+def _name(setup: Setup) -> str:
+    return type(setup.model).__name__.lower()
 
 
 def _train(setup: Setup, model: nn.Module, optimizer: Optimizer) -> None:
     batches = list(itertools.islice(setup.batches, CHECK_STEPS + 1))
     if not batches:
         raise UserError("check() got no batch: `batches` is empty. Pass at least one.")
-    for _, batch in zip(range(CHECK_STEPS + 1), itertools.cycle(batches), strict=False):
-        optimizer.zero_grad()
-        value = setup.loss(model, batch)
-        _scalar(value)
-        value.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+    for batch in itertools.islice(itertools.cycle(batches), CHECK_STEPS + 1):
+
+        def backward(batch: Any = batch) -> Tensor:
+            optimizer.zero_grad()
+            value = setup.loss(model, batch)
+            _scalar(value)
+            value.backward()  # type: ignore[no-untyped-call]
+            return value
+
+        if isinstance(optimizer, LBFGS):  # it asks for the loss itself, several times a step
+            optimizer.step(backward)  # type: ignore[no-untyped-call]
+        else:
+            backward()
+            optimizer.step()
 
 
 def _scalar(value: Any) -> None:
@@ -129,11 +163,9 @@ def _copies(setup: Setup) -> tuple[nn.Module, Optimizer]:
 
 
 def _validate(setup: Setup) -> None:
-    model = setup.model
+    model: object = setup.model
     if not isinstance(model, nn.Module):
         raise UserError(f"check() got a {type(model).__name__} as model. Pass a torch.nn.Module.")
-    if not callable(setup.loss):
-        raise UserError("check() needs loss(model, batch) -> scalar; what was passed is not callable.")
     if next(model.parameters(), None) is None:
         raise ModelError(f"{type(model).__name__} has no parameters, so nothing in it can be trained or measured.")
     if any(p.is_meta for p in model.parameters()):
@@ -146,20 +178,56 @@ def _validate(setup: Setup) -> None:
             f"No parameter of {type(model).__name__} requires grad, so nothing can be trained. "
             "Call model.requires_grad_(True) on the part that should train."
         )
-    if setup.optimizer is not None and not owns_part_of(setup.optimizer, model):
+    _validate_rest(setup)
+
+
+def _validate_rest(setup: Setup) -> None:
+    if not callable(setup.loss):
+        raise UserError("check() needs loss(model, batch) -> scalar; what was passed is not callable.")
+    batches: object = setup.batches
+    if not isinstance(batches, Iterable) and not hasattr(type(batches), "__getitem__"):
         raise UserError(
-            f"The {type(setup.optimizer).__name__} holds no parameter of this {type(model).__name__}. "
+            f"`batches` is a {type(batches).__name__}, which cannot be iterated. Pass a DataLoader or a list."
+        )
+    if setup.optimizer is not None and not isinstance(setup.optimizer, Optimizer):
+        raise UserError(
+            f"check() got a {type(setup.optimizer).__name__} as optimizer. Pass a torch.optim.Optimizer, or none."
+        )
+    if setup.optimizer is not None and not owns_part_of(setup.optimizer, setup.model):
+        raise UserError(
+            f"The {type(setup.optimizer).__name__} holds no parameter of this {type(setup.model).__name__}. "
             "Build it with model.parameters() of the same model."
         )
 
 
 @contextmanager
+def _original_untouched(setup: Setup) -> Iterator[None]:
+    """The gradients of the original are put aside, and a loss that runs the original is stopped before it does."""
+    own = list(setup.model.parameters())
+    groups = setup.optimizer.param_groups if setup.optimizer is not None else []
+    kept = [(p, p.grad) for p in [*own, *(p for group in groups for p in group["params"])]]
+    originals = {id(m) for m in setup.model.modules()}
+
+    def refuse(module: nn.Module, inputs: object) -> None:
+        if id(module) in originals:
+            raise ModelError(WRONG_MODEL)
+
+    for p, _ in kept:
+        p.grad = None
+    hook = register_module_forward_pre_hook(refuse)
+    try:
+        yield
+        if any(p.grad is not None for p in own):
+            raise ModelError(WRONG_MODEL)
+    finally:
+        hook.remove()
+        for p, grad in kept:
+            p.grad = grad
+
+
+@contextmanager
 def _state_kept() -> Iterator[None]:
     """Random number generators as they were, whatever happens inside: torch (CPU, CUDA), numpy, random."""
-    import random
-
-    import numpy as np
-
     numbers, arrays = random.getstate(), np.random.get_state()
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     try:

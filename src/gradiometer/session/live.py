@@ -51,6 +51,7 @@ class Session:
         )
         self.steps = Steps(self.recorder, self.registry, Cadence(options.budget, options.every), sink)
         self.steps.limit, self.steps.stop = options.steps, StopTraining
+        self.recording.on_failure = self._fail
         self.recording.on_cost = self.steps.cadence.learn
         self.steps.writer_s = lambda: self.recording.busy_s
         self.tap = Tap(self.recorder, self.steps, self._fail)
@@ -126,6 +127,8 @@ class Session:
 
     def _fail(self, error: BaseException) -> None:
         """An error inside the watch: it is recorded and told once, and measuring stops; the training goes on."""
+        if self.steps.broken:
+            return
         where = _our_frame(error)
         text = f"{type(error).__name__}: {error} ({where})"
         self.steps.broken = True

@@ -27,6 +27,7 @@ class Recording:
         self.path = path
         self.info = info
         self.warn = warn
+        self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.on_cost: Callable[[float], None] = lambda cost_s: None
         self.busy_s = 0.0
         self.writer: RunWriter | None = None
@@ -122,7 +123,7 @@ class Recording:
             try:
                 job()
             except Exception as error:  # the training never hears of it
-                self._keep_problem(f"{type(error).__name__}: {error}")
+                self.on_failure(error)
             self.busy_s += time.thread_time() - started
 
     def _store(self, act: Callable[[], None]) -> None:

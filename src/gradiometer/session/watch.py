@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import difflib
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import torch
 from torch import nn
@@ -15,14 +19,24 @@ from torch.optim import Optimizer
 from ..diagnosis import diagnose
 from ..records import Diagnosis, ModelError, Run, UserError
 from .live import Session, owns_part_of
-from .options import Options
+from .options import Options, StopTraining
+
+at_end: Callable[[Run], None] | None = None
+"""What ``gm.watch`` does with the run at the end (it prints the page); set by the package's front door."""
+
+State = Literal["finished", "crashed", "interrupted", "stopped"]
 
 
 class Watch:
-    """A running watch; made by ``gm.watch``. Use it in a ``with`` block, or call ``close`` yourself."""
+    """A running watch; made by ``gm.watch``. Use it in a ``with`` block, or call ``close`` yourself.
+
+    One that is still open when the interpreter exits is closed there.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._pid = os.getpid()
+        atexit.register(self._at_exit)
 
     @property
     def path(self) -> Path | None:
@@ -57,7 +71,20 @@ class Watch:
 
     def close(self) -> None:
         """Take the hooks out and close the run file. A second call does nothing."""
-        self._session.stop("finished")
+        self._stop(None)
+
+    def _stop(self, error: BaseException | None) -> None:
+        atexit.unregister(self._at_exit)
+        first = not self._session.ended
+        run = self._session.stop(*_ending(error))
+        if first and run is not None and at_end is not None:
+            with contextlib.suppress(Exception):  # a page that cannot be printed must not stop the user's program
+                at_end(run)
+
+    def _at_exit(self) -> None:
+        """Where nobody closed the watch. A forked child leaves it alone: the file is its parent's."""
+        if os.getpid() == self._pid:
+            self._stop(None if hasattr(sys, "ps1") else getattr(sys, "last_value", None))
 
     def _open(self) -> None:
         if self._session.ended:
@@ -68,8 +95,19 @@ class Watch:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        state = "finished" if kind is None else "interrupted" if kind is KeyboardInterrupt else "crashed"
-        self._session.stop(state, "" if error is None else f"{type(error).__name__}: {error}")
+        self._stop(error)
+
+
+def _ending(error: BaseException | None) -> tuple[State, str]:
+    """State and one line of error of a run that ends with ``error``, as ``gradiometer run`` tells them of a script."""
+    if error is None:
+        return "finished", ""
+    if isinstance(error, SystemExit):
+        return "finished", f"exit code {error.code}" if error.code else ""
+    if isinstance(error, StopTraining):
+        return "stopped", ""
+    state: State = "interrupted" if isinstance(error, KeyboardInterrupt) else "crashed"
+    return state, f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def watch(
@@ -90,26 +128,26 @@ def watch(
     watch may take, 0 < budget <= 1. skip: module paths that are not measured. name: of the model and the run.
 
     The training is bit-equal with and without the watch. An error inside the watch is told once on stderr and never
-    reaches the training. Raises UserError for a wrong argument or a second watch at the same time, ModelError for a
-    model without parameters or on ``meta``.
+    reaches the training. What is skipped counts as not covered. Raises UserError for a wrong argument, a run file that
+    is there already, or a second watch at the same time; ModelError for a model without parameters or on ``meta``.
     """
-    _validate(model, optimizer, every, budget)
-    options = Options(
-        out=Path(out) if out is not None else None,
-        every=every,
-        budget=budget,
-        name=name or type(model).__name__.lower(),
-        skip=tuple(skip),
-    )
+    called = name if name is not None else type(model).__name__.lower()
+    _validate_model(model, optimizer)
+    _validate_rhythm(every, budget)
+    _validate_names(called, skip, model)
+    options = Options(out=_target(out), every=every, budget=budget, name=called, skip=tuple(skip))
     session = Session(options)
-    session.registry.add(model, name or type(model).__name__.lower())
-    held = optimizer
-    session.steps.accept = lambda o: o is held if held is not None else owns_part_of(o, model)
-    session.attach(discover=False)
+    try:
+        session.registry.add(model, called)
+        session.steps.accept = lambda o: o is optimizer if optimizer is not None else owns_part_of(o, model)
+        session.attach(discover=False)
+    except BaseException:
+        session.stop("crashed")  # its writer thread would wait for ever
+        raise
     return Watch(session)
 
 
-def _validate(model: nn.Module, optimizer: Optimizer | None, every: int | None, budget: float) -> None:
+def _validate_model(model: nn.Module, optimizer: Optimizer | None) -> None:
     if not isinstance(model, nn.Module):
         raise UserError(f"watch() got a {type(model).__name__} as model. Pass the torch.nn.Module that is trained.")
     if optimizer is not None and not isinstance(optimizer, Optimizer):
@@ -126,9 +164,43 @@ def _validate(model: nn.Module, optimizer: Optimizer | None, every: int | None, 
             f"The {type(optimizer).__name__} holds no parameter of this {type(model).__name__}: it was built for "
             "another model (or before this one was copied or rebuilt). Build it with model.parameters()."
         )
-    if every is not None and every < 1:
-        raise UserError(f"every={every} is not a rhythm. Pass 1 or more, or leave it out.")
-    if not 0 < budget <= 1:
-        raise UserError(f"budget={budget} is not a share of time. Pass a number above 0, at most 1 (0.01 is 1 %).")
     if not torch.is_grad_enabled():
         raise UserError("watch() was called under torch.no_grad(). Call it where the training runs.")
+
+
+def _validate_rhythm(every: object, budget: object) -> None:
+    if every is not None and (not isinstance(every, int) or isinstance(every, bool) or every < 1):
+        raise UserError(f"every={every!r} is not a rhythm. Pass a whole number, 1 or more, or leave it out.")
+    if not isinstance(budget, (int, float)) or not 0 < budget <= 1:
+        raise UserError(f"budget={budget!r} is not a share of time. Pass a number above 0, at most 1 (0.01 is 1 %).")
+
+
+def _validate_names(name: object, skip: object, model: nn.Module) -> None:
+    if not isinstance(name, str) or not name.strip() or "/" in name or os.sep in name:
+        raise UserError(f"name={name!r} cannot name a run. Pass a word that may stand in a file name.")
+    if isinstance(skip, str):
+        raise UserError(f"skip={skip!r} is one string. Pass a list of module paths: skip=[{skip!r}].")
+    if not isinstance(skip, Iterable):
+        raise UserError(f"skip={skip!r} is no list of module paths.")
+    paths = {path for path, _ in model.named_modules()}
+    for path in skip:
+        if path not in paths:
+            near = difflib.get_close_matches(str(path), paths, n=3, cutoff=0.4) or sorted(paths - {""})[:3]
+            some = ", ".join(repr(p) for p in near)
+            raise UserError(
+                f"skip names {path!r}, and {type(model).__name__} has no module of that path. "
+                f"{f'Near it: {some}.' if some else 'It has no submodules.'}"
+            )
+
+
+def _target(out: object) -> Path | None:
+    if out is None:
+        return None
+    if not isinstance(out, (str, os.PathLike)):
+        raise UserError(f"out={out!r} is no path. Pass the name of a run file (*.gmr) or of a folder.")
+    path = Path(out)
+    if path.suffix == ".gmr" and path.is_file():
+        raise UserError(
+            f"out={path} is there already, and a run file is never written twice. Name another, or a folder."
+        )
+    return path

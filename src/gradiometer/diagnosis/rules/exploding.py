@@ -49,14 +49,11 @@ def _grows(reading: Reading, grown: Growth) -> tuple[Finding, ...]:
 
 def _flat(reading: Reading) -> tuple[Finding, ...]:
     """Most activations saturated at step 0, the deeper ones as well, so that inputs alone do not explain it."""
-    shares = units.saturated(reading)
-    if len(shares) < 2 or not reading.stuck:
+    born = units.born_flat(reading)
+    if born is None or not (reading.stuck and units.flat_from_birth(reading)):
         return ()
-    kind = shares[0].kind
+    shares, kind, start = units.saturated(reading), born.kind, born.first
     limit = units.saturated_limit(kind)
-    start = units.middle([s.first for s in shares[:-1]])  # the one nearest to the input sees the input's scale
-    if not start >= limit.value:
-        return ()
     gains = quantities.median(reading.gains(reading.initial))
     context = Context(activation=kind, gain_before=gains, hops=len(shares))
     return (
