@@ -388,7 +388,5 @@ def unrolled() -> Case:
 
 ZOO: dict[str, Callable[[], Case]] = {
     f.__name__: f
-    for f in (
-        *(mlp, mlp_inplace_3d, vgg, resnet, residual_pre, residual_post, transformer, gated, shared, unrolled),
-    )
+    for f in (*(mlp, mlp_inplace_3d, vgg, resnet, residual_pre, residual_post, transformer, gated, shared, unrolled),)
 }

@@ -97,9 +97,7 @@ def test_sparse_gradients() -> None:
 
     model, tokens = Words(), torch.tensor([[1, 1, 2], [1, 3, 2]])
     expected = gradients(model, lambda: model(tokens).pow(2).mean())  # repeated words: must be coalesced
-    run = recorded(
-        model, lambda _: model(tokens).pow(2).mean().backward(), 1, torch.optim.SGD(model.parameters(), 0.1)
-    )
+    run = recorded(model, lambda _: model(tokens).pow(2).mean().backward(), 1, torch.optim.SGD(model.parameters(), 0.1))
     for stat in ("grad_norm", "grad_norm_raw"):
         assert row(run, stat) == pytest.approx(expected, rel=ROUNDING)
     assert row(run, "update_norm")["embed.weight"] == pytest.approx(0.1 * expected["embed.weight"], rel=1e-4)
@@ -236,9 +234,7 @@ def test_gradients_and_updates_far_below_and_above(stat: str, dtype: torch.dtype
     hidden = model[1](model[0](x)).detach().double()
     rate = 1.0 if stat == "update_norm" else 0.0
     expected = {"2.weight": math.sqrt(2) * float(hidden.sum(0).norm()), "2.bias": math.sqrt(2) * 5}
-    run = recorded(
-        model, lambda _: (model(x).sum() * scale).backward(), 2, torch.optim.SGD(model.parameters(), rate)
-    )
+    run = recorded(model, lambda _: (model(x).sum() * scale).backward(), 2, torch.optim.SGD(model.parameters(), rate))
     tolerance = 1e-3 if scale == 1e-38 else 3e-6
     for i in range(1 if rate else 2):
         found = {k: v / scale for k, v in row(run, stat, i).items() if k in expected}
@@ -369,7 +365,10 @@ def gan_run(
         for who in order:
             of[who].zero_grad()
             if who == "D":
-                halves = [Case(D, (real,), lambda o: judge(o, one)), Case(D, (fake.detach(),), lambda o: judge(o, zero))]
+                halves = [
+                    Case(D, (real,), lambda o: judge(o, one)),
+                    Case(D, (fake.detach(),), lambda o: judge(o, zero)),
+                ]
                 parts = [plain_errors(c) for c in halves]
                 in_D.append({k: math.sqrt(sum(p[k] ** 2 for p in parts) / 2) for k in parts[0]})
                 judge(D(real), one).backward()
@@ -386,12 +385,14 @@ def plain_errors(case: Case) -> dict[str, float]:
     values: dict[str, Tensor] = {}
     x = case.args[0]
     for i, layer in enumerate(case.model):
-        values[str(i)] = x = F.linear(x, layer.weight, layer.bias) if isinstance(layer, nn.Linear) else _function(layer, x)
+        values[str(i)] = x = _by_hand(layer, x)
     errors = torch.autograd.grad(case.loss(x), list(values.values()))
     return {k: norm_of([g]) for k, g in zip(values, errors, strict=True)}
 
 
-def _function(layer: nn.Module, x: Tensor) -> Tensor:
+def _by_hand(layer: nn.Module, x: Tensor) -> Tensor:
+    if isinstance(layer, nn.Linear):
+        return F.linear(x, layer.weight, layer.bias)
     return torch.tanh(x) if isinstance(layer, nn.Tanh) else F.relu(x)
 
 
@@ -454,8 +455,11 @@ def test_two_models_under_one_optimizer() -> None:
     assert sorted(len(run.steps(n.name)) for n in run.networks) == [2, 2]
     whole = Case(nn.Sequential(*body, *head), (x,), lambda out: out.pow(2).mean())
     errors = list(oracle_errors(oracle_calls(whole)).values())[:-1]
-    found = [v for n in sorted(run.networks, key=lambda n: len(n.modules)) for v in
-             [row(run, "err_norm", 1, n.name)[str(i)] for i in range(len(n.modules) - 1)]]
+    found = [
+        v
+        for n in sorted(run.networks, key=lambda n: len(n.modules))
+        for v in [row(run, "err_norm", 1, n.name)[str(i)] for i in range(len(n.modules) - 1)]
+    ]
     assert found == pytest.approx(errors, rel=ROUNDING)
 
 

@@ -82,6 +82,12 @@ def test_every_error_must_pass_every_station(name: str) -> None:
     assert blocked or name in {"shared", "unrolled"}
 
 
+@pytest.mark.parametrize("name", ZOO)
+def test_stations_are_told_once(name: str) -> None:
+    network, _ = trunk(ZOO[name]())
+    assert len(set(network.stations)) == len(network.stations)
+
+
 def test_sites_of_the_trunk_know_their_position() -> None:
     network, run = trunk(ZOO["mlp"]())
     position = {s.name: s.hop for s in run.sites() if s.hop >= 0}
@@ -130,13 +136,20 @@ def test_dropout_and_norm_are_parts_of_a_hop() -> None:
     assert parts(network) == ["weights dropout activation norm"]
 
 
-def test_resnet_stations_are_block_outputs() -> None:
+def test_resnet_has_one_station_a_block() -> None:
+    """A block's output, or the sum before its last activation."""
     network, _ = trunk(ZOO["resnet"]())
-    assert chain(network)[0] == "fc"
-    assert [s for s in network.stations if s.startswith("layers")] == ["layers.1", "layers.0"]
-    assert network.stations[-1].startswith("stem")
+    assert [s.split(".relu")[0] for s in network.stations] == ["fc", "layers.1", "layers.0", "stem.0"]
     blocks = [h for h in network.hops if any(p.role == "block" for p in h.parts)]
-    assert [h.upper for h in blocks] == ["layers.1", "layers.0"]
+    assert [h.upper.split(".relu")[0] for h in blocks] == ["layers.1", "layers.0"]
+    assert [h.skip for h in network.hops] == [False, True, True]
+
+
+def test_a_block_part_names_the_block_and_not_the_module_above_it() -> None:
+    for name, path in (("resnet", "layers.1"), ("residual_post", "blocks.2"), ("gated", "")):
+        network, _ = trunk(ZOO[name]())
+        first = next(p for h in network.hops for p in h.parts if p.role == "block")
+        assert first.path == path
 
 
 def test_pre_activation_residual_network_skips() -> None:
@@ -152,7 +165,7 @@ def test_post_activation_residual_network() -> None:
     """The activation after the sum lies on the trunk: between two blocks the error always passes it."""
     network, _ = trunk(ZOO["residual_post"]())
     stations = [s.split(".act")[0] for s in network.stations]
-    assert [s for s in dict.fromkeys(stations)][:4] == ["head", "blocks.2", "blocks.1", "blocks.0"]
+    assert list(dict.fromkeys(stations))[:4] == ["head", "blocks.2", "blocks.1", "blocks.0"]
     assert stations[-1] == "stem"
 
 
@@ -316,7 +329,7 @@ class TwoHeads(nn.Module):
 
 def test_two_heads_show_the_longer_one_and_where_the_other_joins() -> None:
     network, _ = trunk(Case(TwoHeads(), (torch.randn(5, 6),), lambda loss: loss))
-    assert network.stations[0] == "deep.3"
+    assert network.stations[0] == "deep.3"  # the container and its last child are one place
     assert network.stations[-1] == "body.0"
     joined = [h.lower for h in network.hops if h.joins]
     assert len(joined) == 1

@@ -160,12 +160,15 @@ def test_a_healthy_network_is_called_healthy(name: str) -> None:
     gm.assert_healthy(model, classes(), loss)
 
 
-def test_too_little_coverage_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = nn.Sequential(nn.Linear(32, 8), nn.ReLU(), torch.compile(nn.Linear(8, 8), backend="eager"))
-    found = gm.check(nn.Sequential(model, nn.Linear(8, 4)), classes(), entropy)
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # of dynamo itself
+def test_too_little_coverage_is_no_proof() -> None:
+    inner = nn.Sequential(nn.Linear(32, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU())
+    model = nn.Sequential(torch.compile(inner, backend="eager"), nn.Linear(8, 4))
+    found = gm.check(model, classes(), entropy)
     assert found.healthy is None
-    with pytest.raises(AssertionError, match=r"coverage \d+%: too little was measured to call it healthy"):
-        gm.assert_healthy(nn.Sequential(model, nn.Linear(8, 4)), classes(), entropy)
+    with pytest.raises(AssertionError, match=r"^coverage \d+%: too little was measured to call it healthy$"):
+        gm.assert_healthy(model, classes(), entropy)
+    gm.assert_healthy(nn.Sequential(inner, nn.Linear(8, 4)), classes(), entropy)
 
 
 # ---- one pass and ten steps, with which optimizer -------------------------------------------------------------------
@@ -507,7 +510,7 @@ def test_a_loss_that_runs_the_original() -> None:
 
 def test_a_loss_that_reaches_no_parameter_of_the_model() -> None:
     apart = torch.ones((), requires_grad=True)
-    with pytest.raises(gm.ModelError, match=r"No step of Sequential could be recorded|reached none of its parameters"):
+    with pytest.raises(gm.ModelError, match=r"The loss has a gradient, but it reaches no parameter of Seq"):
         gm.check(small(), classes_kept, lambda m, b: apart * 2)
 
 

@@ -18,8 +18,8 @@ from torch.optim import optimizer as optim_module
 
 import gradiometer as gm
 from gradiometer.measurement import describe, graph, hops, lossgraph, models, recorder, rows, steps
-from gradiometer.records import Run
 from gradiometer.measurement.recorder import KEPT_CALLS
+from gradiometer.records import Run
 from gradiometer.session import Options, Session, live, recording, start
 
 pytestmark = pytest.mark.torch

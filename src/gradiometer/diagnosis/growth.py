@@ -10,7 +10,7 @@ import numpy as np
 from .. import quantities
 from ..quantities.theory_gain import BATCH_NORMS
 from ..records import Evidence
-from . import limits, proof, units
+from . import limits, proof
 from .reading import Reading
 
 
@@ -20,7 +20,7 @@ class Growth:
 
     normalised: batch normalisations without skips stand in at least half of the hops. consequence: the loss does
     not leave the trivial level, or blows up, or early layers step 100 times as far; or it comes down by less than
-    half in many steps where a second sign stands beside the growth. certain: seen, not only likely.
+    half in many steps behind a very deep normalised trunk. certain: seen, not only likely.
     """
 
     decades: float
@@ -47,11 +47,7 @@ def growth(reading: Reading) -> Growth | None:
     ratio = reading.early_late_ratio(reading.initial)
     apart = ratio > limits.UPDATE_RATIO_GROWS.value and reading.level != "partly"
     far = total >= limits.GROWTH_FAIL_DECADES.value
-    limps = (
-        far
-        and reading.limps
-        and (units.flat_from_birth(reading) or (normalised and ratio > limits.UPDATE_RATIO_GROWS.value))
-    )
+    limps = far and normalised and reading.limps  # so many plain normalised hops are past any usual depth
     return Growth(
         decades=total,
         gain=gain,

@@ -210,10 +210,15 @@ class Reading:
 
     @cached_property
     def losses(self) -> Array:
-        """The loss over the steps that are known, nan included [step]."""
+        """The loss over the steps that are known, nan included [step]; empty where no loss was ever seen."""
         curve = self.run.curve(self.model)
         if len(curve):
             return np.asarray(curve[:, 1])
+        return self.frame_losses if np.isfinite(self.frame_losses).any() else np.empty(0)
+
+    @cached_property
+    def frame_losses(self) -> Array:
+        """The loss of every recorded frame, nan where it is nan and where it was not seen [frame]."""
         return np.array([f.loss for f in self.run.frames_of(self.model)], dtype=np.float64)
 
     @property

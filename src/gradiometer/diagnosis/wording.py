@@ -80,6 +80,11 @@ def learning(label: str, site: str, steps: float) -> str:
 LOSS_STAYS = "The loss stays at its trivial level."
 
 
+def stays(level: str) -> str:
+    """What the loss does, "" where it comes down."""
+    return LOSS_STAYS if level == "trivial" else ""
+
+
 def join(first: str, *rest: str) -> str:
     """The first sentence and the first of the others that says something."""
     second = next((r for r in rest if r), "")

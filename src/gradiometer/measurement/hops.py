@@ -78,8 +78,7 @@ def _hook_inputs(recorder: Recorder, graph: Graph, model: WatchedModel, places: 
         label = places.places.label(vertex)
         if label.name not in model.trunk_hop:
             continue
-        call = next((n for c, n, _ in places.calls if c.entry.path == label.path), 0)
-        key: Key = (-1, label.path, call, "input", graph.op(vertex[0]).lower())
+        key: Key = (-1, label.path, label.call, "input", graph.op(vertex[0]).lower())
         graph.nodes[vertex[0]].register_prehook(_output_hook(recorder, model, key, vertex[1]))
 
 

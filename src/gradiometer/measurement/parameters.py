@@ -134,3 +134,12 @@ def record_epsilon(recorder: Recorder, model: WatchedModel, name: str, p: Tensor
     corrected = strided_sample(v.detach())[:SAMPLE].double() / (1.0 - beta2 ** float(step))
     at = (v.device, recorder.buffer(v.device).write_scalar(corrected.sqrt().median() / eps), 1)
     recorder.note(model, param_key(name), "epsilon", at)
+
+
+def gradient_marks(optimizer: Optimizer) -> object:
+    """Something that changes when a backward pass reaches the optimizer's parameters: a few gradients' versions."""
+    params = parameters(optimizer)
+    few = (
+        params if len(params) <= 4 else [params[0], params[len(params) // 3], params[2 * len(params) // 3], params[-1]]
+    )
+    return [(id(p.grad), p.grad._version) if p.grad is not None else None for p in few]

@@ -102,7 +102,7 @@ class GraphPlaces:
             for v in self._vertices(call.inputs):
                 if v not in self.places.at or all(p.kind == "input" for p in self.places.at[v]):
                     site = Site(self.model.name, call.entry.path, number, "input")
-                    self.places.add(v, Place(site.name, "input", call.entry.path, False, None))
+                    self.places.add(v, Place(site.name, "input", call.entry.path, False, None, call=number))
         for place, _, _ in self.functions:
             for v in place.inputs:
                 if v not in self.places.at:

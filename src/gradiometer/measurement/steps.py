@@ -20,6 +20,7 @@ from .models import Registry, WatchedModel
 from .parameters import (
     dense,
     describe_optimizer,
+    gradient_marks,
     keep,
     param_key,
     parameters,
@@ -74,6 +75,8 @@ class Steps:
         self.before: dict[int, Tensor] = {}
         self.created: weakref.WeakSet[Optimizer] = weakref.WeakSet()
         self.lingering = False
+        self.gradients_at: dict[int, object] = {}  # optimizer -> what its gradients were when the pass began
+        self.fed: dict[int, set[int]] = {}  # optimizer -> passes since its last step that reached its parameters
         self.count = 0  # steps of the optimizer that leads
         self.backwards = 0
         self.accept: Callable[[Optimizer], bool] = lambda optimizer: True
@@ -129,6 +132,8 @@ class Steps:
     def backward_begins(self, loss: Tensor | None, scale: Tensor | None) -> None:
         """Note the loss at the root of a backward pass (and the live loss scale)."""
         self.backwards += 1
+        if self.recorder.on:
+            self.gradients_at = {id(o): gradient_marks(o) for o in self._known()}
         if loss is None:
             return
         value = loss.detach()
@@ -142,8 +147,12 @@ class Steps:
 
     def backward_ends(self, touched: list[WatchedModel]) -> None:
         """Gradients before anybody clips them; without any optimizer in the process this is the end of the step."""
-        if self.recorder.on and self.params_too:
-            self._raw_gradients(touched)
+        if self.recorder.on:
+            for o in self._known():
+                if id(o) in self.gradients_at and gradient_marks(o) != self.gradients_at[id(o)]:
+                    self.fed.setdefault(id(o), set()).add(self.recorder.backward)
+            if self.params_too:
+                self._raw_gradients(touched)
         if not self.optimizers and self.backwards > 1 and self._no_optimizer():
             self._manual_step(touched)
 
@@ -225,7 +234,9 @@ class Steps:
 
     def after_step(self, optimizer: Optimizer) -> None:
         """Optimizer post-hook: the real update, then the frame of every model that this optimizer owns."""
+        used = self.fed.pop(id(optimizer), set())
         if not self.accept(optimizer):
+            self._drop_used(used, [])
             return
         watched = self._watched(optimizer)
         if self.broken:
@@ -243,7 +254,7 @@ class Steps:
         watched.stepping = False
         self._describe(watched, optimizer)
         leads = self._leads(optimizer)
-        self._close(watched, optimizer)
+        self._close(watched, optimizer, used)
         watched.steps += 1
         if leads:
             self._next_step()
@@ -282,7 +293,7 @@ class Steps:
             watched.models = [m for m in self.registry.models if m.name in seen.owned]
             self.sink.optimizer(seen)
 
-    def _close(self, watched: _Watched, optimizer: Optimizer) -> None:
+    def _close(self, watched: _Watched, optimizer: Optimizer, used: set[int]) -> None:
         """Close the frames of the optimizer's models, and of models with an error that no optimizer owns."""
         lr = optimizer.param_groups[0].get("lr", float("nan")) if optimizer.param_groups else float("nan")
         lr = float(lr) if not isinstance(lr, Tensor) or lr.device.type == "cpu" else float("nan")
@@ -291,14 +302,14 @@ class Steps:
             others = [o for o in self._known() if o is not optimizer]
             owned = {id(found[0]) for o in others for p in parameters(o) if (found := self.registry.owner(p))}
             orphans = [m for m in orphans if id(m) not in owned]
-        self.close_models(watched.models + orphans, lr)
+        self.close_models(watched.models + orphans, lr, used)
 
     def _known(self) -> list[Optimizer]:
         """Every live optimizer that has stepped or was made since the attach."""
         stepped = [o for w in self.optimizers.values() if (o := w.ref()) is not None]
         return list({id(o): o for o in [*stepped, *self.created]}.values())
 
-    def close_models(self, closing: list[WatchedModel], lr: float) -> None:
+    def close_models(self, closing: list[WatchedModel], lr: float, used: set[int] | None = None) -> None:
         """Hand over one frame a model, and drop what other models' rows the same backward passes have left."""
         now = perf_counter()
         passes: set[int] = set().union(*(m.touched_backwards for m in closing)) if closing else set()
@@ -315,9 +326,7 @@ class Steps:
         if len(self.curve) >= CURVE_CHUNK or (self.recorder.on and self.curve):
             self.sink.curve(self.curve)
             self.curve = []
-        for model in self.registry.models:
-            if model not in closing and model.touched_backwards & passes:
-                _drop(model, passes)
+        self._drop_used(used or set(), closing)
         self.loss_rows = [row for row in self.loss_rows if row[0] not in passes]
         if not any(m.pending for m in self.registry.models):
             for buffer in self.recorder.buffers.values():
@@ -327,6 +336,12 @@ class Steps:
             if self.lingering:
                 self.lingering = False
                 self.recorder.on = False
+
+    def _drop_used(self, passes: set[int], closing: list[WatchedModel]) -> None:
+        """Passes that fed the optimizer that has just stepped only went through the other models: drop their rows."""
+        for model in self.registry.models:
+            if model not in closing and model.touched_backwards & passes:
+                _drop(model, passes)
 
     def _hand_over(self, model: WatchedModel, lr: float, now: float) -> None:
         own = model.touched_backwards

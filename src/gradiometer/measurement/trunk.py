@@ -30,6 +30,12 @@ class Place:
     leaf: bool  # produced by a module without children, or by a function
     seen: ModuleSeen | None  # the module, or the function described as one
     inputs: tuple[Vertex, ...] = ()  # vertices of the module's inputs
+    call: int = 0
+
+    @property
+    def is_sequence(self) -> bool:
+        """True for an nn.Sequential."""
+        return self.seen is not None and self.seen.cls == "Sequential"
 
 
 @dataclass(slots=True)
@@ -54,9 +60,10 @@ class Places:
         return min(leaves, key=lambda p: (p.kind == "function", -len(p.path))) if leaves else None
 
     def label(self, vertex: Vertex) -> Place:
-        """The place that names the vertex: an output before an input, the shortest path, the root only when alone."""
+        """The place that names the vertex: an output before an input, the shortest path; the root, or a plain
+        nn.Sequential (it is its last child), only when alone."""
         rank = {"output": 0, "function": 1, "input": 2}
-        return min(self.at[vertex], key=lambda p: (p.path == "", rank[p.kind], len(p.path)))
+        return min(self.at[vertex], key=lambda p: (p.path == "", p.is_sequence, rank[p.kind], len(p.path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +79,26 @@ class Trunk:
 def find_trunk(graph: Graph, places: Places) -> Trunk | None:
     """The longest chain of dominators from a head site to a source site; None where there are fewer than two."""
     path = _best_pair(graph, places)
-    named = [v for v in path if v in places.at]
+    named: list[Vertex] = []
+    for v in path:
+        if v in places.at and (not named or _measured(places, v).name != _measured(places, named[-1]).name):
+            named.append(v)  # a view and its base are two vertices of one site
     if len(named) < 2:
         return None
     live = graph.below(path[0])
     parts = [_part(graph, places, path, a, b) for a, b in pairwise(named)]
-    starts = [0] + [i for i in range(1, len(parts)) if parts[i][0].role in STATION_ROLES] + [len(parts)]
+    starts = _hop_starts(places, named, parts)
     hops = []
     for a, b in pairwise(starts):
         inside = parts[a:b]
-        end = named[b]
-        joins = any((graph.nodes[c] is not None) and not _fed_by(graph, c, live) for c in graph.consumers.get(end, ()))
+        region = [v for x, y in pairwise(named[a : b + 1]) for v in _vertices_between(graph, x, y)]
         hops.append(
             Hop(
                 upper=inside[0][0].upper,
                 lower=inside[-1][0].lower,
                 parts=tuple(p for p, _ in inside),
                 skip=any(skip for _, skip in inside),
-                joins=joins,
+                joins=any(not _fed_by(c, live) for v in region for c in graph.consumers.get(v, ())),
             )
         )
     names = [_measured(places, v).name for v in named]
@@ -97,8 +106,44 @@ def find_trunk(graph: Graph, places: Places) -> Trunk | None:
     return Trunk(tuple(hops), stations, tuple(named), tuple(names))
 
 
-def _fed_by(graph: Graph, node: int, live: set[Vertex]) -> bool:
+def _hop_starts(places: Places, named: list[Vertex], parts: list[tuple[Part, bool]]) -> list[int]:
+    """Indices of the parts that begin a hop, and the end: weights and blocks begin one.
+
+    A block that ends in an activation begins with it: its station is the block's own output, not the sum inside.
+    """
+    starts = [0]
+    for i in range(1, len(parts)):
+        part = parts[i][0]
+        if part.role not in STATION_ROLES:
+            continue
+        begin = i
+        if part.role == "block":
+            while begin - 1 > starts[-1] and parts[begin - 1][0].role not in STATION_ROLES:
+                begin -= 1
+                if any(p.kind == "output" and p.path == part.path for p in places.at[named[begin]]):
+                    break
+            else:
+                begin = i
+        starts.append(begin)
+    return [*starts, len(parts)]
+
+
+def _fed_by(node: int, live: set[Vertex]) -> bool:
     return any((node, nr) in live for nr in range(4))
+
+
+def _vertices_between(graph: Graph, a: Vertex, b: Vertex) -> list[Vertex]:
+    """Vertices that the error passes below a, down to b and including it."""
+    limit = graph.position[b]
+    seen: set[Vertex] = set()
+    stack = [a]
+    while stack:
+        for child in graph.next[stack.pop()[0]]:
+            if child not in seen and graph.position[child] <= limit:
+                seen.add(child)
+                if child != b:
+                    stack.append(child)
+    return list(seen)
 
 
 def _best_pair(graph: Graph, places: Places) -> list[Vertex]:
@@ -142,19 +187,33 @@ def _part(graph: Graph, places: Places, path: list[Vertex], a: Vertex, b: Vertex
                 weight=seen.weight,
                 bias=seen.bias,
                 fan_in=seen.fan_in,
+                units=seen.fan_in,
             ),
             False,
         )
     region = _between(graph, a, b)
     if all(graph.op(i) in RESHAPES for i in region):
         return Part("reshape", "reshape", upper.path, upper.name, lower.name), False
-    block = next((p for p in places.at[a] if p.kind == "output" and not p.leaf), None)
+    block = _block_at(places, path, a)
     kind = block.seen.kind if block is not None and block.seen is not None else "block"
     weighty = any(graph.op(i) in WEIGHT_OPS for i in region)
     if not weighty:
         return Part("other", graph.op(a[0]).lower(), upper.path, upper.name, lower.name), False
-    name = block.path if block is not None else upper.path
+    around = upper.path if upper.kind != "input" else upper.path.rpartition(".")[0]
+    name = block.path if block is not None else around
     return Part("block", kind, name, upper.name, lower.name), _identity_path(graph, a, b)
+
+
+def _block_at(places: Places, path: list[Vertex], a: Vertex) -> Place | None:
+    """The innermost composite module that puts out vertex a, or one that encloses the place named there."""
+    inside = places.label(a).path
+    for v in reversed(path[: path.index(a) + 1]):
+        outputs = [p for p in places.at.get(v, ()) if p.kind == "output" and not p.leaf and p.path]
+        outputs = [p for p in outputs if not p.is_sequence] or outputs
+        blocks = [p for p in outputs if v == a or inside.startswith(p.path + ".")]
+        if blocks:
+            return max(blocks, key=lambda p: len(p.path))
+    return None
 
 
 def _spans(graph: Graph, path: list[Vertex], leaf: Place, a: Vertex, b: Vertex) -> bool:

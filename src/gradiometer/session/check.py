@@ -14,7 +14,6 @@ import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim import LBFGS, SGD, Optimizer
 
 from ..diagnosis import diagnose
@@ -123,6 +122,7 @@ def _train(setup: Setup, model: nn.Module, optimizer: Optimizer) -> None:
             value = setup.loss(model, batch)
             _scalar(value)
             value.backward()  # type: ignore[no-untyped-call]
+            _reached(model)
             return value
 
         if isinstance(optimizer, LBFGS):  # it asks for the loss itself, several times a step
@@ -130,6 +130,14 @@ def _train(setup: Setup, model: nn.Module, optimizer: Optimizer) -> None:
         else:
             backward()
             optimizer.step()
+
+
+def _reached(model: nn.Module) -> None:
+    if all(p.grad is None for p in model.parameters()):
+        raise ModelError(
+            f"The loss has a gradient, but it reaches no parameter of {type(model).__name__}. Look whether "
+            "loss(model, batch) runs the model, and for .detach() between the model's output and the loss."
+        )
 
 
 def _scalar(value: Any) -> None:
@@ -148,8 +156,13 @@ def _scalar(value: Any) -> None:
 
 
 def _copies(setup: Setup) -> tuple[nn.Module, Optimizer]:
+    memo: dict[int, Any] = {}
     try:
-        model, optimizer = copy.deepcopy((setup.model, setup.optimizer))
+        model, optimizer = copy.deepcopy((setup.model, setup.optimizer), memo)
+        for name, value in vars(setup.optimizer).items() if setup.optimizer is not None else ():
+            # torch leaves out attributes of its own (LBFGS needs them); a `step` that a scheduler wrapped stays out
+            if name not in vars(optimizer) and not callable(value):
+                setattr(optimizer, name, copy.deepcopy(value, memo))
     except Exception as error:
         raise ModelError(
             f"{type(setup.model).__name__} cannot be copied ({type(error).__name__}: {error}). check() works on a "
@@ -206,21 +219,20 @@ def _original_untouched(setup: Setup) -> Iterator[None]:
     own = list(setup.model.parameters())
     groups = setup.optimizer.param_groups if setup.optimizer is not None else []
     kept = [(p, p.grad) for p in [*own, *(p for group in groups for p in group["params"])]]
-    originals = {id(m) for m in setup.model.modules()}
 
     def refuse(module: nn.Module, inputs: object) -> None:
-        if id(module) in originals:
-            raise ModelError(WRONG_MODEL)
+        raise ModelError(WRONG_MODEL)
 
     for p, _ in kept:
         p.grad = None
-    hook = register_module_forward_pre_hook(refuse)
+    hooks = [module.register_forward_pre_hook(refuse) for module in setup.model.modules()]
     try:
         yield
         if any(p.grad is not None for p in own):
             raise ModelError(WRONG_MODEL)
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
         for p, grad in kept:
             p.grad = grad
 

@@ -26,7 +26,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         whole = _cut_off(reading, rows)
         summary = wording.model_cut_off(reading.model, len(whole))
         return (_finding(reading, "fail", whole, summary),) if whole else ()
-    for severity, blocked in (_detached(reading, rows, trained), _frozen(reading, rows)):
+    for severity, blocked in (_detached(reading, rows, trained), _unseen(reading, rows), _frozen(reading, rows)):
         if severity is not None and blocked:
             summary = wording.no_gradient(blocked[-1].module or "(root)", len(blocked))
             return (_finding(reading, severity, blocked, summary),)
@@ -56,6 +56,16 @@ def _detached(
     if upstream:
         return "fail", upstream
     return ("warn" if reading.stuck else None), blocked
+
+
+def _unseen(reading: Reading, rows: tuple[Owned, ...]) -> tuple[Severity | None, tuple[Owned, ...]]:
+    """Owned and registered before everything that trains, and no call of it had a graph: run under ``no_grad``, or idle.
+
+    Which of the two is not known, so it is no failure, and nothing where the network learns without it.
+    """
+    first = next(i for i, r in enumerate(rows) if r.gradient)
+    blocked = tuple(r for r in rows[:first] if r.missing and r.param.owned and r.param.requires_grad and r.order < 0)
+    return ("warn" if reading.level != "learned" else None), blocked
 
 
 def _frozen(reading: Reading, rows: tuple[Owned, ...]) -> tuple[Severity | None, tuple[Owned, ...]]:

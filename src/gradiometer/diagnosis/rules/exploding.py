@@ -5,10 +5,12 @@ Cause: init-too-large. A network that learns is not called broken.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ... import quantities
 from ...catalog import Context, cures_for
 from ...records import Alternative, Finding
-from .. import proof, units, wording
+from .. import limits, proof, units, wording
 from ..growth import Growth, growth
 from ..guilt import context_of, judge
 from ..reading import Reading
@@ -21,9 +23,8 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     if reading.level == "learned" and not reading.blows_up:
         return ()
     grown = growth(reading)
-    if grown is not None and not grown.normalised:
-        return _grows(reading, grown)
-    return _flat(reading)
+    found = _grows(reading, grown) if grown is not None and not grown.normalised else ()
+    return found or _flat(reading)
 
 
 def _grows(reading: Reading, grown: Growth) -> tuple[Finding, ...]:
@@ -48,25 +49,31 @@ def _grows(reading: Reading, grown: Growth) -> tuple[Finding, ...]:
 
 
 def _flat(reading: Reading) -> tuple[Finding, ...]:
-    """Most activations saturated at step 0, the deeper ones as well, so that inputs alone do not explain it."""
+    """Most activations saturated at step 0, the deeper ones as well, so that inputs alone do not explain it.
+
+    Where the loss comes down a little, the error must grow at each hop as well: two signs of the same weights.
+    """
     born = units.born_flat(reading)
-    if born is None or not (reading.stuck and units.flat_from_birth(reading)):
+    gains = reading.gains(reading.initial)
+    gain, many = quantities.median(gains), np.isfinite(gains).sum() >= limits.MIN_HOPS.value
+    suffers = reading.stuck or (reading.limps and many and gain > limits.HOP_GAIN_HIGH.value)
+    if born is None or not (suffers and units.flat_from_birth(reading)):
         return ()
     shares, kind, start = units.saturated(reading), born.kind, born.first
     limit = units.saturated_limit(kind)
-    gains = quantities.median(reading.gains(reading.initial))
-    context = Context(activation=kind, gain_before=gains, hops=len(shares))
+    context = Context(activation=kind, gain_before=gain, hops=len(shares))
     return (
         Finding(
             model=reading.model,
-            symptom="exploding" if gains > 1 else "vanishing",
+            symptom="exploding" if gain > 1 else "vanishing",
             cause="init-too-large",
             severity="fail",
             sites=tuple(s.site for s in shares if s.first >= limit.value),
             steps=proof.span(reading),
-            summary=wording.join(wording.born_flat(kind, start), wording.LOSS_STAYS),
+            summary=wording.join(wording.born_flat(kind, start), wording.stays(reading.level)),
             evidence=(
                 proof.above("saturated units at the first step, median", start, "share", limit),
+                proof.above("gain per hop, median", gain, "1", limits.HOP_GAIN_HIGH),
                 *proof.loss_level(reading),
             ),
             cures=cures_for("init-too-large", context),

@@ -64,7 +64,7 @@ def birth(reading: Reading) -> Birth | None:
     """The first frame with nan or inf, and the site where it was made of finite numbers."""
     forward, backward = reading.of("act_nonfinite") == 1, reading.of("err_nonfinite") == 1
     weights = reading.of("weight_nonfinite") == 1
-    losses = np.array([not math.isfinite(f.loss) for f in reading.run.frames_of(reading.model)], dtype=bool)
+    losses = ~np.isfinite(reading.frame_losses) & bool(len(reading.losses))  # nan in all frames: none was seen
     backward &= ~_scaled(reading)[:, None]
     bad = forward.any(axis=1) | backward.any(axis=1) | losses | weights.any(axis=1)
     if not bad.any():
