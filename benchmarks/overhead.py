@@ -33,7 +33,7 @@ from gradiometer.measurement.cadence import DENSE_STEPS, THIN_FULL
 
 BUDGET_SHARE = 0.01  # the default budget of gm.watch
 BUDGET_RATIO = 1.01
-PACKAGES = ("torch", "gradiometer", "wandb", "tensorboard")
+PACKAGES = ("torch", "wandb", "tensorboard")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How long `import gradiometer` and `gradiometer --help` take, each in a new interpreter.
 
-    python benchmarks/start_up.py [--runs 15]
+python benchmarks/start_up.py [--runs 15]
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main() -> None:
     runs = parser.parse_args().runs
     if runs < 1:
         parser.error("--runs must be 1 or more")
-    print(describe(1, "gradiometer"))
+    print(describe(1))
     _tell("import gradiometer", IMPORT_AIM_MS, _repeat(_import_s, runs))
     _tell("gradiometer --help", HELP_AIM_MS, _repeat(lambda: _process_s("-m", "gradiometer", "--help"), runs))
     _tell("(an empty python, within the line above)", None, _repeat(lambda: _process_s("-c", "pass"), runs))

@@ -10,12 +10,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import gradiometer as gm
+from gradiometer.session.watch import watch
 
 from .networks import Trainer
 
 
-class NotMeasured(Exception):
+class NotMeasuredError(Exception):
     """An arm that cannot run here; the text says why."""
 
 
@@ -45,12 +45,12 @@ def bare(trainer: Trainer, folder: Path) -> Watcher:
 
 
 def gradiometer(every: int | None) -> Callable[[Trainer, Path], Watcher]:
-    """``gm.watch`` with a file, at the default budget (None) or at every N-th step."""
+    """``gm.watch`` with a file, at the default budget (None) or at every N-th step; without the page at the end."""
 
     def open_(trainer: Trainer, folder: Path) -> Watcher:
         path = folder / "benchmark.gmr"
         path.unlink(missing_ok=True)
-        handle = gm.watch(trainer.model, trainer.optimizer, every=every, out=path, name="benchmark")
+        handle = watch(trainer.model, trainer.optimizer, every=every, out=path, name="benchmark")
         session = handle._session  # its counters, read without the wait for the writer that handle.run() means
         watcher = Watcher()
 
@@ -84,7 +84,7 @@ def wandb_watch(trainer: Trainer, folder: Path) -> Watcher:
         settings = wandb.Settings(console="off", silent=True, x_disable_stats=True, init_timeout=60)
         run = wandb.init(mode="offline", dir=str(folder), project="overhead", settings=settings)
     except Exception as error:
-        raise NotMeasured(f"wandb.init failed: {type(error).__name__}: {error}") from error
+        raise NotMeasuredError(f"wandb.init failed: {type(error).__name__}: {error}") from error
     run.watch(trainer.model, log="all", log_freq=1)
 
     def close() -> dict[str, float]:
@@ -118,4 +118,4 @@ def _import(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise NotMeasured(f"{error}; pip install 'gradiometer[bench]'") from error
+        raise NotMeasuredError(f"{error}; pip install 'gradiometer[bench]'") from error

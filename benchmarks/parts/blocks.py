@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter, process_time
 
-from .arms import Arm, NotMeasured
+from .arms import Arm, NotMeasuredError
 from .networks import Network, Trainer
 
 Tick = Callable[[str], None]
@@ -115,6 +115,6 @@ def run_rounds(network: Network, bare: Arm, arms: Sequence[Arm], rounds: int, ti
 def _try_block(network: Network, pairs: Pairs) -> Block | None:
     try:
         return run_block(network, pairs.arm)
-    except NotMeasured as reason:
+    except NotMeasuredError as reason:
         pairs.missing = str(reason)
         return None

@@ -36,4 +36,4 @@ def median_interval(values: Sequence[float], wanted: float = 0.95) -> Interval:
 
 
 def _below(k: int, n: int) -> float:
-    return sum(comb(n, i) for i in range(k)) / 2**n
+    return sum(comb(n, i) for i in range(k)) / float(2**n)

@@ -7,6 +7,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import gradiometer
+
 
 def processor() -> str:
     """Name of the processor."""
@@ -25,7 +27,7 @@ def load() -> float:
 
 def versions(*names: str) -> dict[str, str]:
     """Installed versions; "missing" where there is none."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "gradiometer": gradiometer.__version__}
     for name in names:
         try:
             found[name] = version(name)

@@ -123,6 +123,19 @@ def test_close_ends_it_once_and_for_all(tmp_path: Path) -> None:
         pass
 
 
+def test_the_page_comes_once_at_the_end_on_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    model = network()
+    with gm.watch(model) as handle:
+        train(model, sgd(model))
+        handle.findings()
+        assert capfd.readouterr() == ("", "")
+    page = capfd.readouterr()
+    assert page.out == ""
+    assert page.err.count("NOTHING FOUND") == 1
+    handle.close()
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(("value", "kind"), [("high", "str"), (None, "NoneType"), (torch.ones(2), "Tensor")])
 def test_only_numbers_are_logged(value: Any, kind: str) -> None:
     model = network()
@@ -455,6 +468,7 @@ def test_a_watch_left_open_ends_with_the_interpreter(
     )
     assert done.returncode == code, done.stderr
     assert "gradiometer:" not in done.stderr
+    assert done.stderr.count("EXPLODING") + done.stderr.count("NOTHING FOUND") == 1  # one page, none of the child
     assert [p.name for p in tmp_path.iterdir()] == ["left.gmr"]
     run = gm.open(tmp_path / "left.gmr")
     assert (run.info.state, run.info.error) == (state, told)

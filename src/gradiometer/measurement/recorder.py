@@ -184,7 +184,8 @@ class Recorder:
 
     def _leave_out(self, model: WatchedModel, entry: Entry, number: int, begin: int) -> None:
         """A call that the user skips: nothing in it is measured, and it counts as not covered."""
-        model.skip(entry.path, "left out by skip")
+        named = next((s for s in self.skip_paths if entry.path == s or entry.path.startswith(s + ".")), entry.path)
+        model.skip(named, "left out by skip")
         if self.full:
             model.skipped.append((begin, _sequence()))
             model.expected.add((model.gen, entry.path, number, "output", entry.seen.kind))

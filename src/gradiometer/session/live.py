@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import os
 import platform
@@ -51,6 +52,7 @@ class Session:
         )
         self.steps = Steps(self.recorder, self.registry, Cadence(options.budget, options.every), sink)
         self.steps.limit, self.steps.stop = options.steps, StopTraining
+        self.recording.info_now = lambda: self._last_info("running", "")
         self.recording.on_failure = self._fail
         self.recording.on_cost = self.steps.cadence.learn
         self.steps.writer_s = lambda: self.recording.busy_s
@@ -101,7 +103,8 @@ class Session:
     def snapshot(self) -> Run:
         """The run so far."""
         self.recording.drain()
-        return msgspec_run(self.recording.run(), self._last_info("running", ""))
+        info = self.recording.with_coverage(self._last_info("running", ""))
+        return dataclasses.replace(self.recording.run(), info=info)
 
     # ---- from the hooks ----------------------------------------------------------------------------------------
 
@@ -156,13 +159,6 @@ def start(options: Options) -> Session:
     session = Session(options)
     session.attach(discover=True)
     return session
-
-
-def msgspec_run(run: Run, info: RunInfo) -> Run:
-    """``run`` with another info."""
-    import dataclasses
-
-    return dataclasses.replace(run, info=info)
 
 
 def owns_part_of(optimizer: Optimizer, model: nn.Module) -> bool:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 
@@ -27,6 +28,7 @@ class Recording:
         self.path = path
         self.info = info
         self.warn = warn
+        self.info_now: Callable[[], RunInfo] = lambda: self.info
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.on_cost: Callable[[float], None] = lambda cost_s: None
         self.busy_s = 0.0
@@ -91,13 +93,17 @@ class Recording:
         self.drain()
         self._queue.put(None)
         self._thread.join(timeout=60)
-        seen = sum(a for a, _ in self.coverage.values())
-        recorded = sum(b for _, b in self.coverage.values())
-        self.info = _with(info, seen, recorded)
+        self.info = self.with_coverage(info)
         if self.writer is not None:
             writer = self.writer
             self._store(lambda: writer.close(self.info))
         return self.run()
+
+    def with_coverage(self, info: RunInfo) -> RunInfo:
+        """``info`` with the calls that were seen and recorded so far, over all models."""
+        seen = sum(a for a, _ in self.coverage.values())
+        recorded = sum(b for _, b in self.coverage.values())
+        return msgspec.structs.replace(info, calls_seen=seen, calls_recorded=recorded)
 
     def run(self) -> Run:
         """The run in memory."""
@@ -200,8 +206,11 @@ class Recording:
 
     def _flush(self) -> None:
         self._flushed = time.monotonic()
-        if self.writer is not None:
-            self._store(self.writer.flush)
+        writer = self.writer
+        if writer is not None:
+            info = self.with_coverage(self.info_now())
+            self._store(lambda: writer.put_info(info))
+            self._store(writer.flush)
 
     def _curve(self, points: list[CurvePoint]) -> None:
         by_model: dict[str, list[tuple[float, float, float]]] = {}
@@ -239,9 +248,3 @@ def _values(scalars: list[torch.Tensor]) -> list[float]:
     if len(devices) == 1 and len({x.dtype for x in scalars}) == 1:
         return [float(v) for v in torch.stack([x.reshape(()) for x in scalars]).double().tolist()]
     return [float(x) for x in scalars]
-
-
-def _with(info: RunInfo, seen: int, recorded: int) -> RunInfo:
-    import msgspec
-
-    return msgspec.structs.replace(info, calls_seen=seen, calls_recorded=recorded)
