@@ -46,10 +46,11 @@ class Plan:
     slow_steps: int  # of the arms that take several times as long
     stretches: int
     stretch_s: float
+    least_steps: int  # of a stretch, after its dense steps
 
 
-FULL = Plan(rounds=9, warm_up=5, steps=THIN_FULL, slow_steps=15, stretches=6, stretch_s=25.0)
-QUICK = Plan(rounds=1, warm_up=3, steps=8, slow_steps=3, stretches=1, stretch_s=3.0)
+FULL = Plan(rounds=9, warm_up=5, steps=THIN_FULL, slow_steps=15, stretches=6, stretch_s=25.0, least_steps=200)
+QUICK = Plan(rounds=1, warm_up=1, steps=4, slow_steps=2, stretches=1, stretch_s=1.0, least_steps=10)
 
 
 def main() -> None:
@@ -132,7 +133,7 @@ def measure(network: Network, plan: Plan) -> dict[str, Any]:
 
 def _default_arm(network: Network, plan: Plan, step_s: float) -> Arm:
     """Timed after its dense first steps; the whole stretch is told beside it."""
-    steps = max(20, round(plan.stretch_s / step_s) - DENSE_STEPS)
+    steps = max(plan.least_steps, round(plan.stretch_s / step_s) - DENSE_STEPS)
     return Arm("default", "Gradiometer, default budget", gradiometer(None), DENSE_STEPS, steps)
 
 

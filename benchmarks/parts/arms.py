@@ -10,6 +10,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
+from gradiometer.records import Run
 from gradiometer.session.watch import watch
 
 from .networks import Trainer
@@ -65,12 +68,18 @@ def gradiometer(every: int | None) -> Callable[[Trainer, Path], Watcher]:
             if run.problems:
                 raise RuntimeError(f"The watch reported: {'; '.join(run.problems)}")
             facts = {"close_s": took, "frames": len(run.frames), "overhead_share": run.overhead_share}
+            facts |= {"errors": _count(run, "err_norm"), "gradients": _count(run, "grad_norm")}
             return facts | {"file_bytes": path.stat().st_size, "coverage": run.coverage}
 
         watcher.after_step, watcher.close = after_step, close
         return watcher
 
     return open_
+
+
+def _count(run: Run, stat: str) -> int:
+    """Finite values of a statistic over all frames and sites of the main model."""
+    return int(np.isfinite(run.of(stat)).sum())
 
 
 def wandb_watch(trainer: Trainer, folder: Path) -> Watcher:

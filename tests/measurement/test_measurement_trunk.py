@@ -136,13 +136,12 @@ def test_dropout_and_norm_are_parts_of_a_hop() -> None:
     assert parts(network) == ["weights dropout activation norm"]
 
 
-def test_resnet_has_one_station_a_block() -> None:
-    """A block's output, or the sum before its last activation."""
+def test_resnet_stations_are_block_outputs() -> None:
+    """Everything in place, one activation module called twice a block."""
     network, _ = trunk(ZOO["resnet"]())
-    assert [s.split(".relu")[0] for s in network.stations] == ["fc", "layers.1", "layers.0", "stem.0"]
-    blocks = [h for h in network.hops if any(p.role == "block" for p in h.parts)]
-    assert [h.upper.split(".relu")[0] for h in blocks] == ["layers.1", "layers.0"]
+    assert network.stations == ("fc", "layers.1", "layers.0", "stem.0")
     assert [h.skip for h in network.hops] == [False, True, True]
+    assert parts(network) == ["weights reshape pool", "activation block", "activation block activation norm"]
 
 
 def test_a_block_part_names_the_block_and_not_the_module_above_it() -> None:
@@ -164,9 +163,8 @@ def test_pre_activation_residual_network_skips() -> None:
 def test_post_activation_residual_network() -> None:
     """The activation after the sum lies on the trunk: between two blocks the error always passes it."""
     network, _ = trunk(ZOO["residual_post"]())
-    stations = [s.split(".act")[0] for s in network.stations]
-    assert list(dict.fromkeys(stations))[:4] == ["head", "blocks.2", "blocks.1", "blocks.0"]
-    assert stations[-1] == "stem"
+    assert network.stations == ("head", "blocks.2", "blocks.1", "blocks.0", "stem")
+    assert [h.skip for h in network.hops] == [False, True, True, True]
 
 
 def test_pre_norm_transformer_has_half_block_points() -> None:

@@ -1,7 +1,4 @@
-"""Trainings for the identity tests: each is a plain script in a function, and tells a ``Diary`` what it has computed.
-
-A diary is everything that a watch could disturb: losses, gradients, weights, buffers, random states, modes.
-"""
+"""Trainings for the identity tests: each is a plain script in a function and fills a ``Diary``."""
 
 from __future__ import annotations
 
@@ -9,114 +6,25 @@ import copy
 import io
 import pickle
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from session_diary import Diary, Loop
+from session_networks import (
+    Checkpointed,
+    Functional,
+    FunctionalRegion,
+    LossInRegion,
+    Moody,
+    PreNorm,
+    Recurrent,
+    Tied,
+    Twice,
+)
 from torch import Tensor, nn
 from torch.nn.utils import parametrizations
-from torch.optim import optimizer as optim_module
-from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
-
-STEPS = 20
-Loop = Callable[["Diary"], None]
-
-
-class Diary:
-    """What a training has computed, as (what, bytes) in the order in which it happened."""
-
-    def __init__(self, steps: int = STEPS) -> None:
-        self.steps = steps
-        self.lines: list[tuple[str, bytes]] = []
-
-    def note(self, what: str, x: Tensor) -> None:
-        """Keep the bits of a tensor; -0.0 and 0.0 differ, and so do two nans of different payload."""
-        dense = x.detach().to_dense() if x.is_sparse else x.detach()
-        self.lines.append((what, dense.reshape(-1).contiguous().view(torch.uint8).numpy().tobytes()))
-
-    def step(self, loss: Tensor, *models: nn.Module) -> None:
-        """After an optimizer step: the loss and every gradient."""
-        self.note("loss", loss)
-        for model in models:
-            for name, p in model.named_parameters():
-                if p.grad is not None:
-                    self.note(f"grad {name}", p.grad)
-
-    def end(self, *models: nn.Module) -> None:
-        """After the training: weights, buffers, modes, requires_grad, hooks that stand in the modules."""
-        for model in models:
-            for name, x in model.state_dict().items():
-                self.note(f"state {name}", x)
-            for name, p in model.named_parameters():
-                self.lines.append((f"requires_grad {name}", bytes([p.requires_grad, bool(p._backward_hooks)])))
-            for name, module in model.named_modules():
-                hooks = len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
-                self.lines.append((f"mode {name}", bytes([module.training, hooks])))
-                self.lines.append((f"attributes {name}", repr(sorted(vars(module))).encode()))
-
-    def random_states(self) -> None:
-        """The three global generators."""
-        self.note("torch random state", torch.get_rng_state())
-        self.lines.append(("random state", repr(random.getstate()).encode()))
-        self.lines.append(("numpy random state", repr(np.random.get_state()[1:]).encode()))
-
-
-def kept(loop: Loop, steps: int = STEPS) -> list[tuple[str, bytes]]:
-    """The diary of a loop from fixed seeds."""
-    torch.manual_seed(3)
-    random.seed(3)
-    np.random.seed(3)
-    diary = Diary(steps)
-    loop(diary)
-    diary.random_states()
-    return diary.lines
-
-
-def first_difference(a: list[tuple[str, bytes]], b: list[tuple[str, bytes]]) -> str:
-    """The first line in which two diaries differ, "" where they are equal: a readable assertion."""
-    for i, (x, y) in enumerate(zip(a, b, strict=False)):
-        if x != y:
-            return f"line {i} of {len(a)}: {x[0]} against {y[0]}"
-    return "" if len(a) == len(b) else f"{len(a)} lines against {len(b)}"
-
-
-@contextmanager
-def one_bit_off(at_step: int) -> Iterator[None]:
-    """A watch that is none: it moves one weight by one unit in the last place at one optimizer step."""
-    seen = 0
-
-    def nudge(optimizer: torch.optim.Optimizer, *_: object) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == at_step:
-            weight = optimizer.param_groups[0]["params"][0].data.view(-1)
-            weight[0] = torch.nextafter(weight[0], torch.tensor(torch.inf))
-
-    handle = optim_module.register_optimizer_step_post_hook(nudge)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-@contextmanager
-def drawing_hook() -> Iterator[None]:
-    """A watch that is none: it adds nothing at all to every output, and draws random numbers for it."""
-
-    def add_nothing(module: nn.Module, args: object, output: object) -> object:
-        return output + 0.0 * torch.randn_like(output) if isinstance(output, Tensor) else None
-
-    handle = nn.modules.module.register_module_forward_hook(add_nothing)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
-# ---- ordinary trainings ---------------------------------------------------------------------------------------------
 
 
 def _regression(n: int = 12, width: int = 8) -> tuple[Tensor, Tensor]:
@@ -187,23 +95,6 @@ def accumulation(diary: Diary) -> None:
     diary.end(model)
 
 
-class Checkpointed(nn.Module):
-    """Blocks with dropout whose interior is computed a second time in backward."""
-
-    def __init__(self, reentrant: bool) -> None:
-        super().__init__()
-        self.reentrant = reentrant
-        self.stem = nn.Linear(8, 8)
-        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Dropout(0.3)) for _ in range(3))
-        self.head = nn.Linear(8, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.stem(x)
-        for block in self.blocks:
-            x = x + checkpoint(block, x, use_reentrant=self.reentrant)
-        return self.head(x)
-
-
 def checkpoint_plain(diary: Diary) -> None:
     plain(Checkpointed(reentrant=False), diary, *_regression())
 
@@ -212,37 +103,8 @@ def checkpoint_reentrant(diary: Diary) -> None:
     plain(Checkpointed(reentrant=True), diary, *_regression())
 
 
-class FunctionalRegion(nn.Module):
-    """Functions, batch norm and dropout inside a region: running it once too often moves buffers and random state."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner, self.norm, self.head = nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 1)
-
-    def region(self, x: Tensor) -> Tensor:
-        return torch.tanh(F.dropout(self.norm(self.inner(x)), 0.3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        inside = checkpoint(self.region, x, use_reentrant=False, preserve_rng_state=False, determinism_check="none")
-        return self.head(inside)
-
-
 def checkpoint_functions(diary: Diary) -> None:
     plain(FunctionalRegion(), diary, *_regression())
-
-
-class LossInRegion(nn.Module):
-    """The last layer and the loss are computed again in backward, as long vocabularies do it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.norm, self.head = nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)
-
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        def last(h: Tensor) -> Tensor:
-            return F.cross_entropy(self.head(self.norm(h)), y)
-
-        return checkpoint(last, self.stem(x), use_reentrant=False)
 
 
 def checkpoint_loss(diary: Diary) -> None:
@@ -258,35 +120,12 @@ def checkpoint_loss(diary: Diary) -> None:
     diary.end(model)
 
 
-class Recurrent(nn.Module):
-    def __init__(self, kind: type[nn.RNNBase]) -> None:
-        super().__init__()
-        self.core = kind(4, 8, num_layers=2, batch_first=True, dropout=0.2)
-        self.head = nn.Linear(8, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.core(x)[0][:, -1])
-
-
 def gru(diary: Diary) -> None:
     plain(Recurrent(nn.GRU), diary, torch.randn(6, 7, 4), torch.randn(6, 1))
 
 
 def lstm(diary: Diary) -> None:
     plain(Recurrent(nn.LSTM), diary, torch.randn(6, 7, 4), torch.randn(6, 1))
-
-
-class Tied(nn.Module):
-    """One matrix is the embedding and the head."""
-
-    def __init__(self, sparse: bool = False) -> None:
-        super().__init__()
-        self.embed, self.mix, self.head = nn.Embedding(11, 8, sparse=sparse), nn.Linear(8, 8), nn.Linear(8, 11)
-        if not sparse:
-            self.head.weight = self.embed.weight
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.head(torch.tanh(self.mix(self.embed(tokens))))
 
 
 def _tokens(model: nn.Module, optimizers: list[torch.optim.Optimizer], diary: Diary) -> None:
@@ -348,21 +187,6 @@ def lbfgs(diary: Diary) -> None:
     diary.end(model)
 
 
-class PreNorm(nn.Module):
-    """A pre-LN transformer layer with torch's attention."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ln1, self.ln2 = nn.LayerNorm(8), nn.LayerNorm(8)
-        self.attention = nn.MultiheadAttention(8, 2, dropout=0.1, batch_first=True)
-        self.up, self.down = nn.Linear(8, 16), nn.Linear(16, 8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.ln1(x)
-        x = x + self.attention(h, h, h, need_weights=False)[0]
-        return x + self.down(F.gelu(self.up(self.ln2(x))))
-
-
 def transformer(diary: Diary) -> None:
     model = nn.Sequential(PreNorm(), PreNorm(), nn.LayerNorm(8), nn.Linear(8, 1))
     plain(model, diary, torch.randn(3, 5, 8), torch.randn(3, 5, 1))
@@ -388,44 +212,8 @@ def encoder_with_eval(diary: Diary) -> None:
     diary.end(model)
 
 
-class Twice(nn.Module):
-    """The same module is called twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cell, self.head = nn.Linear(8, 8), nn.Linear(8, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.head(torch.tanh(self.cell(torch.tanh(self.cell(x)))))
-
-
 def shared_module(diary: Diary) -> None:
     plain(Twice(), diary, *_regression())
-
-
-class Functional(nn.Module):
-    """Everything by hand: raw parameters and functions, some in place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.a, self.b = nn.Parameter(torch.randn(16, 8) / 3), nn.Parameter(torch.randn(1, 16) / 4)
-        self.pos = Position()
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.linear(x + self.pos(), self.a)
-        x = F.relu_(F.dropout(F.silu(x), 0.1, self.training))
-        return F.linear(x, self.b)
-
-
-class Position(nn.Module):
-    """Returns a view of its own parameter."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.table = nn.Parameter(torch.randn(2, 4) / 10)
-
-    def forward(self) -> Tensor:
-        return self.table.view(-1)
 
 
 def functional(diary: Diary) -> None:
@@ -516,18 +304,6 @@ def spectral_norm(diary: Diary) -> None:
         parametrizations.spectral_norm(nn.Linear(8, 8)), nn.ReLU(), parametrizations.weight_norm(nn.Linear(8, 1))
     )
     plain(model, diary, *_regression())
-
-
-class Moody(nn.Linear):
-    """Attributes that cost something to read: one draws a random number, one raises."""
-
-    @property
-    def p(self) -> float:
-        return float(torch.rand(()))
-
-    @property
-    def alpha(self) -> float:
-        raise RuntimeError("alpha is not ready")
 
 
 def moody_attributes(diary: Diary) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from session_loops import LOOPS, Diary, Loop, drawing_hook, first_difference, kept, one_bit_off
+from session_diary import Diary, Loop, drawing_hook, first_difference, kept, one_bit_off
+from session_loops import LOOPS
 from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 
 import gradiometer as gm
 from gradiometer.measurement import describe, graph, hops, lossgraph, models, recorder, rows, steps
-from gradiometer.measurement.recorder import KEPT_CALLS
 from gradiometer.records import Run
 from gradiometer.session import Options, Session, live, recording, start
 
@@ -352,75 +352,3 @@ def test_inductor_differs_by_rounding_at_most(capsys: pytest.CaptureFixture[str]
     with capsys.disabled():
         print(f"\ninductor, 20 steps, watched against plain: largest relative difference {worst:.2e}")  # noqa: T201
     assert worst <= 20 * torch.finfo(torch.float32).eps  # 20 steps, one rounding each
-
-
-# ---- memory ---------------------------------------------------------------------------------------------------------
-
-
-class Token:
-    """Something that a graph holds and a weak reference can watch."""
-
-
-class Holds(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, token: Token) -> Tensor:
-        ctx.token = token
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *errors: Tensor) -> Any:
-        return errors[0], None
-
-
-class WithToken(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = nn.Linear(4, 4)
-
-    def forward(self, x: Tensor, token: Token) -> Tensor:
-        return Holds.apply(self.inner(x), token)
-
-
-def test_the_graph_of_a_pass_without_backward_is_freed() -> None:
-    """Validation with gradients enabled: the last few graphs may be held until the next call, never all of them."""
-    import gc
-    import weakref
-
-    session = start(Options(keep_file=False, every=1))
-    model = WithToken()
-    alive: list[weakref.ref[Token]] = []
-    for _ in range(9):
-        token = Token()
-        alive.append(weakref.ref(token))
-        out = model(torch.randn(2, 4), token)
-        del token, out
-    gc.collect()
-    assert sum(r() is not None for r in alive) <= KEPT_CALLS
-    session.stop("finished")
-    gc.collect()
-    assert sum(r() is not None for r in alive) == 0
-
-
-def test_the_graph_of_a_training_step_is_freed() -> None:
-    import gc
-    import weakref
-
-    session = start(Options(keep_file=False, every=1))
-    model = WithToken()
-    optimizer = torch.optim.SGD(model.parameters(), 0.1)
-    alive: list[weakref.ref[Token]] = []
-    for _ in range(5):
-        token = Token()
-        alive.append(weakref.ref(token))
-        model(torch.randn(2, 4), token).sum().backward()
-        optimizer.step()
-        del token
-    gc.collect()
-    assert sum(r() is not None for r in alive) == 0
-    held = model(torch.randn(2, 4), token := Token())  # the twin: a graph that is held keeps its token alive
-    last = weakref.ref(token)
-    del token
-    gc.collect()
-    assert held is not None
-    assert last() is not None
-    session.stop("finished")

@@ -357,7 +357,8 @@ def test_what_is_skipped_is_not_measured_and_counts_as_not_covered() -> None:
     places = {s.name for s in run.sites() if s.kind != "param"}
     assert places == {"head", "(root)"}
     assert "body.0.weight" in {s.name for s in run.sites()}  # parameters are the optimizer's, not a module's
-    assert [(n.site, n.reason) for n in run.not_covered] == [("body", "left out by skip")]
+    assert {n.site.partition(".")[0] for n in run.not_covered} == {"body"}
+    assert {n.reason for n in run.not_covered} == {"left out by skip"}
     assert run.coverage < 0.95
     assert gm.diagnose(run).healthy is None
 
@@ -417,6 +418,20 @@ def test_an_exception_in_the_forward_pass_leaves_nothing() -> None:
     assert all(not p._backward_hooks for p in model.parameters())
 
 
+def test_torch_knows_of_no_global_hook_afterwards() -> None:
+    """torch keeps a hook's options in tables of their own; one entry left there makes every compiled call warn."""
+    module = nn.modules.module
+    for table in (module._global_forward_hooks_with_kwargs, module._global_forward_hooks_always_called):
+        table.clear()  # of tests before this one
+    model = network()
+    with gm.watch(model, every=1):
+        assert module._global_forward_hooks
+        train(model, sgd(model), steps=6)
+    assert not module._global_forward_hooks_with_kwargs
+    assert not module._global_forward_hooks_always_called
+    assert not module._has_any_global_hook()
+
+
 def test_fifty_watches_leave_no_hook_and_no_thread(tmp_path: Path) -> None:
     model = network()
     optimizer = sgd(model)
@@ -435,12 +450,15 @@ import gradiometer as gm
 model = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 handle = gm.watch(model, optimizer, out=sys.argv[1])
-for _ in range(20):
-    optimizer.zero_grad()
-    model(torch.ones(2, 4)).sum().backward()
-    optimizer.step()
+def train(steps):
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(torch.ones(2, 4)).square().mean().backward()
+        optimizer.step()
+train(20)
 child = os.fork()
 if child == 0:
+    train(5)
     sys.exit(0)
 assert os.waitpid(child, 0)[1] == 0
 exec(sys.argv[2])
@@ -468,7 +486,7 @@ def test_a_watch_left_open_ends_with_the_interpreter(
     )
     assert done.returncode == code, done.stderr
     assert "gradiometer:" not in done.stderr
-    assert done.stderr.count("EXPLODING") + done.stderr.count("NOTHING FOUND") == 1  # one page, none of the child
+    assert done.stderr.count("NOTHING FOUND") == 1  # one page, none of the child
     assert [p.name for p in tmp_path.iterdir()] == ["left.gmr"]
     run = gm.open(tmp_path / "left.gmr")
     assert (run.info.state, run.info.error) == (state, told)

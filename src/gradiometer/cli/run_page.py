@@ -58,11 +58,11 @@ def _as_recorded(run: Run, watch: LateWatch) -> Run:
     from gradiometer.store import open_run
 
     path = watch.session.path if watch.session is not None else None
-    if path is None:
-        return run
+    if path is None or (watch.session is not None and watch.session.recording.refused):
+        return run  # a full disk: only the memory has it all
     try:
         return open_run(path)
-    except GradiometerError:  # a full disk: the memory still has it
+    except GradiometerError:
         return run
 
 

@@ -61,6 +61,7 @@ DEAD_WARN = Limit(0.10, "CS231n")
 DEAD_ZEROS = Limit(0.70, "40 % dead and the rest half on: 0.4 + 0.6 / 2")
 DEAD_GROWTH = Limit(0.10, OURS)
 KILLED_GROWTH = Limit(0.25, OURS)  # so many more dead units after steps beyond UPDATE_RATIO_HIGH
+RATE_CAME_DOWN = Limit(0.1, OURS)  # the rate of most steps / the first ones: more than any cosine over the run
 DEAD_ALL = Limit(0.999, "no unit fires")
 SIMILARITY_COLLAPSE = Limit(0.99, "cosine of different inputs near the loss, c-map")
 COLLAPSE_HOPS = Limit(10, OURS)

@@ -202,6 +202,17 @@ class Reading:
         """Median learning rate of the recorded frames; nan without an optimizer."""
         return quantities.median([f.lr for f in self.run.frames_of(self.model)])
 
+    @property
+    def rate_came_down(self) -> bool:
+        """The rate of most steps lies far below that of the first ones: what those did is not done any more."""
+        curve = self.run.curve(self.model)
+        rates = curve[:, 2] if len(curve) else np.array([f.lr for f in self.run.frames_of(self.model)])
+        rates = rates[np.isfinite(rates)]
+        if not rates.size:
+            return False
+        start = float(rates[: limits.EARLY_STEPS].max())
+        return float(np.median(rates)) <= limits.RATE_CAME_DOWN.value * start
+
     # ---- loss ---------------------------------------------------------------------------------------------------
     @cached_property
     def loss_seen(self) -> LossSeen | None:

@@ -10,6 +10,7 @@ Depth = Literal["off", "light", "full"]
 DENSE_STEPS = 10  # first steps, all recorded: initialisation is where most causes are visible
 FULL_STEPS = frozenset({0, 1, 2, 4, 9})  # of the dense ones, those that read the graph as well
 GRID = 1.5  # beyond the dense steps, step numbers growing by this factor are recorded whatever the budget
+MAX_RESTARTS = 16  # folds of a cross-validation, say; beyond it later models are recorded as the budget allows
 THIN_FULL = 50  # with every=N: every 50th recorded step reads the graph and the parameters as well
 
 
@@ -23,14 +24,23 @@ class Cadence:
     recorded: int = 0
     cost_s: float = 0.0  # of a full step, running mean
     all_full: bool = False  # a short check reads every graph
+    dense_from: int = 0  # a model that is born later gets dense first steps of its own
+    restarts: int = 0
+
+    def restart(self, step: int) -> None:
+        """A new model begins to train at ``step``; the first MAX_RESTARTS of them are recorded densely again."""
+        if self.restarts < MAX_RESTARTS and step > self.dense_from:
+            self.restarts += 1
+            self.dense_from = step
+            self.next_grid = max(self.next_grid, step + DENSE_STEPS)
 
     def depth(self, step: int, spent_s: float, wall_s: float) -> Depth:
         """Depth of the step that is about to begin. ``spent_s`` and ``wall_s`` count from the attach."""
         if self.every is not None:
             return self._fixed(step)
-        if step < DENSE_STEPS:
+        if step - self.dense_from < DENSE_STEPS:
             self.recorded += 1
-            return "full" if step in FULL_STEPS else "light"
+            return "full" if step - self.dense_from in FULL_STEPS else "light"
         if step >= self.next_grid:
             self.next_grid = max(step + 1, self.next_grid * GRID)
             self.recorded += 1
@@ -44,7 +54,7 @@ class Cadence:
         if self.every is None or step % self.every:
             return "off"
         self.recorded += 1
-        number = step // self.every
+        number = (step - self.dense_from) // self.every
         return "full" if self.all_full or number < 3 or number % THIN_FULL == 0 else "light"
 
     def learn(self, cost_s: float) -> None:

@@ -134,6 +134,14 @@ class WatchedModel:
             self.sites.append(Site(self.name, path, call, kind, op, hop))
         return index
 
+    def drop(self, passes: set[int]) -> None:
+        """Forget rows of backward passes that another model's step has used up, and their forward calls."""
+        gone = {s.gen for s in self.pending if s.backward in passes and s.gen >= 0}
+        self.pending = [s for s in self.pending if s.gen not in gone and (s.backward not in passes or s.gen >= 0)]
+        self.touched_backwards = self.touched_backwards - passes
+        self.expected = {k for k in self.expected if k[0] not in gone and k[0] >= 0}
+        self.aliases = []
+
     def skip(self, where: str, reason: str) -> None:
         """Note something that is seen and not measured, once."""
         self.not_covered.setdefault(where, reason)

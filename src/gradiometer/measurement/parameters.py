@@ -136,10 +136,36 @@ def record_epsilon(recorder: Recorder, model: WatchedModel, name: str, p: Tensor
     recorder.note(model, param_key(name), "epsilon", at)
 
 
+def few(optimizer: Optimizer) -> list[Tensor]:
+    """At most four of the optimizer's parameters, spread over its groups: enough to tell whom it serves."""
+    params = parameters(optimizer)
+    last = len(params) - 1
+    return [params[i] for i in sorted({0, last // 3, 2 * last // 3, last})] if params else []
+
+
 def gradient_marks(optimizer: Optimizer) -> object:
     """Something that changes when a backward pass reaches the optimizer's parameters: a few gradients' versions."""
-    params = parameters(optimizer)
-    few = (
-        params if len(params) <= 4 else [params[0], params[len(params) // 3], params[2 * len(params) // 3], params[-1]]
-    )
-    return [(id(p.grad), p.grad._version) if p.grad is not None else None for p in few]
+    return [(id(p.grad), p.grad._version) if p.grad is not None else None for p in few(optimizer)]
+
+
+def weights_by_hand(recorder: Recorder, touched: list[WatchedModel], before: dict[int, Tensor]) -> dict[int, Tensor]:
+    """Rows for weights that the script changes itself: weight, gradient, and the update since ``before``.
+
+    before: id(parameter) -> its copy at the end of the previous step, empty where there is none. Returns new copies.
+    """
+    kept: dict[int, Tensor] = {}
+    owners, changes = [], []
+    for model in touched:
+        root = model.root()
+        for p in root.parameters() if root is not None else ():
+            name = model.params.get(id(p))
+            if name is None or dense(p.detach()) is None or not p.numel():
+                continue
+            recorder.write(model, param_key(name), "weight", 0, p.detach())
+            record_gradient(recorder, model, name, p, "grad")
+            if id(p) in before:
+                owners.append((model, name))
+                changes.append(update_of(p, before[id(p)]))
+            kept[id(p)] = keep(p)
+    record_norms(recorder, "update", owners, changes)
+    return kept

@@ -70,7 +70,7 @@ class Recorder:
         self.skip_paths: tuple[str, ...] = ()
         self.adopting = True
         self.foreign: set[int] = set()
-        self._thread = threading.get_ident()
+        self._thread: int | None = None  # the thread of the first forward pass that is recorded
         self._stack: list[tuple[int, int, list[tuple[Any, int]]]] = []
         self._generation = itertools.count(1)
         self.probes: list[tuple[WatchedModel, NamedProbe]] = []
@@ -90,7 +90,7 @@ class Recorder:
             root.gen += 1
         if not self.full or _tracing() is not None:
             return
-        if _transforms() is not None or threading.get_ident() != self._thread:
+        if _transforms() is not None or not self._my_thread():
             return
         started = perf_counter()
         try:
@@ -109,7 +109,7 @@ class Recorder:
             return
         if not self.on or not torch.is_grad_enabled() or _tracing() is not None:
             return
-        if _transforms() is not None or threading.get_ident() != self._thread:
+        if _transforms() is not None or not self._my_thread():
             return
         started = perf_counter()
         self.hook_calls += 1
@@ -131,7 +131,7 @@ class Recorder:
         if entry is None or type(output) is not Tensor or output.dtype is not torch.float32 or _task() != -1:
             self.after_forward(module, args, {}, output)
             return
-        if not output.requires_grad or _transforms() is not None or _tracing() is not None:
+        if not output.requires_grad or _transforms() is not None or _tracing() is not None or not self._my_thread():
             return
         started = perf_counter()
         self.hook_calls += 1
@@ -146,6 +146,12 @@ class Recorder:
         except Exception as error:
             self.fail(error)
         self.spent_s += perf_counter() - started
+
+    def _my_thread(self) -> bool:
+        """True in the thread that trains; calls of a model in others (replicas) are not recorded."""
+        if self._thread is None:
+            self._thread = threading.get_ident()
+        return self._thread == threading.get_ident()
 
     def _adopt(self, module: nn.Module) -> None:
         """Watch a module's model; one without parameters (a loss) is looked at once and then left alone."""
@@ -324,6 +330,15 @@ class Recorder:
         device, row, numel = at
         backward = self.backward if stat in BACKWARD_STATS else 0
         model.pending.append(Slot(device, row, gen, path, call, kind, op, stat, comp, backward, numel))
+
+    def mark_wide(self, model: WatchedModel) -> None:
+        """Sites whose float32 norm left the trusted range are taken in float64 from the next step on."""
+        for device, buffer in self.buffers.items():
+            if device.type != "cpu" or not buffer.used:
+                continue  # reading a GPU would make it wait: there the writer thread tells, a frame later
+            rows = buffer.doubtful()
+            if rows:
+                model.wide.update(s.path for s in model.pending if s.device == device and s.row in rows)
 
     # ---- backward passes ---------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from .models import Registry, WatchedModel
 from .parameters import (
     dense,
     describe_optimizer,
+    few,
     gradient_marks,
     keep,
     param_key,
@@ -28,6 +29,7 @@ from .parameters import (
     record_gradient,
     record_norms,
     update_of,
+    weights_by_hand,
 )
 from .recorder import Recorder
 
@@ -74,6 +76,7 @@ class Steps:
         self.by_hand: bool | None = None  # no optimizer exists; None until it was looked for
         self.before: dict[int, Tensor] = {}
         self.created: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self.names: set[str] = set()
         self.lingering = False
         self.gradients_at: dict[int, object] = {}  # optimizer -> what its gradients were when the pass began
         self.fed: dict[int, set[int]] = {}  # optimizer -> passes since its last step that reached its parameters
@@ -117,12 +120,19 @@ class Steps:
         self.spent_at_open = self.recorder.spent_s
         self.on_depth(self.recorder.on)
 
+    def made(self, optimizer: Optimizer, discover: bool) -> None:
+        """An optimizer was made; over parameters of no known model it announces a new one: record it from its start."""
+        self.created.add(optimizer)
+        if discover and self.count and any(self.registry.owner(p) is None for p in parameters(optimizer)[:1]):
+            self.cadence.restart(self.count)
+            self.open_window()
+
     def _forget(self) -> None:
         """Drop what was recorded and belongs to no step."""
         for model in self.registry.models:
             model.calls.clear()
             if model.pending:
-                _drop(model, {s.backward for s in model.pending} | model.touched_backwards)
+                model.drop({s.backward for s in model.pending} | model.touched_backwards)
                 model.pending, model.expected = [], set()
                 model.epoch += 1
         for buffer in self.recorder.buffers.values():
@@ -132,7 +142,7 @@ class Steps:
     def backward_begins(self, loss: Tensor | None, scale: Tensor | None) -> None:
         """Note the loss at the root of a backward pass (and the live loss scale)."""
         self.backwards += 1
-        if self.recorder.on:
+        if self.recorder.on or len(self.optimizers) > 1:
             self.gradients_at = {id(o): gradient_marks(o) for o in self._known()}
         if loss is None:
             return
@@ -147,13 +157,13 @@ class Steps:
 
     def backward_ends(self, touched: list[WatchedModel]) -> None:
         """Gradients before anybody clips them; without any optimizer in the process this is the end of the step."""
-        if self.recorder.on:
-            for o in self._known():
-                if id(o) in self.gradients_at and gradient_marks(o) != self.gradients_at[id(o)]:
-                    self.fed.setdefault(id(o), set()).add(self.recorder.backward)
-            if self.params_too:
-                self._raw_gradients(touched)
-        if not self.optimizers and self.backwards > 1 and self._no_optimizer():
+        for o in self._known():
+            if id(o) in self.gradients_at and gradient_marks(o) != self.gradients_at[id(o)]:
+                self.fed.setdefault(id(o), set()).add(self.recorder.backward)
+        self.gradients_at = {}
+        if self.recorder.on and self.params_too:
+            self._raw_gradients(touched)
+        if not self.optimizers and self._no_optimizer():
             self._manual_step(touched)
 
     def _no_optimizer(self) -> bool:
@@ -165,30 +175,12 @@ class Steps:
     def _manual_step(self, touched: list[WatchedModel]) -> None:
         """Close a step that no optimizer takes. The update seen is the one since the last recorded step's end."""
         if self.recorder.on and self.params_too:
-            self.before = self._weights_by_hand(touched)
+            self.before = weights_by_hand(self.recorder, touched, self.before)
         elif not self.recorder.on:
             self.before = {}
             touched = [m for m in self.registry.models if m.root() is not None]
         self.close_models(touched, math.nan)
         self._next_step()
-
-    def _weights_by_hand(self, touched: list[WatchedModel]) -> dict[int, Tensor]:
-        kept: dict[int, Tensor] = {}
-        owners, changes = [], []
-        for model in touched:
-            root = model.root()
-            for p in root.parameters() if root is not None else ():
-                name = model.params.get(id(p))
-                if name is None or dense(p.detach()) is None or not p.numel():
-                    continue
-                self.recorder.write(model, param_key(name), "weight", 0, p.detach())
-                record_gradient(self.recorder, model, name, p, "grad")
-                if id(p) in self.before:
-                    owners.append((model, name))
-                    changes.append(update_of(p, self.before[id(p)]))
-                kept[id(p)] = keep(p)
-        record_norms(self.recorder, "update", owners, changes)
-        return kept
 
     def _raw_gradients(self, touched: list[WatchedModel]) -> None:
         owners, grads = [], []
@@ -270,10 +262,10 @@ class Steps:
         found = self.optimizers.get(id(optimizer))
         if found is None or found.ref() is not optimizer:
             base = type(optimizer).__name__
-            taken = {w.name for w in self.optimizers.values()}
             name, n = base, 2
-            while name in taken:
+            while name in self.names:
                 name, n = f"{base}-{n}", n + 1
+            self.names.add(name)
             found = self.optimizers[id(optimizer)] = _Watched(name, weakref.ref(optimizer))
         return found
 
@@ -302,7 +294,18 @@ class Steps:
             others = [o for o in self._known() if o is not optimizer]
             owned = {id(found[0]) for o in others for p in parameters(o) if (found := self.registry.owner(p))}
             orphans = [m for m in orphans if id(m) not in owned]
-        self.close_models(watched.models + orphans, lr, used)
+        closing = [m for m in watched.models if not self._shared(m, optimizer)]
+        self.close_models(closing + orphans, lr, used)
+
+    def _shared(self, model: WatchedModel, optimizer: Optimizer) -> bool:
+        """True where another optimizer holds a part of the model and has still to step on the same backward passes."""
+        for other in self._known():
+            passes = self.fed.get(id(other), set())
+            if other is optimizer or not passes or (self.recorder.on and not passes & model.touched_backwards):
+                continue
+            if any(found is not None and found[0] is model for found in map(self.registry.owner, few(other))):
+                return True
+        return False
 
     def _known(self) -> list[Optimizer]:
         """Every live optimizer that has stepped or was made since the attach."""
@@ -319,7 +322,9 @@ class Steps:
         for model in closing:
             if loss is not None:
                 self.curve.append((model.name, model.step, loss, lr))
-            if model.pending:
+            if model.frames and not model.touched_backwards and all(s.kind == "param" for s in model.pending):
+                model.pending, model.expected = [], set()  # a step without a backward of its own
+            elif model.pending:
                 self._hand_over(model, lr, now)
             model.step += 1
         self.last_step = now
@@ -341,11 +346,11 @@ class Steps:
         """Passes that fed the optimizer that has just stepped only went through the other models: drop their rows."""
         for model in self.registry.models:
             if model not in closing and model.touched_backwards & passes:
-                _drop(model, passes)
+                model.drop(passes)
 
     def _hand_over(self, model: WatchedModel, lr: float, now: float) -> None:
         own = model.touched_backwards
-        self._mark_wide(model)
+        self.recorder.mark_wide(model)
         losses = [(d, r) for b, d, r in self.loss_rows if b in own or not own]
         draft = FrameDraft(
             model=model,
@@ -371,22 +376,13 @@ class Steps:
         self.sink.frame(draft)
         model.frames += 1
 
-    def _mark_wide(self, model: WatchedModel) -> None:
-        """Sites whose float32 norm left the trusted range are taken in float64 from the next step on."""
-        for device, buffer in self.recorder.buffers.items():
-            if device.type != "cpu" or not buffer.used:
-                continue  # reading a GPU would make it wait: there the writer thread tells, a frame later
-            rows = buffer.doubtful()
-            if rows:
-                model.wide.update(s.path for s in model.pending if s.device == device and s.row in rows)
-
     def skipped(self) -> None:
         """The scaler refused a step: the gradients had overflowed. What was recorded belongs to no step."""
         for model in self.registry.models:
             if model.touched_backwards:
                 if self.count < EVENT_STEPS:
                     self.sink.event(Event(model.step, "step_skipped", model.name))
-                _drop(model, model.touched_backwards)
+                model.drop(model.touched_backwards)
         self.losses = []
         self.loss_rows, self.scale_rows = [], []
 
@@ -399,12 +395,3 @@ class Steps:
     def owned(self) -> frozenset[int]:
         """Ids of every tensor that some live optimizer holds."""
         return frozenset(id(p) for o in self._known() for p in parameters(o))
-
-
-def _drop(model: WatchedModel, passes: set[int]) -> None:
-    """Forget rows of backward passes that another model's step has used up, and their forward calls."""
-    gone = {s.gen for s in model.pending if s.backward in passes and s.gen >= 0}
-    model.pending = [s for s in model.pending if s.gen not in gone and (s.backward not in passes or s.gen >= 0)]
-    model.touched_backwards = model.touched_backwards - passes
-    model.expected = {k for k in model.expected if k[0] not in gone and k[0] >= 0}
-    model.aliases = []

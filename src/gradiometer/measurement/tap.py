@@ -208,6 +208,10 @@ class Tap:
     def _compiled(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Once something is compiled the forward hooks stay: taking them off would compile it again."""
         self.recorder.compiled_seen = True
+        target = args[0] if args else kwargs.get("model")
+        module = target if isinstance(target, nn.Module) else getattr(target, "__self__", None)
+        if self.recorder.adopting and isinstance(module, nn.Module):  # its own hooks will not fire
+            self._guard(self.recorder.registry.adopt, module)
         return original(*args, **kwargs)
 
     def _foreign_hooks(self, original: Callable[[], bool]) -> bool:
@@ -225,8 +229,9 @@ class Tap:
         return original(*args)
 
     def _optimizer_made(self, original: Callable[..., Any], optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
-        self.steps.created.add(optimizer)
-        return original(optimizer, *args, **kwargs)
+        result = original(optimizer, *args, **kwargs)
+        self._guard(self.steps.made, optimizer, self.recorder.adopting)
+        return result
 
 
 def _off_in_child() -> None:

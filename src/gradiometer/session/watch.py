@@ -60,10 +60,18 @@ class Watch:
         """What is recorded so far (after close: the whole run). UserError where nothing was."""
         run = self._session.run if self._session.ended else self._session.snapshot()
         if run is None or not run.frames:
-            raise UserError(
-                "No step was recorded yet. Train at least one step (forward, backward, optimizer.step()) in the watch."
-            )
+            raise UserError(self._why_nothing())
         return run
+
+    def _why_nothing(self) -> str:
+        seen, told = self._session.steps_seen, " ".join(self._session.warnings)
+        if seen:
+            why = told or "Its forward passes ran where the watch does not reach (another thread or process)."
+            return f"{seen} optimizer steps were seen, but nothing of the model could be recorded. {why}"
+        return (
+            "No step was recorded yet. Train at least one step (forward, backward, optimizer.step()) in the watch. "
+            + told
+        ).strip()
 
     def findings(self) -> Diagnosis:
         """The diagnosis of what is recorded so far. UserError where nothing was."""

@@ -59,13 +59,13 @@ def _detached(
 
 
 def _unseen(reading: Reading, rows: tuple[Owned, ...]) -> tuple[Severity | None, tuple[Owned, ...]]:
-    """Owned and registered before everything that trains, and no call of it had a graph: run under ``no_grad``, or idle.
+    """Owned, registered before everything that trains, and never called with a graph: run under ``no_grad``, or idle.
 
-    Which of the two is not known, so it is no failure, and nothing where the network learns without it.
+    Which of the two is not known, so it is no failure, and nothing where the network learns without it or had no time.
     """
     first = next(i for i, r in enumerate(rows) if r.gradient)
     blocked = tuple(r for r in rows[:first] if r.missing and r.param.owned and r.param.requires_grad and r.order < 0)
-    return ("warn" if reading.level != "learned" else None), blocked
+    return ("warn" if reading.stuck or reading.limps else None), blocked
 
 
 def _frozen(reading: Reading, rows: tuple[Owned, ...]) -> tuple[Severity | None, tuple[Owned, ...]]:

@@ -1,6 +1,7 @@
 """Dead units: rectifiers that are off for the whole batch, at every look, in a network that does not learn.
 
-Causes: activation-dead; lr-too-high where the first steps killed units that were alive. Units that are sparse but
+Causes: activation-dead; lr-too-high where the first steps killed units that were alive and the rate still stands.
+Where it has come down since, the steps are over and the dead units are what remains. Units that are sparse but
 alive look the same on one batch, so a network that learns is not called dead; it is warned where long first steps
 made them so.
 """
@@ -74,9 +75,10 @@ def _shares(reading: Reading) -> tuple[Share, ...]:
 
 def _finding(reading: Reading, dead: tuple[Share, ...], severity: Severity) -> Finding:
     worst = max(dead, key=lambda s: s.last)
-    killed = worst.grown >= limits.DEAD_GROWTH.value and reading.first_update_ratio > limits.UPDATE_RATIO_HIGH.value
-    cause = "lr-too-high" if killed else "activation-dead"
     ratio = reading.first_update_ratio
+    large = ratio > limits.UPDATE_RATIO_HIGH.value
+    killed = worst.grown >= limits.DEAD_GROWTH.value and large and not reading.rate_came_down
+    cause = "lr-too-high" if killed else "activation-dead"
     evidence = [
         proof.above(f"dead units in {worst.site}", worst.last, "share", limits.DEAD_FAIL),
         proof.above(f"dead units in {worst.site}, grown", worst.grown, "share", limits.DEAD_GROWTH),
@@ -85,6 +87,7 @@ def _finding(reading: Reading, dead: tuple[Share, ...], severity: Severity) -> F
         evidence.append(proof.above("largest first update ratio, median", ratio, "1", limits.UPDATE_RATIO_HIGH))
     fires = wording.never_fire(worst.last, worst.site, len(dead) - 1)
     summary = wording.step_kills(worst.last, worst.kind, ratio) if killed else fires
+    over = "the first steps are large, and the rate has come down since" if large else "the first steps are not large"
     other = Alternative("activation-dead", "the steps came before the death")
     return Finding(
         model=reading.model,
@@ -96,7 +99,7 @@ def _finding(reading: Reading, dead: tuple[Share, ...], severity: Severity) -> F
         summary=summary,
         evidence=(*evidence, *proof.loss_level(reading)),
         cures=cures_for(cause, Context(activation=worst.kind, rate=reading.rate)),
-        alternatives=(other if killed else Alternative("lr-too-high", "the first steps are not large"),),
+        alternatives=(other if killed else Alternative("lr-too-high", over),),
     )
 
 

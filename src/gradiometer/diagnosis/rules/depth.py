@@ -48,14 +48,18 @@ def find(reading: Reading) -> tuple[Finding, ...]:
 
 
 def _collapse(reading: Reading) -> tuple[Evidence, ...]:
-    """Similarity, and rank beside it, at the station below the head, where the inputs themselves were still apart."""
+    """Largest similarity over the third of the trunk nearest to the loss, where the inputs were still apart; rank.
+
+    What one layer has made alike no later one takes apart, and a single layer is a draw of its weights.
+    """
     stations = reading.network.stations
-    top, bottom = stations[1], stations[-1]
+    top, near = stations[1], stations[1 : 1 + len(stations) // 3]
     out = []
-    similarity, below = (_seen(reading, "act_similarity", s) for s in (top, bottom))
+    similarity = max((x for x in (_seen(reading, "act_similarity", s) for s in near) if x == x), default=math.nan)
+    below = _seen(reading, "act_similarity", stations[-1])
     limit = limits.SIMILARITY_COLLAPSE
     if math.isfinite(similarity) and not below >= limit.value:
-        out.append(proof.above(f"similarity of different inputs at {top}", similarity, "1", limit))
+        out.append(proof.above("similarity of different inputs near the loss, largest", similarity, "1", limit))
     rank = _seen(reading, "act_rank_share", top)
     if math.isfinite(rank):  # shown and not judged: a shared mean lowers the rank of networks that train well
         out.append(Evidence(f"effective rank at {top}", rank, "share"))
