@@ -3,7 +3,8 @@
     python benchmarks/compile_difference.py [--steps 20] [--network mlp]
 
 Each training is compiled anew by inductor from the same state. "bare again" is the control: two trainings that
-nobody watches. The watch records every step, which is the most that it can do to a compiled program.
+nobody watches. The watch is asked for every step; each line says how much it really recorded: a small difference of a
+watch that saw little proves little.
 """
 
 from __future__ import annotations

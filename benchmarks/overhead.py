@@ -1,6 +1,6 @@
 """What watching costs: bare training against Gradiometer, W&B and TensorBoard, on three networks.
 
-    python benchmarks/overhead.py                       every network, about 20 minutes
+    python benchmarks/overhead.py                       every network, about half an hour
     python benchmarks/overhead.py --network mlp --quick  does it work? the figures are too few to judge
 
 See benchmarks/README.md for what is compared with what.
@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -49,7 +49,7 @@ class Plan:
     least_steps: int  # of a stretch, after its dense steps
 
 
-FULL = Plan(rounds=9, warm_up=5, steps=THIN_FULL, slow_steps=15, stretches=6, stretch_s=25.0, least_steps=200)
+FULL = Plan(rounds=7, warm_up=5, steps=THIN_FULL, slow_steps=15, stretches=6, stretch_s=30.0, least_steps=200)
 QUICK = Plan(rounds=1, warm_up=1, steps=4, slow_steps=2, stretches=1, stretch_s=1.0, least_steps=10)
 
 
@@ -57,13 +57,13 @@ def main() -> None:
     """Measure, print, and write JSON where asked."""
     args = _arguments()
     torch.set_num_threads(args.threads)
-    plan = QUICK if args.quick else FULL
+    plan = QUICK if args.quick else replace(FULL, stretch_s=args.stretch)
     print(describe(args.threads, *PACKAGES), flush=True)
     if len(args.network) == 1:
         measured = [measure(NETWORKS[args.network[0]], plan)]
     else:
         measured = [_in_a_process(key, args) for key in args.network]
-    Console(width=None if sys.stdout.isatty() else 132).print(table(measured))
+    Console(width=None if sys.stdout.isatty() else 132).print(table(measured, args.quick))
     for line in notes(measured, args.quick):
         print(line)
     if args.json:
@@ -77,6 +77,9 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--quick", action="store_true", help="a minute in all, to see that it works; no verdict")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch (default 1)")
+    parser.add_argument(
+        "--stretch", type=float, default=FULL.stretch_s, metavar="S", help="seconds at the default budget (default 30)"
+    )
     parser.add_argument("--json", type=Path, metavar="PATH", help="write every ratio there")
     args = parser.parse_args()
     args.network = args.network or list(NETWORKS)
@@ -90,8 +93,7 @@ def _in_a_process(key: str, args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "measured.json"
         command = [sys.executable, __file__, "--network", key, "--json", str(path), "--threads", str(args.threads)]
-        if args.quick:
-            command.append("--quick")
+        command += ["--stretch", str(args.stretch), *(["--quick"] if args.quick else [])]
         done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         if done.returncode:
             sys.exit(f"The measurement of {key} ended with code {done.returncode}; its message stands above.")
@@ -143,7 +145,8 @@ def _row(pairs: Pairs, network: Network) -> dict[str, Any]:
     if not pairs.wall:
         return row | {"missing": pairs.missing or "no block was measured"}
     facts = {name: median(b.facts[name] for b in pairs.blocks) for name in pairs.blocks[0].facts}
-    row |= {"wall_ratios": pairs.wall, "cpu_ratios": pairs.cpu, "facts": facts, "bit_equal": pairs.bit_equal}
+    row |= {"wall_ratios": pairs.wall, "cpu_ratios": pairs.cpu, "whole_ratios": pairs.whole}
+    row |= {"facts": facts, "bit_equal": pairs.bit_equal}
     if pairs.blocks[0].spent_s:
         half = arm.warm_up + arm.steps // 2
         row["self_share"] = median(b.self_measured(arm.warm_up) for b in pairs.blocks)
@@ -155,7 +158,7 @@ def _row(pairs: Pairs, network: Network) -> dict[str, Any]:
 # ---- telling ---------------------------------------------------------------------------------------------------------
 
 
-def table(measured: list[dict[str, Any]]) -> Table:
+def table(measured: list[dict[str, Any]], quick: bool) -> Table:
     """One line an arm."""
     out = Table(title="Time of a training step / time of a bare step", title_justify="left")
     out.add_column("network", no_wrap=True)
@@ -165,31 +168,37 @@ def table(measured: list[dict[str, Any]]) -> Table:
     out.add_column("", no_wrap=True)
     for network in measured:
         for row in network["arms"]:
-            out.add_row(network["key"], row["title"], *_cells(row))
+            out.add_row(network["key"], row["title"], *_cells(row), _verdict(row, quick))
         out.add_section()
     return out
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
     if "missing" in row:
-        return ["–", "–", "–", "–", "–", "not measured"]
+        return ["–"] * 5
     wall, cpu = median_interval(row["wall_ratios"]), median(row["cpu_ratios"])
     between = f"{wall.low:.3f} … {wall.high:.3f}" if len(row["wall_ratios"]) > 1 else "one pair"
     share = f"{row['self_share']:.2%}" if "self_share" in row else "–"
     target = f"≤ {row['target']:.2f}" if row["target"] else "–"
-    return [f"{wall.median:.3f}", between, f"{cpu:.3f}", share, target, _verdict(row)]
+    return [f"{wall.median:.3f}", between, f"{cpu:.3f}", share, target]
 
 
-def _verdict(row: dict[str, Any]) -> str:
+def _verdict(row: dict[str, Any], quick: bool) -> str:
     """The budget is judged by the own account and the interval, every=1 by the median."""
+    if "missing" in row:
+        return "not measured"
     if row["target"] is None:
         return ""
+    if row["bit_equal"] is False:
+        return "weights DIFFER"
+    if quick:
+        return "not judged"
     wall = median_interval(row["wall_ratios"])
     if row["arm"] == "default":
         met = row["self_share"] <= BUDGET_SHARE and wall.low <= BUDGET_RATIO
     else:
         met = wall.median <= row["target"]
-    return ("met" if met else "NOT met") + ("" if row["bit_equal"] else ", weights DIFFER")
+    return "met" if met else "NOT met"
 
 
 def notes(measured: list[dict[str, Any]], quick: bool) -> list[str]:
@@ -201,7 +210,9 @@ def notes(measured: list[dict[str, Any]], quick: bool) -> list[str]:
         lines += [f"  {text}" for row in network["arms"] if (text := _note(row))]
     counts = {len(row["wall_ratios"]) for n in measured for row in n["arms"] if "wall_ratios" in row}
     coverages = (f"{n} pairs {median_interval(range(n)).coverage:.1%}" for n in sorted(counts) if n > 1)
-    lines.append("interval: order statistics of the median; coverage " + (", ".join(coverages) or "none") + ".")
+    lines.append(
+        "interval: order statistics of the median; coverage " + (", ".join(coverages) or "of one pair none") + "."
+    )
     if quick:
         lines.append("--quick: this shows that the benchmark works. It is too short to judge anything by.")
     return lines
@@ -211,13 +222,13 @@ def _note(row: dict[str, Any]) -> str:
     if "missing" in row:
         return f"{row['title']}: not measured: {row['missing']}"
     pairs, facts = len(row["wall_ratios"]), row["facts"]
-    text = f"{row['title']}: {pairs} pairs of {row['steps']} steps after {row['warm_up']}"
+    text = f"{row['title']}: {pairs} {'pair' if pairs == 1 else 'pairs'} of {row['steps']} steps after {row['warm_up']}"
     if "frames" in facts:
         equal = {True: "bit-equal to bare", False: "NOT equal to bare", None: "not compared"}[row["bit_equal"]]
         text += f"; weights {equal}; {facts['frames']:.0f} frames, {facts['file_bytes'] / 1e6:.1f} MB"
         text += f"; coverage {facts['coverage']:.0%}"
-        text += f"; own account {facts['overhead_share']:.2%} with the first steps"
-        text += f", {row['self_share_second_half']:.2%} in the second half"
+        text += f"; with the first steps ×{median(row['whole_ratios']):.3f}, own account {facts['overhead_share']:.2%}"
+        text += f"; own account of the second half {row['self_share_second_half']:.2%}"
     return text + f"; closing took {facts['close_s']:.2f} s, not counted"
 
 

@@ -50,6 +50,7 @@ class Pairs:
     arm: Arm
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    whole: list[float] = field(default_factory=list)  # wall, from the very first step on
     blocks: list[Block] = field(default_factory=list)
     bit_equal: bool | None = None  # weights after the block; None where no bare block was as long
     missing: str = ""
@@ -59,8 +60,10 @@ class Pairs:
         before, after = neighbours
         first = self.arm.warm_up
         bare_wall = (before.wall_per_step(bare_warm_up) + after.wall_per_step(bare_warm_up)) / 2
+        bare_whole = (before.wall_per_step(0) + after.wall_per_step(0)) / 2
         bare_cpu = (before.cpu_per_step(bare_warm_up) + after.cpu_per_step(bare_warm_up)) / 2
         self.wall.append(block.wall_per_step(first) / bare_wall)
+        self.whole.append(block.wall_per_step(0) / bare_whole)
         self.cpu.append(block.cpu_per_step(first) / bare_cpu)
         self.blocks.append(block)
         if len(block.wall_s) == len(before.wall_s):

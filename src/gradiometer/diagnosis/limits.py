@@ -41,6 +41,7 @@ STILL_FALLING = Limit(0.02, OURS)  # a fall of the loss between its third quarte
 GROWS_FROM_NOTHING = Limit(1.5, OURS)  # growth of a weight's norm over the first steps: initialised near zero
 LEARNED_SHARE = Limit(0.50, OURS)  # below: the network learns, and nothing of the signal is called broken
 UNITS_MATCH = Limit(5.0, OURS)  # first loss / trivial level outside [1/5, 5]: the two may be in different units
+UNIT_ERROR = (0.6, math.sqrt(2.0))  # ‖p − y‖ an example before learning; two outputs near 0 give 0.7, √2 is its bound
 FIRST_LOSS_MAX = Limit(100.0, OURS)  # a first loss so many times the trivial level may come from large outputs
 CRAWL_SHARE = Limit(0.80, OURS)  # of the trivial loss, after
 CRAWL_STEPS = Limit(100, OURS)  # so many steps: a network that explodes does not learn, it creeps

@@ -268,7 +268,21 @@ class Reading:
         match, sits = limits.UNITS_MATCH.value, limits.LEVEL_MATCH.value
         near = 1 / match <= first / level <= match
         came_down = match < first / level <= limits.FIRST_LOSS_MAX.value and last / level <= sits
-        return bool(near or came_down or limits.TRIVIAL_SHARE.value <= last / level <= sits)
+        return bool(near or came_down or limits.TRIVIAL_SHARE.value <= last / level <= sits or self._unit_error)
+
+    @property
+    def _unit_error(self) -> bool:
+        """The first error at the logits has the size that a mean cross-entropy gives it: no factor stands on the loss.
+
+        Law: ‖δ‖ = ‖p − y‖ / √batch over the examples, and ‖p − y‖ of one example lies below √2, near √(1 − 1/K) for
+        outputs near 0. At 0, inf or nan: False. Source: derivative of softmax and cross-entropy.
+        """
+        seen = self.loss_seen
+        if seen is None or seen.kind not in CLASS_LOSSES or seen.reduction != "mean" or not self.error.size:
+            return False
+        first = quantities.median(self.error[self.initial, 0]) * math.sqrt(seen.batch)
+        low, high = limits.UNIT_ERROR
+        return low <= first <= high
 
     @cached_property
     def trivial_share(self) -> float:

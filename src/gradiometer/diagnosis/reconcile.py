@@ -17,10 +17,16 @@ def reconcile(found: Sequence[Finding]) -> tuple[Finding, ...]:
     rest = sorted((f for f in found if f.cause not in WIRING), key=_order)
     if not rest:
         return tuple(wiring)
-    root, explained = rest[0], rest[1:]
+    root, explained = _beside(wiring, rest[0]), rest[1:]
     more = tuple(Alternative(f.cause, f"explained by {root.cause}") for f in explained if f.cause != root.cause)
     kept = tuple(a for a in root.alternatives if a.cause not in {m.cause for m in more})
     return (*wiring, msgspec.structs.replace(root, alternatives=more + kept))
+
+
+def _beside(wiring: Sequence[Finding], root: Finding) -> Finding:
+    """Behind a broken wire the loss may stay where it is for that reason alone: what else is seen is a warning."""
+    cut = any(f.severity == "fail" for f in wiring)
+    return msgspec.structs.replace(root, severity="warn") if cut and root.symptom != "non-finite" else root
 
 
 def _order(finding: Finding) -> tuple[bool, bool, int]:

@@ -67,9 +67,16 @@ def layer(label: str, site: str) -> str:
     return f"Layer {label}" if label.isdigit() else f"`{site}`"
 
 
-def learning(label: str, site: str, steps: float) -> str:
-    """How long the slowest layer needs; "" where that says nothing."""
-    who = layer(label, site)
+def learning(ends: tuple[str, str], site: str, steps: float) -> str:
+    """How long the slowest layers need; "" where that says nothing.
+
+    ends: labels of the first and last of the layers that need so long, loss first; site: the last one's name.
+    """
+    first, last = ends
+    if math.isinf(steps) and first != last:
+        who = f"Layers {first} to {last}" if last.isdigit() else f"`{first}` to `{last}`"
+        return f"{who} do not move at all."
+    who = layer(last, site)
     if math.isinf(steps):
         return f"{who} does not move at all."
     if math.isnan(steps) or steps < 1e4:

@@ -75,6 +75,8 @@ class WatchedModel:
         self.step = 0
         self.frames = 0
         self.gen = 0
+        self.reached = False  # some frame had an error of its own
+        self.postponed = False  # stepped, but another optimizer has still to step on the same backward passes
         self.gen_floor = 0  # generations below belong to earlier backward passes
         self.epoch = 0  # one a frame; hooks left from an older one write nothing
         self.pending: list[Slot] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from typing import Any
 
@@ -169,3 +170,10 @@ def weights_by_hand(recorder: Recorder, touched: list[WatchedModel], before: dic
             kept[id(p)] = keep(p)
     record_norms(recorder, "update", owners, changes)
     return kept
+
+
+def optimizer_exists(registry: Registry, models: list[WatchedModel]) -> bool:
+    """True where any optimizer in this process holds a parameter of these models, also one made before the attach."""
+    made = [o for o in gc.get_objects() if issubclass(type(o), Optimizer)]
+    owners = (registry.owner(p) for o in made for p in few(o))
+    return any(found is not None and found[0] in models for found in owners)

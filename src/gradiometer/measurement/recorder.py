@@ -69,6 +69,7 @@ class Recorder:
         self.compiled_seen = False
         self.skip_paths: tuple[str, ...] = ()
         self.adopting = True
+        self.close_postponed: Callable[[WatchedModel], None] = lambda model: None
         self.foreign: set[int] = set()
         self._thread: int | None = None  # the thread of the first forward pass that is recorded
         self._stack: list[tuple[int, int, list[tuple[Any, int]]]] = []
@@ -88,6 +89,8 @@ class Recorder:
         root = self.registry.roots.get(id(module))
         if root is not None and _task() == -1:  # an earlier call that raised is not continued
             root.gen += 1
+            if root.postponed:
+                self._close_postponed(root)
         if not self.full or _tracing() is not None:
             return
         if _transforms() is not None or not self._my_thread():
@@ -146,6 +149,12 @@ class Recorder:
         except Exception as error:
             self.fail(error)
         self.spent_s += perf_counter() - started
+
+    def _close_postponed(self, model: WatchedModel) -> None:
+        try:
+            self.close_postponed(model)
+        except Exception as error:
+            self.fail(error)
 
     def _my_thread(self) -> bool:
         """True in the thread that trains; calls of a model in others (replicas) are not recorded."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import weakref
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from .parameters import (
     few,
     gradient_marks,
     keep,
+    optimizer_exists,
     param_key,
     parameters,
     record_epsilon,
@@ -32,22 +32,10 @@ from .parameters import (
     weights_by_hand,
 )
 from .recorder import Recorder
+from .sink import CurvePoint, Sink
 
 EVENT_STEPS = 64  # events of the first steps are kept one by one; later ones tell nothing new
 CURVE_CHUNK = 64  # losses handed over at once
-
-CurvePoint = tuple[str, int, Tensor, float]  # model, step, loss (scaled), lr
-
-
-@dataclass(slots=True)
-class Sink:
-    """Where the training thread puts what it has seen; every call returns at once."""
-
-    frame: Callable[[FrameDraft], None]
-    curve: Callable[[list[CurvePoint]], None]
-    optimizer: Callable[[OptimizerSeen], None]
-    event: Callable[[Event], None]
-    network: Callable[[WatchedModel], None]
 
 
 @dataclass(slots=True)
@@ -142,6 +130,10 @@ class Steps:
     def backward_begins(self, loss: Tensor | None, scale: Tensor | None) -> None:
         """Note the loss at the root of a backward pass (and the live loss scale)."""
         self.backwards += 1
+        if not self.recorder.on:
+            for model in self.registry.models:
+                if model.postponed:
+                    self.close_postponed(model)
         if self.recorder.on or len(self.optimizers) > 1:
             self.gradients_at = {id(o): gradient_marks(o) for o in self._known()}
         if loss is None:
@@ -163,13 +155,12 @@ class Steps:
         self.gradients_at = {}
         if self.recorder.on and self.params_too:
             self._raw_gradients(touched)
-        if not self.optimizers and self._no_optimizer():
+        if not self.optimizers and touched and self._is_by_hand(touched):
             self._manual_step(touched)
 
-    def _no_optimizer(self) -> bool:
-        """True where nobody has made an optimizer: the script changes its weights by hand."""
+    def _is_by_hand(self, touched: list[WatchedModel]) -> bool:
         if self.by_hand is None:
-            self.by_hand = not self.created and not any(issubclass(type(o), Optimizer) for o in gc.get_objects())
+            self.by_hand = not optimizer_exists(self.registry, touched)
         return self.by_hand
 
     def _manual_step(self, touched: list[WatchedModel]) -> None:
@@ -294,14 +285,29 @@ class Steps:
             others = [o for o in self._known() if o is not optimizer]
             owned = {id(found[0]) for o in others for p in parameters(o) if (found := self.registry.owner(p))}
             orphans = [m for m in orphans if id(m) not in owned]
-        closing = [m for m in watched.models if not self._shared(m, optimizer)]
-        self.close_models(closing + orphans, lr, used)
+        closing = []
+        for model in watched.models:
+            model.postponed = self._shared(model, optimizer)
+            if not model.postponed:
+                closing.append(model)
+        self.close_models(closing + orphans, lr)
+        self._drop_used(used, watched.models + orphans)
+
+    def close_postponed(self, model: WatchedModel) -> None:
+        """Another forward pass begins: whoever was to step on the last ones has not."""
+        model.postponed = False
+        self.close_models([model], math.nan)
 
     def _shared(self, model: WatchedModel, optimizer: Optimizer) -> bool:
         """True where another optimizer holds a part of the model and has still to step on the same backward passes."""
         for other in self._known():
             passes = self.fed.get(id(other), set())
-            if other is optimizer or not passes or (self.recorder.on and not passes & model.touched_backwards):
+            if (
+                other is optimizer
+                or not passes
+                or not self.accept(other)
+                or (self.recorder.on and not passes & model.touched_backwards)
+            ):
                 continue
             if any(found is not None and found[0] is model for found in map(self.registry.owner, few(other))):
                 return True
@@ -312,7 +318,7 @@ class Steps:
         stepped = [o for w in self.optimizers.values() if (o := w.ref()) is not None]
         return list({id(o): o for o in [*stepped, *self.created]}.values())
 
-    def close_models(self, closing: list[WatchedModel], lr: float, used: set[int] | None = None) -> None:
+    def close_models(self, closing: list[WatchedModel], lr: float) -> None:
         """Hand over one frame a model, and drop what other models' rows the same backward passes have left."""
         now = perf_counter()
         passes: set[int] = set().union(*(m.touched_backwards for m in closing)) if closing else set()
@@ -322,16 +328,16 @@ class Steps:
         for model in closing:
             if loss is not None:
                 self.curve.append((model.name, model.step, loss, lr))
-            if model.frames and not model.touched_backwards and all(s.kind == "param" for s in model.pending):
-                model.pending, model.expected = [], set()  # a step without a backward of its own
-            elif model.pending:
+            if self.recorder.on and model.reached and not model.touched_backwards and _only_parameters(model):
+                model.pending, model.expected = [], set()  # a step without a backward of its own: part of the last
+                continue
+            if model.pending:
                 self._hand_over(model, lr, now)
             model.step += 1
         self.last_step = now
         if len(self.curve) >= CURVE_CHUNK or (self.recorder.on and self.curve):
             self.sink.curve(self.curve)
             self.curve = []
-        self._drop_used(used or set(), closing)
         self.loss_rows = [row for row in self.loss_rows if row[0] not in passes]
         if not any(m.pending for m in self.registry.models):
             for buffer in self.recorder.buffers.values():
@@ -342,14 +348,15 @@ class Steps:
                 self.lingering = False
                 self.recorder.on = False
 
-    def _drop_used(self, passes: set[int], closing: list[WatchedModel]) -> None:
+    def _drop_used(self, passes: set[int], own: list[WatchedModel]) -> None:
         """Passes that fed the optimizer that has just stepped only went through the other models: drop their rows."""
         for model in self.registry.models:
-            if model not in closing and model.touched_backwards & passes:
+            if model not in own and model.touched_backwards & passes:
                 model.drop(passes)
 
     def _hand_over(self, model: WatchedModel, lr: float, now: float) -> None:
         own = model.touched_backwards
+        model.reached = model.reached or bool(own)
         self.recorder.mark_wide(model)
         losses = [(d, r) for b, d, r in self.loss_rows if b in own or not own]
         draft = FrameDraft(
@@ -388,6 +395,9 @@ class Steps:
 
     def finish(self) -> None:
         """The end of the training: hand over the losses that are still held."""
+        for model in self.registry.models:
+            if model.postponed:
+                self.close_postponed(model)
         if self.curve:
             self.sink.curve(self.curve)
             self.curve = []
@@ -395,3 +405,7 @@ class Steps:
     def owned(self) -> frozenset[int]:
         """Ids of every tensor that some live optimizer holds."""
         return frozenset(id(p) for o in self._known() for p in parameters(o))
+
+
+def _only_parameters(model: WatchedModel) -> bool:
+    return all(s.kind == "param" for s in model.pending)

@@ -59,6 +59,7 @@ class Tap:
         """Put the hooks in. ``discover`` also notes module creation, so that roots are found by their children."""
         self.alive = True
         self.steps.on_depth = self._toggle
+        self.recorder.close_postponed = self.steps.close_postponed
         if discover:
             self.handles.append(nn_module.register_module_module_registration_hook(self._registered))
         self.handles.append(optim_module.register_optimizer_step_pre_hook(self._before_step))
@@ -82,7 +83,7 @@ class Tap:
         for model in self.recorder.registry.models:
             model.calls.clear()
         for handle in self.handles + self.forward_handles:
-            handle.remove()
+            _remove(handle)
         self.handles, self.forward_handles = [], []
         self.standing = "off"
         for owner, name, original in reversed(self.patched):
@@ -108,7 +109,7 @@ class Tap:
         if kind == self.standing or (kind == "off" and recorder.compiled_seen):
             return
         for handle in self.forward_handles:
-            handle.remove()
+            _remove(handle)
         self.forward_handles = []
         self.standing = kind
         if kind != "off":
@@ -232,6 +233,12 @@ class Tap:
         result = original(optimizer, *args, **kwargs)
         self._guard(self.steps.made, optimizer, self.recorder.adopting)
         return result
+
+
+def _remove(handle: RemovableHandle) -> None:
+    """Take a hook out; torch forgets the entry that says it takes kwargs."""
+    handle.remove()
+    nn_module._global_forward_hooks_with_kwargs.pop(handle.id, None)
 
 
 def _off_in_child() -> None:

@@ -21,7 +21,8 @@ from ..measurement.cadence import Cadence
 from ..measurement.frames import FrameDraft
 from ..measurement.models import Registry, WatchedModel
 from ..measurement.recorder import Recorder
-from ..measurement.steps import Sink, Steps
+from ..measurement.sink import Sink
+from ..measurement.steps import Steps
 from ..measurement.tap import Tap
 from ..records import LossSeen, Network, Run, RunInfo, UserError
 from .options import RUNS_FOLDER, Options, StopTraining
@@ -193,9 +194,12 @@ def _run_path(options: Options) -> Path:
     when = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     name = f"{options.name or stem}-{when}-{os.getpid()}.gmr"
     out = options.out
-    if out is None:
-        return Path.cwd() / RUNS_FOLDER / name
-    return (Path.cwd() / out) if out.suffix == ".gmr" and not out.is_dir() else Path.cwd() / out / name
+    if out is not None and out.suffix == ".gmr" and not out.is_dir():
+        return Path.cwd() / out
+    path, n = Path.cwd() / (out or RUNS_FOLDER) / name, 2
+    while path.exists():  # a second run of this process within a second
+        path, n = path.with_name(f"{name.removesuffix('.gmr')}-{n}.gmr"), n + 1
+    return path
 
 
 def _first_info(options: Options) -> RunInfo:

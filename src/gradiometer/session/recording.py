@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from ..measurement.frames import FrameDraft, finish
-from ..measurement.steps import CurvePoint
+from ..measurement.sink import CurvePoint
 from ..records import Event, Frame, LossSeen, Network, NotCovered, OptimizerSeen, Run, RunFileError, RunInfo, Site
 from ..store import RunWriter
 

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import difflib
 import os
+import random
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -86,8 +87,10 @@ class Watch:
         first = not self._session.ended
         run = self._session.stop(*_ending(error))
         if first and run is not None and at_end is not None:
+            numbers = random.getstate()  # Rich draws from it
             with contextlib.suppress(Exception):  # a page that cannot be printed must not stop the user's program
                 at_end(run)
+            random.setstate(numbers)
 
     def _at_exit(self) -> None:
         """Where nobody closed the watch. A forked child leaves it alone: the file is its parent's."""

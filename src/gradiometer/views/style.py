@@ -48,10 +48,11 @@ class Glyphs:
     dot: str  # between facts
     parts: str  # of a bar's last cell, smallest first; the last one is a full cell
     hollow: str
+    mark: str  # a guilty hop, beside its gain: in ASCII not the letter that the factor begins with
 
 
-UNICODE_GLYPHS = Glyphs("✕", "!", "✓", "…", "–", "→", "·", "▏▎▍▌▋▊▉█", "░")
-ASCII_GLYPHS = Glyphs("x", "!", "ok", "...", "-", "->", "|", "#", "-")
+UNICODE_GLYPHS = Glyphs("✕", "!", "✓", "…", "–", "→", "·", "▏▎▍▌▋▊▉█", "░", "✕")
+ASCII_GLYPHS = Glyphs("x", "!", "ok", "...", "-", "->", "|", "#", "-", "!")
 
 
 @dataclass(frozen=True, slots=True)

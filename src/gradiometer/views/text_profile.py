@@ -99,7 +99,7 @@ def _columns(shown: Pictures, table: tuple[Row, ...], style: Style) -> list[_Col
     blue: list[Ink] = ["error"] * len(table)
     out = [
         _Column(("", "total"), [numbers.decades(r.total_decades) for r in table], blue),
-        _Column(("", ""), [style.glyphs.fail if r.guilty else " " for r in table], blame),
+        _Column(("", ""), [style.glyphs.mark if r.guilty else " " for r in table], blame),
         _Column(("gain", ""), [_gain_cell(r, style) for r in table], blame),
     ]
     for at, series in enumerate(s for s in shown.hops.series if s.kind == "bar"):

@@ -24,7 +24,9 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         return ()
     grown = growth(reading)
     found = _grows(reading, grown) if grown is not None and not grown.normalised else ()
-    return found or _flat(reading)
+    if found and found[0].severity == "fail":
+        return found
+    return _flat(reading) or found
 
 
 def _grows(reading: Reading, grown: Growth) -> tuple[Finding, ...]:
@@ -51,13 +53,13 @@ def _grows(reading: Reading, grown: Growth) -> tuple[Finding, ...]:
 def _flat(reading: Reading) -> tuple[Finding, ...]:
     """Most activations saturated at step 0, the deeper ones as well, so that inputs alone do not explain it.
 
-    Where the loss comes down a little, the error must grow at each hop as well: two signs of the same weights.
+    Where the loss moves, and not far enough, the error must grow at each hop as well: two signs of the same weights.
     """
     born = units.born_flat(reading)
     gains = reading.gains(reading.initial)
     gain, many = quantities.median(gains), np.isfinite(gains).sum() >= limits.MIN_HOPS.value
-    suffers = reading.stuck or (reading.limps and many and gain > limits.HOP_GAIN_HIGH.value)
-    if born is None or not (suffers and units.flat_from_birth(reading)):
+    slow = (reading.limps or reading.crawls) and many and gain > limits.HOP_GAIN_HIGH.value
+    if born is None or not ((reading.stuck or slow) and units.flat_from_birth(reading)):
         return ()
     shares, kind, start = units.saturated(reading), born.kind, born.first
     limit = units.saturated_limit(kind)

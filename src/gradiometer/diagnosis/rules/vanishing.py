@@ -19,6 +19,7 @@ from ..guilt import Verdict, Window, context_of, judge
 from ..reading import Reading
 
 CAUSES = ("init-too-small", "init-too-large", "activation-shrinks-error", "activation-saturated", "lr-too-high")
+_DROP_LIMITS = (limits.DROP_WARN_DECADES, limits.DROP_FAIL_DECADES)
 RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
 
 
@@ -150,10 +151,7 @@ def _finding(reading: Reading, cause: str, severity: Severity, parts: tuple[Fade
 
 
 def _summary(reading: Reading, cause: str, seen: Fade, verdict: Verdict) -> str:
-    profile = reading.profile
-    times = np.where(np.isnan(profile.learning_time), -1.0, profile.learning_time)
-    worst = int(np.flatnonzero(times == times.max())[-1])  # the last of them: nearest to the input
-    slowest = wording.learning(profile.labels[worst], profile.stations[worst], float(profile.learning_time[worst]))
+    slowest = _slowest(reading)
     stays = wording.LOSS_STAYS if reading.level == "trivial" else ""
     if cause == "init-too-small":
         forward = quantities.median(reading.forward_gains(seen.window)[list(seen.hops)])
@@ -168,13 +166,40 @@ def _summary(reading: Reading, cause: str, seen: Fade, verdict: Verdict) -> str:
     return wording.join(wording.dies_in(verdict.kind), slowest, stays)
 
 
+def _slowest(reading: Reading) -> str:
+    """What the slowest layers need: those that share the longest learning time, up to the one nearest to the input."""
+    profile = reading.profile
+    known = np.flatnonzero(~np.isnan(profile.learning_time))
+    if not known.size:
+        return ""
+    times = profile.learning_time[known]
+    alike = np.flatnonzero(times == times.max())
+    last = alike[-1]
+    first = last - int(np.argmax(np.append(times[last::-1] != times[last], True))) + 1
+    top, worst = int(known[first]), int(known[last])
+    ends = (profile.labels[top], profile.labels[worst])
+    return wording.learning(ends, profile.stations[worst], float(profile.learning_time[worst]))
+
+
+def _shown(reading: Reading, seen: Fade) -> tuple[float, float]:
+    """Drop and median gain per hop as the profile shows them; those of the window where the profile is not about it.
+
+    The decision takes medians over frames, the picture one frame: for the same thing the reader sees one number.
+    """
+    gains, total = reading.profile.gain, float(reading.profile.error_decades[-1])
+    whole = all(_counts(reading, i) for i in range(len(gains))) and seen.window is reading.early
+    same_side = all((total <= x.value) == (seen.drop_decades <= x.value) for x in _DROP_LIMITS)
+    if whole and math.isfinite(total) and same_side:
+        return total, quantities.median(gains)
+    return seen.drop_decades, quantities.median(reading.gains(seen.window))
+
+
 def _evidence(reading: Reading, seen: Fade, effect: Consequence, verdict: Verdict) -> tuple[Evidence, ...]:
     last = reading.profile.labels[-1]
     end = f"layer {last}" if last.isdigit() else last
-    gain = quantities.median(reading.gains(seen.window))
-    drop = f"drop of the error, loss → {end}"
+    drop, gain = _shown(reading, seen)
     out = [
-        proof.below(drop, seen.drop_decades, "decades", limits.DROP_FAIL_DECADES),
+        proof.below(f"drop of the error, loss → {end}", drop, "decades", limits.DROP_FAIL_DECADES),
         proof.below("gain per hop, median", gain, "1", limits.HOP_GAIN_LOW),
     ]
     if math.isfinite(effect.update_ratio):
