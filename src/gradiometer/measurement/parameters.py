@@ -172,8 +172,6 @@ def weights_by_hand(recorder: Recorder, touched: list[WatchedModel], before: dic
     return kept
 
 
-def optimizer_exists(registry: Registry, models: list[WatchedModel]) -> bool:
-    """True where any optimizer in this process holds a parameter of these models, also one made before the attach."""
-    made = [o for o in gc.get_objects() if issubclass(type(o), Optimizer)]
-    owners = (registry.owner(p) for o in made for p in few(o))
-    return any(found is not None and found[0] in models for found in owners)
+def living_optimizers() -> list[Optimizer]:
+    """Every optimizer in this process, also one made before the attach. Looks at all objects: once, not per step."""
+    return [o for o in gc.get_objects() if issubclass(type(o), Optimizer)]

@@ -22,7 +22,6 @@ from .parameters import (
     few,
     gradient_marks,
     keep,
-    optimizer_exists,
     param_key,
     parameters,
     record_epsilon,
@@ -63,7 +62,7 @@ class Steps:
         self.optimizers: dict[int, _Watched] = {}
         self.by_hand: bool | None = None  # no optimizer exists; None until it was looked for
         self.before: dict[int, Tensor] = {}
-        self.created: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self.created: weakref.WeakSet[Optimizer] = weakref.WeakSet()  # known although they may not have stepped
         self.names: set[str] = set()
         self.lingering = False
         self.gradients_at: dict[int, object] = {}  # optimizer -> what its gradients were when the pass began
@@ -159,8 +158,10 @@ class Steps:
             self._manual_step(touched)
 
     def _is_by_hand(self, touched: list[WatchedModel]) -> bool:
+        """True where no optimizer holds a parameter of these models: the script changes its weights itself."""
         if self.by_hand is None:
-            self.by_hand = not optimizer_exists(self.registry, touched)
+            owners = (self.registry.owner(p) for o in self._known() for p in few(o))
+            self.by_hand = not any(found is not None and found[0] in touched for found in owners)
         return self.by_hand
 
     def _manual_step(self, touched: list[WatchedModel]) -> None:

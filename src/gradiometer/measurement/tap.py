@@ -25,6 +25,7 @@ from ..records import Event
 from .birth import find_birth
 from .graph import Graph
 from .lossgraph import find_loss
+from .parameters import living_optimizers
 from .recorder import Recorder
 from .steps import Steps
 
@@ -72,6 +73,7 @@ class Tap:
         self._patch(torch.autograd.graph.saved_tensors_hooks, "__enter__", self._saved_hooks)
         self._patch(Optimizer, "__init__", self._optimizer_made)
         _attached.append(self)
+        self.steps.created.update(living_optimizers())
         self.steps.open_window()
 
     def detach(self) -> None:
