@@ -53,6 +53,7 @@ format: $(STAMP)
 	$(BIN)/ruff format .
 
 bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[bench]"
 	@for script in benchmarks/*.py; do \
 		test -e "$$script" || { echo "There are no benchmarks."; exit 0; }; \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \

@@ -11,12 +11,13 @@ import math
 import numpy as np
 
 from ...catalog import Context, cures_for
-from ...records import Evidence, Finding
+from ...records import Evidence, Finding, Symptom
 from .. import limits, proof, units, wording
 from ..inputs import inputs_too_large
 from ..reading import Reading
 
 CAUSES = ("input-scale",)
+ZERO_SHARE = 0.5  # of the frames: in most of them exactly no error reaches the first layer
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
@@ -32,7 +33,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     return (
         Finding(
             model=reading.model,
-            symptom="vanishing",
+            symptom=_symptom(reading, zeros),
             cause="input-scale",
             severity="fail",
             sites=(first[0].site,),
@@ -47,6 +48,17 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             cures=cures_for("input-scale", Context(activation=first[0].kind)),
         ),
     )
+
+
+def _symptom(reading: Reading, zeros: float) -> Symptom:
+    """What the flat first activation does to the error, as measured: all of it gone, most of it, or too little to say.
+
+    Where the error passes, the loss stays for what the units say and not for what they pass: stalled.
+    """
+    if zeros > ZERO_SHARE:
+        return "zero"
+    left = float(reading.decades(reading.early)[-1]) if reading.error.size else math.nan
+    return "vanishing" if left <= limits.DROP_WARN_DECADES.value else "stalled"
 
 
 def _zero_share(reading: Reading) -> float:
