@@ -254,7 +254,7 @@ def test_an_error_that_ends_the_script_leaves_no_hook(tmp_path: Path) -> None:
     before = standing()
     model = nn.Sequential(nn.Linear(8, 8), Fails("backward", 2), nn.Linear(8, 1))
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
-    with pytest.raises(ArithmeticError), gm.watch(model, optimizer, out=tmp_path) as handle:  # noqa: PT012
+    with pytest.raises(ArithmeticError), gm.watch(model, optimizer, out=tmp_path) as handle:
         assert standing() != before
         for _ in range(3):
             model(torch.randn(5, 8)).sum().backward()
