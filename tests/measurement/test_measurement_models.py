@@ -187,3 +187,26 @@ def test_a_second_backward_pass_of_second_order_is_left_out() -> None:
     run = recorded(model, loop)
     expected = oracle_errors(oracle_calls(Case(model, (x,), lambda out: out.pow(2).mean())))
     assert row(run, "err_norm") == pytest.approx(expected, rel=ROUNDING)
+
+
+def test_two_models_and_two_optimizers_share_one_loss() -> None:
+    """The loss of a backward pass belongs to every model that steps on it, not to the first one only."""
+    body, head = nn.Sequential(nn.Linear(6, 8), nn.Tanh()), nn.Linear(8, 2)
+    of_body, of_head = torch.optim.SGD(body.parameters(), 0.1), torch.optim.SGD(head.parameters(), 0.1)
+    x = torch.randn(5, 6)
+    session = start(Options(keep_file=False, every=1))
+    losses = []
+    for _ in range(4):
+        of_body.zero_grad()
+        of_head.zero_grad()
+        loss = head(body(x)).pow(2).mean()
+        loss.backward()
+        of_body.step()
+        of_head.step()
+        losses.append(loss.item())
+    run = session.stop("finished")
+    assert run is not None
+    for network in run.networks:
+        assert [f.loss for f in run.frames_of(network.name)] == pytest.approx(losses, rel=1e-6)
+        assert run.curve(network.name)[:, 1] == pytest.approx(losses, rel=1e-6)
+    assert losses[0] != pytest.approx(losses[1], rel=1e-3)

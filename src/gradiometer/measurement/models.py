@@ -75,6 +75,7 @@ class WatchedModel:
         self.step = 0
         self.frames = 0
         self.gen = 0
+        self.used_up: set[int] = set()  # passes on which another model's optimizer has stepped
         self.reached = False  # some frame had an error of its own
         self.postponed = False  # stepped, but another optimizer has still to step on the same backward passes
         self.gen_floor = 0  # generations below belong to earlier backward passes

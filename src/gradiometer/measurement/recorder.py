@@ -91,6 +91,9 @@ class Recorder:
             root.gen += 1
             if root.postponed:
                 self._close_postponed(root)
+            if root.used_up:
+                root.drop(root.used_up)
+                root.used_up = set()
         if not self.full or _tracing() is not None:
             return
         if _transforms() is not None or not self._my_thread():

@@ -75,6 +75,7 @@ class Steps:
         self.stop: Callable[[], BaseException] | None = None
         self.params_too = True
         self.losses: list[Tensor] = []
+        self.last_loss: Tensor | None = None
         self.loss_rows: list[tuple[int, torch.device, int]] = []  # backward, device, row
         self.scale_rows: list[tuple[torch.device, int]] = []
         self.curve: list[CurvePoint] = []
@@ -322,10 +323,10 @@ class Steps:
     def close_models(self, closing: list[WatchedModel], lr: float) -> None:
         """Hand over one frame a model, and drop what other models' rows the same backward passes have left."""
         now = perf_counter()
-        passes: set[int] = set().union(*(m.touched_backwards for m in closing)) if closing else set()
-        total = torch.stack([x.reshape(()) for x in self.losses]).sum() if len(self.losses) > 1 else None
-        loss = total if total is not None else (self.losses[0] if self.losses else None)
-        self.losses = []
+        if self.losses:  # else no backward since another optimizer's step: both have stepped on the same loss
+            self.last_loss = torch.stack([x.reshape(()) for x in self.losses]).sum()
+            self.losses = []
+        loss = self.last_loss
         for model in closing:
             if loss is not None:
                 self.curve.append((model.name, model.step, loss, lr))
@@ -339,7 +340,6 @@ class Steps:
         if len(self.curve) >= CURVE_CHUNK or (self.recorder.on and self.curve):
             self.sink.curve(self.curve)
             self.curve = []
-        self.loss_rows = [row for row in self.loss_rows if row[0] not in passes]
         if not any(m.pending for m in self.registry.models):
             for buffer in self.recorder.buffers.values():
                 if buffer.used:
@@ -350,13 +350,17 @@ class Steps:
                 self.recorder.on = False
 
     def _drop_used(self, passes: set[int], own: list[WatchedModel]) -> None:
-        """Passes that fed the optimizer that has just stepped only went through the other models: drop their rows."""
+        """Passes that fed the optimizer that has just stepped may only have gone through the other models.
+
+        They have, where such a model runs forward again before its own optimizer steps: its rows are dropped then.
+        """
         for model in self.registry.models:
-            if model not in own and model.touched_backwards & passes:
-                model.drop(passes)
+            if model not in own:
+                model.used_up |= model.touched_backwards & passes
 
     def _hand_over(self, model: WatchedModel, lr: float, now: float) -> None:
         own = model.touched_backwards
+        model.used_up = set()
         model.reached = model.reached or bool(own)
         self.recorder.mark_wide(model)
         losses = [(d, r) for b, d, r in self.loss_rows if b in own or not own]

@@ -60,7 +60,7 @@ def _fill(connection: sqlite3.Connection, info: RunInfo) -> None:
 def _journaled(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     """WAL where the disk carries it (readers then never wait), else the plain journal, which is as safe."""
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()  # a statement left open keeps its lock
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("ROLLBACK")
         return connection
