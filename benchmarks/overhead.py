@@ -50,6 +50,7 @@ class Plan:
 
 
 FULL = Plan(rounds=7, warm_up=5, steps=THIN_FULL, slow_steps=15, stretches=6, stretch_s=30.0, least_steps=200)
+SHORT = Plan(rounds=3, warm_up=5, steps=THIN_FULL, slow_steps=5, stretches=2, stretch_s=14.0, least_steps=100)
 QUICK = Plan(rounds=1, warm_up=1, steps=4, slow_steps=2, stretches=1, stretch_s=1.0, least_steps=10)
 
 
@@ -57,7 +58,7 @@ def main() -> None:
     """Measure, print, and write JSON where asked."""
     args = _arguments()
     torch.set_num_threads(args.threads)
-    plan = QUICK if args.quick else replace(FULL, stretch_s=args.stretch)
+    plan = QUICK if args.quick else SHORT if args.short else replace(FULL, stretch_s=args.stretch)
     print(describe(args.threads, *PACKAGES), flush=True)
     if len(args.network) == 1:
         measured = [measure(NETWORKS[args.network[0]], plan)]
@@ -76,6 +77,7 @@ def _arguments() -> argparse.Namespace:
         "--network", action="append", choices=sorted(NETWORKS), help="only this network; may be given several times"
     )
     parser.add_argument("--quick", action="store_true", help="a minute in all, to see that it works; no verdict")
+    parser.add_argument("--short", action="store_true", help="ten minutes in all: fewer pairs, wider intervals")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch (default 1)")
     parser.add_argument(
         "--stretch", type=float, default=FULL.stretch_s, metavar="S", help="seconds at the default budget (default 30)"
@@ -93,7 +95,7 @@ def _in_a_process(key: str, args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "measured.json"
         command = [sys.executable, __file__, "--network", key, "--json", str(path), "--threads", str(args.threads)]
-        command += ["--stretch", str(args.stretch), *(["--quick"] if args.quick else [])]
+        command += ["--stretch", str(args.stretch), *(["--quick"] if args.quick else ["--short"] if args.short else [])]
         done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
         if done.returncode:
             sys.exit(f"The measurement of {key} ended with code {done.returncode}; its message stands above.")
