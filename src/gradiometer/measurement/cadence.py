@@ -21,7 +21,6 @@ class Cadence:
     budget: float = 0.01
     every: int | None = None
     next_grid: float = DENSE_STEPS
-    recorded: int = 0
     cost_s: float = 0.0  # of a full step, running mean
     all_full: bool = False  # a short check reads every graph
     dense_from: int = 0  # a model that is born later gets dense first steps of its own
@@ -39,21 +38,17 @@ class Cadence:
         if self.every is not None:
             return self._fixed(step)
         if step - self.dense_from < DENSE_STEPS:
-            self.recorded += 1
             return "full" if step - self.dense_from in FULL_STEPS else "light"
         if step >= self.next_grid:
             self.next_grid = max(step + 1, self.next_grid * GRID)
-            self.recorded += 1
             return "full"
         if spent_s + self.cost_s <= self.budget * wall_s:
-            self.recorded += 1
             return "full"
         return "off"
 
     def _fixed(self, step: int) -> Depth:
         if self.every is None or step % self.every:
             return "off"
-        self.recorded += 1
         number = (step - self.dense_from) // self.every
         return "full" if self.all_full or number < 3 or number % THIN_FULL == 0 else "light"
 

@@ -61,7 +61,6 @@ class Recorder:
         self.on = False
         self.full = False
         self.spent_s = 0.0
-        self.hook_calls = 0
         self.buffers: dict[torch.device, RowBuffer] = {}
         self.backward = 0
         self.second_order = False
@@ -118,7 +117,6 @@ class Recorder:
         if _transforms() is not None or not self._my_thread():
             return
         started = perf_counter()
-        self.hook_calls += 1
         try:
             entry = self.registry.entry(module)
             if entry is not None:
@@ -140,7 +138,6 @@ class Recorder:
         if not output.requires_grad or _transforms() is not None or _tracing() is not None or not self._my_thread():
             return
         started = perf_counter()
-        self.hook_calls += 1
         try:
             model = entry.model
             if entry.gen != model.gen:
@@ -310,7 +307,6 @@ class Recorder:
             if not self.on or model.epoch != epoch or self.second_order or torch.compiler.is_compiling():
                 return
             started = perf_counter()
-            self.hook_calls += 1
             try:
                 if error.layout == torch.strided and type(error) in _PLAIN:
                     self.write(model, key, stat, comp, error.detach())

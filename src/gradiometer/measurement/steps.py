@@ -47,7 +47,6 @@ class _Watched:
     models: list[WatchedModel] = field(default_factory=list)
     seen: OptimizerSeen | None = None
     before: list[tuple[WatchedModel, str, Tensor, Tensor]] = field(default_factory=list)
-    stepping: bool = False
     had_gradients: bool = False
 
 
@@ -194,7 +193,6 @@ class Steps:
         if self.broken or not self.accept(optimizer):
             return
         watched = self._watched(optimizer)
-        watched.stepping = True
         watched.before = []
         watched.had_gradients = False
         if not (self.recorder.on and self.params_too):
@@ -236,7 +234,6 @@ class Steps:
             if self.recorder.full:
                 record_epsilon(self.recorder, model, name, p, optimizer)
         watched.before = []
-        watched.stepping = False
         self._describe(watched, optimizer)
         leads = self._leads(optimizer)
         self._close(watched, optimizer, used)
