@@ -69,6 +69,8 @@ def _trunk_numbers(run: Run) -> tuple[float, float]:
     shown = profile(run)
     known = np.flatnonzero(~np.isnan(shown.learning_time))
     needs = float(shown.learning_time[known[-1]]) if len(known) else math.nan
+    if not len(shown.error_decades):  # a trunk without one finite error: nan from the first step on
+        return math.nan, needs
     return float(shown.error_decades[-1]), needs
 
 
