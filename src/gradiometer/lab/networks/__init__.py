@@ -1,0 +1,1 @@
+"""Reference networks whose hop gain is known in closed form."""
