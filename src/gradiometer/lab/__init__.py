@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .choices import KINDS, Choice, chosen
+from .choice import Choice, Form
+from .choices import KINDS, chosen
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "KINDS",
     "Choice",
+    "Form",
     "LabNetwork",
     "Recipe",
     "Split",

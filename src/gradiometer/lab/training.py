@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Optimizer
 
-from .choices import Form, chosen
+from .choice import Form
+from .choices import chosen
 from .networks.base import LabNetwork, Outputs
 from .networks.build import Ports, build_network
 from .optimizers import make_optimizers
@@ -41,8 +42,7 @@ class Training:
 
 def prepare(recipe: Recipe) -> Training:
     """Task, network and optimizers of a recipe. UserError where a choice is unknown or impossible."""
-    form = chosen("network", recipe.network).form
-    assert form
+    form = chosen("network", recipe.network).forms[0]
     task = load_task(recipe)
     network = build_network(recipe, Ports(task.forms[form], task.n_out))
     return Training(recipe, task, network, make_optimizers(network, recipe), form)

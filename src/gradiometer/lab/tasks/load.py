@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..choices import Form
+from ..choice import Form
 from ..recipe import Recipe
 from .task import Split, Task
 

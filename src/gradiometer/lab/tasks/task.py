@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from ..choices import Form
+from ..choice import Form
 
 Goal = Literal["regression", "classification"]
 
