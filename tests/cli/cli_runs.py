@@ -47,7 +47,7 @@ def _hop(upper: str, lower: str) -> Hop:
 def _values(outputs: int, gain: float) -> np.ndarray:
     """Statistics of one frame [site, stat]: the error shrinks by sqrt(gain) a site, the weights move in proportion."""
     values = np.full((outputs + LAYERS, len(STATS)), np.nan)
-    error = gain ** (np.arange(outputs) / 2)
+    error = np.where(np.isnan(gain), np.nan, gain ** (np.arange(outputs) / 2))  # nan to the power of 0 is 1
     for stat, column in (("err_norm", error), ("act_norm", np.ones(outputs)), ("act_numel", np.full(outputs, 2048.0))):
         values[:outputs, STAT_INDEX[stat]] = column
     for stat, row in (("weight_norm", 5.0), ("grad_norm", 0.1), ("update_norm", 0.01)):

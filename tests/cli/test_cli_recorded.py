@@ -165,6 +165,15 @@ def test_runs_lists_newest_first_and_a_damaged_file_is_a_row(folder: Path, call:
     assert call("runs", "gone").returncode == 2
 
 
+def test_a_run_whose_error_was_never_a_number_is_a_row_like_any_other(folder: Path, call: Call) -> None:
+    chain_file(folder / "gradiometer-runs" / "lost.gmr", gain=float("nan"))
+    done = call("runs")
+    assert done.returncode == 0, done.stderr
+    row = next(line for line in done.stdout.splitlines() if line.startswith("lost"))
+    assert "cannot be read" not in row
+    assert "finished" in row
+
+
 def test_export_writes_the_table(folder: Path, call: Call) -> None:
     done = call("export", "latest", "-o", "x.csv")
     assert (done.returncode, done.stdout) == (0, "x.csv\n"), done.stderr
