@@ -8,6 +8,7 @@
     run = gm.open("gradiometer-runs/x.gmr") # a recorded run
     gm.diagnose(run)                        # its findings
     gm.report(run, "report.html")           # one self-contained page
+    gm.lab.train(gm.lab.prepare(gm.lab.Recipe(depth=30)))  # a reference network on a built-in task
 
 Importing this package loads neither torch nor numpy: each name is fetched when it is first used.
 """
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import os
 
-    from . import theory
+    from . import lab, theory
     from .diagnosis import diagnose
     from .records import GradiometerError, ModelError, Run, RunFileError, UserError
     from .session import Setup, assert_healthy, check, watch
@@ -38,6 +39,7 @@ __all__ = [
     "assert_healthy",
     "check",
     "diagnose",
+    "lab",
     "open",
     "report",
     "theory",
@@ -53,6 +55,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "assert_healthy": ("session.check", "assert_healthy"),
     "check": ("session.check", "check"),
     "diagnose": ("diagnosis", "diagnose"),
+    "lab": ("lab", ""),
     "open": ("store", "open_run"),
     "theory": ("theory", ""),
     "watch": ("session.watch", "watch"),

@@ -25,6 +25,7 @@ NAMES = [
     "assert_healthy",
     "check",
     "diagnose",
+    "lab",
     "open",
     "report",
     "theory",
@@ -45,13 +46,38 @@ OPTIONS = {
         "--quiet",
         "--help",
     ],
+    "train": [
+        "--task",
+        "--network",
+        "--depth",
+        "--width",
+        "--activation",
+        "--init",
+        "--norm",
+        "--optimizer",
+        "--lr",
+        "--weight-decay",
+        "--batch",
+        "--steps",
+        "--seed",
+        "--data-seed",
+        "--raw",
+        "--out",
+        "--every",
+        "--budget",
+        "--json",
+        "--fail-on",
+        "--ignore",
+        "--quiet",
+        "--help",
+    ],
     "check": ["FACTORY", "--json", "--ignore", "--help"],
     "diagnose": ["RUN", "--json", "--ignore", "--fail-on", "--help"],
     "runs": ["[DIR]", "--json", "--help"],
     "report": ["RUN", "-o", "--output", "--help"],
     "export": ["RUN", "-o", "--output", "--help"],
 }
-ROOMS = ["records", "theory", "quantities", "store", "catalog", "diagnosis", "views", "measurement", "session"]
+ROOMS = ["records", "theory", "quantities", "store", "catalog", "diagnosis", "views", "measurement", "lab", "session"]
 
 
 def python_says(program: str, folder: Path) -> str:
@@ -108,7 +134,9 @@ def test_importing_the_package_imports_nothing_else(tmp_path: Path) -> None:
     assert "numpy" in python_says(f"import sys, gradiometer\ngradiometer.UserError\nprint({HEAVY})", tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["check", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["run", "--help"], ["check", "--help"], ["train", "--help"]]
+)
 def test_help_and_version_load_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     program = f"""
 import sys

@@ -15,6 +15,8 @@ from .run_watch import LateWatch
 
 if TYPE_CHECKING:
     from gradiometer.records import Diagnosis, Run
+    from gradiometer.session import Session
+    from gradiometer.views import Style
 
 
 def end_watch(plan: Plan, watch: LateWatch, outcome: ScriptOutcome, stream: TextIO) -> int:
@@ -44,7 +46,7 @@ def _told(plan: Plan, watch: LateWatch, outcome: ScriptOutcome, stream: TextIO) 
         return 0
     from gradiometer.diagnosis import diagnose
 
-    run = _as_recorded(run, watch)
+    run = as_recorded(run, watch.session)
     diagnosis = diagnose(run, plan.ignore)
     _put(_page(run, diagnosis, plan, stream), stream)
     if plan.json is not None:
@@ -52,16 +54,15 @@ def _told(plan: Plan, watch: LateWatch, outcome: ScriptOutcome, stream: TextIO) 
     return FINDING if is_asked_failure(diagnosis, plan.fail_on) else 0
 
 
-def _as_recorded(run: Run, watch: LateWatch) -> Run:
+def as_recorded(run: Run, session: Session | None) -> Run:
     """The run as its file has it, so that the page names the file and says what ``diagnose`` will say of it later."""
     from gradiometer.records import GradiometerError
     from gradiometer.store import open_run
 
-    path = watch.session.path if watch.session is not None else None
-    if path is None or (watch.session is not None and watch.session.recording.refused):
+    if session is None or session.path is None or session.recording.refused:
         return run  # a full disk: only the memory has it all
     try:
-        return open_run(path)
+        return open_run(session.path)
     except GradiometerError:
         return run
 
@@ -84,14 +85,20 @@ def _nothing(plan: Plan, watch: LateWatch) -> str:
 
 def _page(run: Run, diagnosis: Diagnosis, plan: Plan, stream: TextIO) -> str:
     from gradiometer.views import Style, text_page
-    from gradiometer.views.wording import verdict
 
     style = Style.of_stream(stream)
     if plan.length == "page":
         return "\n" + text_page(run, diagnosis, style)
+    return f"gradiometer: {verdict_line(run, diagnosis, style)}\n"
+
+
+def verdict_line(run: Run, diagnosis: Diagnosis, style: Style) -> str:
+    """Tag, cause and sentence of the verdict on one line."""
+    from gradiometer.views.wording import verdict
+
     told = verdict(run, diagnosis, None, style.numbers)
     head = " ".join(word for word in (told.tag, told.cause) if word)
-    return style.words(f"gradiometer: {head}: {' '.join(told.sentence.split())}") + "\n"
+    return style.words(f"{head}: {' '.join(told.sentence.split())}")
 
 
 def _document(diagnosis: Diagnosis, path: str, stream: TextIO) -> None:

@@ -48,7 +48,7 @@ class Plan:
             refuse(f"--budget {self.budget:g} is no share of the wall time: it lies above 0 and is at most 1.")
         return replace(
             self,
-            out=self.out or _in_folder(settings.runs_folder, self.target),
+            out=self.out or _in_folder(settings.runs_folder, run_name(self.target)),
             every=self.every or settings.every,
             budget=self.budget or settings.budget or DEFAULT_BUDGET_SHARE,
             json=_checked_json(self.json),
@@ -58,19 +58,22 @@ class Plan:
 
 
 def recording_path(out: Path | None, target: ScriptTarget) -> Path | None:
-    """The run file that ``--out`` means: a file ``*.gmr`` that is not there yet, or a new one in a folder."""
-    if out is None:
-        return None
+    """The run file that ``--out`` means, None where it was not given."""
+    return new_recording(out, run_name(target)) if out is not None else None
+
+
+def new_recording(out: Path, name: str) -> Path:
+    """A run file ``*.gmr`` that is not there yet: ``out`` itself, or a new one in it where it is a folder."""
     if out.exists() and not out.is_dir():
         refuse(f"--out {out} is there already, and a run is never written over. Name another file.")
     above = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         refuse(f"--out {out}: nothing may be written in {above}.")
-    return out.absolute() if out.suffix == ".gmr" and not out.is_dir() else _in_folder(out, target)
+    return out.absolute() if out.suffix == ".gmr" and not out.is_dir() else _in_folder(out, name)
 
 
-def _in_folder(folder: Path, target: ScriptTarget) -> Path:
-    return (folder / f"{run_name(target)}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.gmr").absolute()
+def _in_folder(folder: Path, name: str) -> Path:
+    return (folder / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.gmr").absolute()
 
 
 def run_name(target: ScriptTarget) -> str:

@@ -1,0 +1,74 @@
+"""``gradiometer train``: train a reference network on a built-in task or on own data, watched from its first step."""
+
+from __future__ import annotations
+
+from . import train_options as options
+from .guard import command
+from .options import FailOnOption, Ignore
+from .train_plan import TrainPlan, Watching, plan_of
+
+EXAMPLES = """\b
+Examples:
+  gradiometer train --depth 30 --activation sigmoid
+  gradiometer train --task digits --depth 5 --optimizer adam --steps 200
+  gradiometer train --norm batch --activation tanh --json trained.json
+"""
+
+
+@command
+def train(
+    task: options.Task = None,
+    network: options.Network = None,
+    depth: options.Depth = None,
+    width: options.Width = None,
+    activation: options.Activation = None,
+    init: options.Init = None,
+    norm: options.Norm = None,
+    optimizer: options.Optimizer = None,
+    lr: options.Rate = None,
+    weight_decay: options.Decay = None,
+    batch: options.Batch = None,
+    steps: options.Steps = None,
+    seed: options.Seed = None,
+    data_seed: options.DataSeed = None,
+    raw: options.Raw = False,
+    out: options.Out = None,
+    every: options.Every = None,
+    budget: options.Budget = None,
+    json: options.JsonBeside = None,
+    fail_on: FailOnOption = None,
+    ignore: Ignore = None,
+    quiet: options.Quiet = False,
+) -> int:
+    """Train a reference network, watch it from the first step, and say where its error signal dies, and why.
+
+    The page goes to stdout, progress to stderr. The exit code is 1 where --fail-on asks for a finding that is there.
+    """
+    given: dict[str, object] = {
+        "task": task,
+        "network": network,
+        "depth": depth,
+        "width": width,
+        "activation": activation,
+        "init": init,
+        "norm": norm,
+        "optimizer": optimizer,
+        "lr": lr,
+        "weight_decay": weight_decay,
+        "batch": batch,
+        "steps": steps,
+        "seed": seed,
+        "data_seed": data_seed,
+        "standardise": False if raw else None,
+    }
+    watching = Watching(out, every, budget, json, fail_on, tuple(ignore or ()), length="line" if quiet else "page")
+    return _trained(plan_of(given, watching))
+
+
+def _trained(plan: TrainPlan) -> int:
+    from gradiometer.lab import prepare
+
+    from .train_loop import train_watched
+    from .train_page import tell
+
+    return tell(plan, train_watched(plan, prepare(plan.recipe)))

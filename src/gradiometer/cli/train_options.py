@@ -1,0 +1,57 @@
+"""The options of ``gradiometer train``: a field of the recipe each, and how the training is watched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Task = Annotated[str | None, typer.Option(metavar="NAME", help="What is learned.  [default: digits]")]
+Network = Annotated[str | None, typer.Option(metavar="NAME", help="The reference network.  [default: plain]")]
+Depth = Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of blocks.  [default: 3]")]
+Width = Annotated[int | None, typer.Option(min=1, metavar="N", help="Units or channels of each block.  [default: 64]")]
+Activation = Annotated[str | None, typer.Option(metavar="NAME", help="What bends.  [default: relu]")]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="How the weights are drawn; default means torch, what PyTorch does.  [default: torch]"
+    ),
+]
+Norm = Annotated[str | None, typer.Option(metavar="NAME", help="The normalisation in each block.  [default: none]")]
+Optimizer = Annotated[str | None, typer.Option(metavar="NAME", help="Who makes the steps.  [default: sgd]")]
+Rate = Annotated[float | None, typer.Option("--lr", metavar="X", help="Learning rate.  [default: the optimizer's own]")]
+Decay = Annotated[float | None, typer.Option("--weight-decay", metavar="X", help="Weight decay.  [default: 0]")]
+Batch = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Examples a step; 0 is the whole training split.  [default: 32]")
+]
+Steps = Annotated[int | None, typer.Option(min=1, metavar="N", help="Optimizer steps.  [default: 500]")]
+Seed = Annotated[
+    int | None, typer.Option(metavar="N", help="Of the weights and of the order of the batches.  [default: 0]")
+]
+DataSeed = Annotated[
+    int | None, typer.Option("--data-seed", metavar="N", help="Of what the task draws, and of its split.  [default: 0]")
+]
+Raw = Annotated[bool, typer.Option("--raw", help="Leave the inputs as they are: not standardised.")]
+
+Every = Annotated[int | None, typer.Option(min=1, metavar="N", help="Record every Nth step, whatever it costs.")]
+Budget = Annotated[
+    float | None,
+    typer.Option(metavar="SHARE", help="Share of the wall time that watching may take.  [default: 0.01]"),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="The run file (*.gmr), or a folder for it.  "
+        "[default: ./gradiometer-runs/<network>-<task>-<time>-<pid>.gmr]",
+    ),
+]
+JsonBeside = Annotated[
+    str | None,
+    typer.Option(
+        "--json", metavar="PATH", help="Write diagnosis and scores as one JSON document too; - is stdout, and no page."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print one line with the verdict, no page.")]
+List = Annotated[bool, typer.Option("--list", help="Show every choice with one line, and train nothing.")]
