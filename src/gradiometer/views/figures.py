@@ -8,14 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SeriesKind = Literal["line", "dashed", "bar", "total", "cells", "stem"]
+SeriesKind = Literal["line", "dashed", "dots", "hollow", "bar", "total", "cells", "stem"]
 MarkKind = Literal["guilty", "hollow", "word", "limit", "passage", "time"]
-Scale = Literal["sites", "hops", "steps", "decades", "log"]
+Scale = Literal["sites", "hops", "steps", "decades", "log", "linear", "categories"]
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis: what it shows, in which unit, and the labels of its places where it has places."""
+    """One axis: what it shows, in which unit, and the labels of its places where it has places.
+
+    First axis: sites, hops and categories have labels; steps, linear and log have values (log: drawn in decades).
+    Second axis: decades holds logarithms already; log holds positive numbers and is drawn in decades; linear is neither.
+    """
 
     name: str
     unit: str
@@ -28,7 +32,8 @@ class Axis:
 class Series:
     """Values along the first axis, nan where there is none. role: a token of the palette.
 
-    low, high: a band around the values (3 standard errors), empty where there is none.
+    low, high: a band around the values (3 standard errors, or the spread over seeds), empty where there is none.
+    In a picture of an experiment: line and dots are measured, dashed and hollow are published or predicted.
     """
 
     name: str
