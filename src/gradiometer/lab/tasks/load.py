@@ -2,31 +2,58 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from ..choice import Form
+from gradiometer.records import UserError
+
+from ..choices import chosen
 from ..recipe import Recipe
-from .task import Split, Task
+from .datasets import load_digits, load_mnist1d
+from .drawn import load_adding, load_article, load_picture, load_xor
+from .table import load_table
+from .task import Task
+from .text import load_text
+
+
+@dataclass(frozen=True, slots=True)
+class _Loader:
+    """How a task is made. uses: the fields of a recipe that it reads beside ``data_seed`` and ``standardise``."""
+
+    load: Callable[[Recipe], Task]
+    uses: tuple[str, ...] = ()
+
+
+_LOADERS = {
+    "article": _Loader(load_article),
+    "xor": _Loader(load_xor),
+    "circles": _Loader(load_picture),
+    "blobs": _Loader(load_picture),
+    "spirals": _Loader(load_picture),
+    "digits": _Loader(load_digits),
+    "mnist1d": _Loader(load_mnist1d),
+    "adding": _Loader(load_adding, ("length",)),
+    "text": _Loader(load_text, ("data", "length")),
+    "table": _Loader(load_table, ("data", "target")),
+}
+_FIELDS = ("data", "target", "length")
 
 
 def load_task(recipe: Recipe) -> Task:
-    """The task of a recipe. UserError where its data cannot be had."""
-    return {"digits": _digits, "xor": _xor}[recipe.task](recipe)
+    """The task of a recipe: a function of its name, ``data_seed``, ``standardise`` and what it reads, not of ``seed``.
 
-
-def _xor(recipe: Recipe) -> Task:
-    x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
-    split = Split(x, torch.tensor([0, 1, 1, 0]))
-    return Task("xor", "classification", {"vector": (2,)}, 2, split, split, split)
-
-
-def _digits(recipe: Recipe) -> Task:
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    x, y = torch.from_numpy(data.data).float(), torch.from_numpy(data.target).long()
-    order = torch.randperm(len(y), generator=torch.Generator().manual_seed(recipe.data_seed))
-    x, y = (x[order] - x.mean()) / x.std(), y[order]
-    forms: dict[Form, tuple[int, ...]] = {"vector": (64,), "grid": (1, 8, 8), "sequence": (8, 8)}
-    train, validation, test = (Split(x[a:b], y[a:b]) for a, b in ((0, 1077), (1077, 1437), (1437, 1797)))
-    return Task("digits", "classification", forms, 10, train, validation, test)
+    The global generators stay as they were. UserError where the task is unknown, its data cannot be had, or the
+    recipe names a file, column or length that the task does not use.
+    """
+    loader = _LOADERS[chosen("task", recipe.task).name]
+    if recipe.data_seed < 0:
+        raise UserError(f"data_seed is {recipe.data_seed}. It must be 0 or more.")
+    if recipe.length < 0:
+        raise UserError(f"length is {recipe.length}. It must be 0, which is the task's own, or a number of steps.")
+    for name in _FIELDS:
+        if getattr(recipe, name) and name not in loader.uses:
+            users = ", ".join(task for task, other in _LOADERS.items() if name in other.uses)
+            raise UserError(f"The task {recipe.task} uses no {name}: leave it out, or name a task that does ({users}).")
+    if "data" in loader.uses and not recipe.data:
+        raise UserError(f"The task {recipe.task} reads a file of yours. Name it with data=... (--data FILE).")
+    return loader.load(recipe)
