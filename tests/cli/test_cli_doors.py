@@ -69,6 +69,7 @@ OPTIONS = {
         "--fail-on",
         "--ignore",
         "--quiet",
+        "--list",
         "--help",
     ],
     "check": ["FACTORY", "--json", "--ignore", "--help"],

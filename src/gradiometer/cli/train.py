@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from . import train_options as options
 from .guard import command
 from .options import FailOnOption, Ignore
+from .outlet import put_text
 from .train_plan import TrainPlan, Watching, plan_of
 
 EXAMPLES = """\b
@@ -39,11 +42,14 @@ def train(
     fail_on: FailOnOption = None,
     ignore: Ignore = None,
     quiet: options.Quiet = False,
+    list_: options.List = False,
 ) -> int:
     """Train a reference network, watch it from the first step, and say where its error signal dies, and why.
 
     The page goes to stdout, progress to stderr. The exit code is 1 where --fail-on asks for a finding that is there.
     """
+    if list_:
+        return _listed()
     given: dict[str, object] = {
         "task": task,
         "network": network,
@@ -63,6 +69,15 @@ def train(
     }
     watching = Watching(out, every, budget, json, fail_on, tuple(ignore or ()), length="line" if quiet else "page")
     return _trained(plan_of(given, watching))
+
+
+def _listed() -> int:
+    from gradiometer.views import Style
+
+    from .train_list import list_page
+
+    put_text(list_page(Style.of_stream(sys.stdout)))
+    return 0
 
 
 def _trained(plan: TrainPlan) -> int:

@@ -11,11 +11,10 @@ from .guard import refuse
 from .outlet import check_json
 from .run_plan import DEFAULT_BUDGET_SHARE, new_recording
 from .settings import RUNS_FOLDER, FailOn, read_settings
+from .train_sources import WEIGHTS_ENDING
 
 if TYPE_CHECKING:
     from gradiometer.lab import Recipe
-
-WEIGHTS_ENDING = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +106,13 @@ def command_words(recipe: Recipe) -> tuple[str, ...]:
     return tuple(words)
 
 
+RECIPE_OPTIONS = {"start": "--from"}
+"""Field of a recipe -> its option, where that is not its name with dashes."""
 _ALWAYS = ("task", "network", "depth", "width", "activation", "optimizer", "steps", "seed")
-_NAMES = {"start": "--from"}
 
 
 def _option(name: str, value: object) -> list[str]:
     if name == "standardise":
         return ["--raw"]
-    return [_NAMES.get(name, "--" + name.replace("_", "-")), f"{value:g}" if isinstance(value, float) else str(value)]
+    said = f"{value:g}" if isinstance(value, float) else str(value)
+    return [RECIPE_OPTIONS.get(name, "--" + name.replace("_", "-")), said]

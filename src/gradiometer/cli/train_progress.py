@@ -113,7 +113,8 @@ def _lines(total: int, so_far: Callable[[], Run | None]) -> Show:
     style = Style(colour=False, unicode=False)
 
     def put(step: int, loss: float) -> None:
-        words = status_line(step, loss, so_far(), style)
-        complain(words.replace(f"step {step}", f"step {step} of {total}", 1))
+        head = f"step {style.numbers.count(step)}"
+        told = status_line(step, loss, so_far(), style)
+        complain(told.replace(head, f"{head} of {style.numbers.count(total)}", 1))
 
     return put
