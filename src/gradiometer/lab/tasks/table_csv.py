@@ -7,6 +7,7 @@ import io
 import math
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from .splits import Array
 from .table_rows import MISSING, TRUTH_VALUES, Rows, refuse_size, refuse_twins, target_column
 
 SEPARATORS = ",;\t|"
+HEADER_WANTED = "Give a CSV file with a line of column names."
 
 
 class _Layout(NamedTuple):
@@ -51,7 +53,7 @@ def read_csv(path: Path, target: str) -> Rows:
 def _refuse_binary(path: Path) -> None:
     head = read_head(path)
     if not head.strip():
-        raise UserError(f"{path} is empty. Give a CSV file with a line of column names.")
+        raise UserError(f"{path} is empty. {HEADER_WANTED}")
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise UserError(f"{path} is UTF-16. Save it as UTF-8.")
     if b"\0" in head:
@@ -59,9 +61,11 @@ def _refuse_binary(path: Path) -> None:
 
 
 def _read(path: Path, file: io.TextIOWrapper, target: str) -> Rows:
-    header, above = "", 0
-    while not header.strip():
+    header, above = file.readline(), 1
+    while header and not header.strip():
         header, above = file.readline(), above + 1
+    if not header:
+        raise UserError(f"{path} is empty. {HEADER_WANTED}")
     layout = _layout(path, header, target)
     numbers, targets, lines = array("d"), list[str](), array("q")
     for line, cells in _records(path, file, above, layout):
@@ -105,26 +109,36 @@ def _records(path: Path, file: io.TextIOWrapper, above: int, layout: _Layout) ->
     """(line on which it begins, cells) of each record that is not blank. above: lines read before."""
     reader = csv.reader(file, delimiter=layout.separator, strict=True)
     line = above + 1
-    for cells in reader:
-        if any(map(str.strip, cells)):
-            if len(cells) != layout.width:
-                raise UserError(
-                    f"{path}: line {line} has {len(cells)} cells, and the first line names {layout.width} columns. "
-                    "Correct that line."
-                )
-            yield line, cells
-        line = above + 1 + reader.line_num
+    try:
+        for cells in reader:
+            if any(map(str.strip, cells)):
+                if len(cells) != layout.width:
+                    raise UserError(
+                        f"{path}: line {line} has {len(cells)} cells, and the first line names {layout.width} columns. "
+                        "Correct that line."
+                    )
+                yield line, cells
+            line = above + 1 + reader.line_num
+    except csv.Error as error:
+        raise UserError(
+            f"{path}: what begins on line {line} is no CSV ({error}). Look for a quote that is never closed."
+        ) from error
 
 
-def _numbers(path: Path, line: int, cells: list[str], layout: _Layout) -> Iterator[float]:
-    for i, name in layout.used:
-        value = _number(cells[i], layout.decimal_comma)
-        if value is None:
-            raise UserError(
-                f"{path}: column {name!r}, line {line} holds {_short(cells[i])!r}, which is no number. "
-                "Write numbers there, or remove the column."
-            )
-        yield value
+def _numbers(path: Path, line: int, cells: list[str], layout: _Layout) -> list[float]:
+    row = [cells[i] for i, _ in layout.used]
+    if "_" not in "".join(row):
+        with suppress(ValueError):  # the usual row, in one go
+            return list(map(float, row))
+    values = [_number(cell, layout.decimal_comma) for cell in row]
+    numbers = [value for value in values if value is not None]
+    if len(numbers) < len(row):
+        bad = values.index(None)
+        raise UserError(
+            f"{path}: column {layout.used[bad][1]!r}, line {line} holds {_short(row[bad])!r}, which is no number. "
+            "Write numbers there, or remove the column."
+        )
+    return numbers
 
 
 def _number(cell: str, decimal_comma: str) -> float | None:

@@ -99,8 +99,8 @@ def _refuse_infinite(rows: Rows) -> None:
         if len(bad):
             row, column = bad[0]
             raise UserError(
-                f"{rows.at(row, column + shift)} holds {values[row, column]:g}, which float32 cannot hold. "
-                "Correct or remove it."
+                f"{rows.at(row, column + shift)} holds {values[row, column]:g}. Every number must be finite and fit "
+                "float32. Correct it, or leave it empty."
             )
 
 
@@ -126,7 +126,7 @@ def refuse_twins(file: str, names: Sequence[str]) -> None:
     for i, name in enumerate(names):
         if name in names[:i]:
             first = list(names).index(name)
-            raise UserError(f"{file} has two columns {name!r}, the {first + 1}. and the {i + 1}. Rename one of them.")
+            raise UserError(f"{file}: columns {first + 1} and {i + 1} are both named {name!r}. Rename one of them.")
 
 
 def _known(names: Sequence[str], target: str) -> str:
