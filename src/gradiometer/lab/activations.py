@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Callable
 
-_MODULES: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+import torch
+from torch import Tensor, nn
+
+
+class Erf(nn.Module):
+    """The error function."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.erf(x)
+
+
+class CentredSigmoid(nn.Module):
+    """σ(x) − ½: the sigmoid without the mean that eats the next layer's variance."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(x) - 0.5
+
+
+_MODULES: dict[str, Callable[[], nn.Module]] = {
+    "linear": nn.Identity,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,  # one learned slope a module, .25 at first
+    "tanh": nn.Tanh,
+    "erf": Erf,
+    "sigmoid": nn.Sigmoid,
+    "centred_sigmoid": CentredSigmoid,
+    "hardtanh": nn.Hardtanh,
+    "relu6": nn.ReLU6,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "mish": nn.Mish,
+    "softplus": nn.Softplus,
+    "softsign": nn.Softsign,
+}
 
 
 def make_activation(kind: str) -> nn.Module:
-    """A fresh module of that activation."""
+    """A fresh module of that activation. KeyError for a name that the menu does not have."""
     return _MODULES[kind]()

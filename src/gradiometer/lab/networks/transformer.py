@@ -1,0 +1,88 @@
+"""Transformers: attention and feed-forward in turn, with LayerNorm before or behind."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..activations import make_activation
+from ..recipe import Recipe
+from .base import LabNetwork, Ports, steps
+from .parts import LastStep, Positions, chain, make_norm
+
+FEED_FORWARD_RATIO = 4  # hidden units of the feed-forward part, per unit of the width
+MOST_HEADS = 4
+
+
+class Attention(nn.Module):
+    """Every time step reads every other: [example, time, unit] in and out."""
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.n_heads = next(heads for heads in range(MOST_HEADS, 0, -1) if units % heads == 0)
+        self.query, self.key, self.value, self.out = (nn.Linear(units, units) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = (self._split(part(x)) for part in (self.query, self.key, self.value))
+        mixed = F.scaled_dot_product_attention(q, k, v)  # [example, head, time, unit of the head]
+        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.view(*x.shape[:2], self.n_heads, -1).transpose(1, 2)
+
+
+def feed_forward(recipe: Recipe) -> nn.Module:
+    """W₂φ(W₁x), four times as wide inside."""
+    n = recipe.width
+    up, down = nn.Linear(n, FEED_FORWARD_RATIO * n), nn.Linear(FEED_FORWARD_RATIO * n, n)
+    return chain([("up", up), ("act", make_activation(recipe.activation)), ("down", down)])
+
+
+class PreBlock(nn.Module):
+    """x + F(LayerNorm x), for attention and then for the feed-forward part."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.norm1, self.attention = make_norm("layer", recipe.width, 0), Attention(recipe.width)
+        self.norm2, self.feed_forward = make_norm("layer", recipe.width, 0), feed_forward(recipe)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm1(x))
+        out: Tensor = x + self.feed_forward(self.norm2(x))
+        return out
+
+
+class PostBlock(PreBlock):
+    """LayerNorm(x + F(x)), for attention and then for the feed-forward part."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm1(x + self.attention(x))
+        out: Tensor = self.norm2(x + self.feed_forward(x))
+        return out
+
+
+class TransformerPre(LabNetwork):
+    """Pre-LN. The stem is linear and adds positions; the head reads the last time step, through a LayerNorm."""
+
+    block: type[PreBlock] = PreBlock
+
+    def __init__(self, recipe: Recipe, ports: Ports) -> None:
+        n_steps, below = steps(ports)
+        n = recipe.width
+        stem = chain([("linear", nn.Linear(below, n)), ("positions", Positions(n_steps, n))])
+        blocks = nn.ModuleList(self.block(recipe) for _ in range(recipe.depth))
+        super().__init__(stem, blocks, nn.Linear(n, ports.n_out), self.reading(recipe))
+
+    def reading(self, recipe: Recipe) -> nn.Module:
+        """What the head reads of the last block."""
+        return chain([("last", LastStep()), ("norm", make_norm("layer", recipe.width, 0))])
+
+
+class TransformerPost(TransformerPre):
+    """Post-LN. The stem is linear and adds positions; the head reads the last time step."""
+
+    block = PostBlock
+
+    def reading(self, recipe: Recipe) -> nn.Module:
+        return LastStep()
