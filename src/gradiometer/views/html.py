@@ -2,91 +2,36 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradiometer.quantities import profile
-from gradiometer.records import Cure, Diagnosis, Run, UserError
+from gradiometer.records import Cure, Diagnosis, Run
 
 from . import report
-from .numbers import UNICODE, clean
+from .numbers import UNICODE
+from .page import check_installed, filled
 from .plot import Spec
 from .plot_profile import profile_chart
 from .plot_rows import cure_chart, heat_chart, learning_chart, time_chart
 from .signals import Pictures, pictures, told_model
-from .tokens import css_variables
 from .wording import Verdict, model_words, no_profile, nothing_measured, pace_s, state_words, verdict
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-TEMPLATES = Path(__file__).parent / "templates"
-SANS = 'Inter,ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
-MONO = '"JetBrains Mono",ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace'
-SIGNS = {"fail": "✕", "warn": "!", "healthy": "✓", "unknown": "—"}
 MOST_CURES = 6
 
 
 def html_page(run: Run, diagnosis: Diagnosis) -> str:
     """The whole report as one HTML document. UserError where the extra ``report`` is not installed."""
-    template, script = _template(), _plotly_script()
+    check_installed()
     model = told_model(run, diagnosis)
     shown = pictures(run, diagnosis, model) if run.networks else None
     first = verdict(run, diagnosis, shown, UNICODE)
     charts = _charts(run, diagnosis, shown)
     cures = _cures(diagnosis, shown, charts)
-    context = _look() | _head(run, diagnosis, shown, first) | _body(run, diagnosis, shown, model)
+    context = _head(run, diagnosis, shown, first) | _body(run, diagnosis, shown, model)
     context |= {"cures": cures, "cures_cause": diagnosis.findings[0].cause if cures else "", "foot": _foot(run)}
-    context |= {"has_charts": bool(charts), "charts": _inside_script(charts), "plotly": _safe(script)}
-    return template.render(context)
-
-
-def _template() -> Template:
-    try:
-        from jinja2 import Environment, FileSystemLoader
-    except ImportError as missing:
-        raise _not_installed(missing) from missing
-    loader = FileSystemLoader(TEMPLATES)
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, finalize=_shown)
-    return environment.get_template("report.html")
-
-
-def _shown(value: object) -> object:
-    """Names come from the user's program: no control characters reach the page."""
-    return clean(value) if type(value) is str and "\n" not in value else value
-
-
-def _plotly_script() -> str:
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError as missing:
-        raise _not_installed(missing) from missing
-    return str(get_plotlyjs())
-
-
-def _not_installed(missing: ImportError) -> UserError:
-    return UserError(f'A report needs {missing.name}, which is not installed. Run: pip install "gradiometer[report]"')
-
-
-def _safe(text: str) -> Any:
-    """Text of our own or of plotly, set into the page as it is."""
-    from markupsafe import Markup
-
-    return Markup(text)
-
-
-def _inside_script(value: object) -> Any:
-    """JSON that no name can close the script element from."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return _safe(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
-
-
-def _look() -> dict[str, Any]:
-    files = {name: _safe((TEMPLATES / f"report.{name}").read_text(encoding="utf-8")) for name in ("css", "js")}
-    colours = {"light": _safe(css_variables("light")), "dark": _safe(css_variables("dark"))}
-    return files | colours | {"sans": _safe(SANS), "mono": _safe(MONO), "signs": SIGNS, "limit_at": report.LIMIT_AT}
+    return filled("report.html", context | {"limit_at": report.LIMIT_AT}, charts)
 
 
 def _head(run: Run, diagnosis: Diagnosis, shown: Pictures | None, first: Verdict) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""What every HTML page of ours is made with: template, tokens, Plotly's script, charts as data. Nothing is loaded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradiometer.records import UserError
+
+from .numbers import clean
+from .plot import Spec
+from .tokens import css_variables
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+TEMPLATES = Path(__file__).parent / "templates"
+SANS = 'Inter,ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
+MONO = '"JetBrains Mono",ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace'
+SIGNS = {"fail": "✕", "warn": "!", "healthy": "✓", "unknown": "—"}
+
+
+def check_installed() -> None:
+    """UserError with the line to run where the extra ``report`` is not installed."""
+    _template("report.html")
+    _plotly_script()
+
+
+def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
+    """The template with its context, our look and its charts; Plotly's script is inside where there is any chart."""
+    shown = {"has_charts": bool(charts), "charts": _inside_script(charts), "plotly": _safe(_plotly_script())}
+    return _template(name).render(_look() | dict(context) | shown)
+
+
+def _template(name: str) -> Template:
+    try:
+        from jinja2 import Environment, FileSystemLoader
+    except ImportError as missing:
+        raise _not_installed(missing) from missing
+    loader = FileSystemLoader(TEMPLATES)
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, finalize=_shown)
+    return environment.get_template(name)
+
+
+def _shown(value: object) -> object:
+    """Names come from the user's program: no control characters reach the page."""
+    return clean(value) if type(value) is str and "\n" not in value else value
+
+
+def _plotly_script() -> str:
+    try:
+        from plotly.offline import get_plotlyjs
+    except ImportError as missing:
+        raise _not_installed(missing) from missing
+    return str(get_plotlyjs())
+
+
+def _not_installed(missing: ImportError) -> UserError:
+    return UserError(f'A report needs {missing.name}, which is not installed. Run: pip install "gradiometer[report]"')
+
+
+def _safe(text: str) -> Any:
+    """Text of our own or of plotly, set into the page as it is."""
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _inside_script(value: object) -> Any:
+    """JSON that no name can close the script element from."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _safe(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _look() -> dict[str, Any]:
+    files = {name: _safe((TEMPLATES / f"report.{name}").read_text(encoding="utf-8")) for name in ("css", "js")}
+    colours = {"light": _safe(css_variables("light")), "dark": _safe(css_variables("dark"))}
+    return files | colours | {"sans": _safe(SANS), "mono": _safe(MONO), "signs": SIGNS}
