@@ -59,6 +59,9 @@ FULL = {
     "steps": 7,
     "seed": 3,
     "data_seed": 4,
+    "data": "/data/houses.csv",
+    "target": "price",
+    "length": 50,
     "standardise": False,
 }
 
@@ -92,10 +95,10 @@ def test_the_help_tells_the_recipes_defaults() -> None:
     said, usual = help_defaults(), Recipe()
     for field in usual.__struct_fields__:
         value, option = getattr(usual, field), "--" + field.replace("_", "-")
-        if value in ("", None) or field == "standardise" or option not in said:
+        if value in ("", None) or field == "length" or field == "standardise" or option not in said:
             continue
         assert said.pop(option) == (f"{value:g}" if isinstance(value, float) else str(value)), option
-    assert sorted(said) == ["--budget", "--lr", "--out"]
+    assert sorted(said) == ["--budget", "--length", "--lr", "--out"]
 
 
 def test_run_and_weights_lie_side_by_side(planned: list[TrainPlan], tmp_path: Path) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 
 from . import train_options as options
 from .guard import command
 from .options import FailOnOption, Ignore
 from .outlet import put_text
+from .train_break import last_word
 from .train_plan import TrainPlan, Watching, plan_of
 
 EXAMPLES = """\b
 Examples:
   gradiometer train --depth 30 --activation sigmoid
   gradiometer train --task digits --depth 5 --optimizer adam --steps 200
+  gradiometer train --task table --data houses.csv --target price
   gradiometer train --norm batch --activation tanh --json trained.json
 """
 
@@ -34,6 +37,9 @@ def train(
     steps: options.Steps = None,
     seed: options.Seed = None,
     data_seed: options.DataSeed = None,
+    data: options.Data = None,
+    target: options.Target = None,
+    length: options.Length = None,
     raw: options.Raw = False,
     out: options.Out = None,
     every: options.Every = None,
@@ -65,6 +71,9 @@ def train(
         "steps": steps,
         "seed": seed,
         "data_seed": data_seed,
+        "data": str(data.absolute()) if data is not None else None,
+        "target": target,
+        "length": length,
         "standardise": False if raw else None,
     }
     watching = Watching(out, every, budget, json, fail_on, tuple(ignore or ()), length="line" if quiet else "page")
@@ -86,4 +95,6 @@ def _trained(plan: TrainPlan) -> int:
     from .train_loop import train_watched
     from .train_page import tell
 
-    return tell(plan, train_watched(plan, prepare(plan.recipe)))
+    trained = train_watched(plan, prepare(plan.recipe))
+    with last_word() if trained.interrupted else nullcontext():
+        return tell(plan, trained)

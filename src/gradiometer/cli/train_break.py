@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -34,3 +36,15 @@ class Breaks:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
+
+
+@contextmanager
+def last_word() -> Iterator[None]:
+    """Around the telling of a training that Ctrl-C has ended: the next one ends the telling, no further one is heard.
+
+    The process is about to end with 130, and the interpreter's own last steps would turn one into a traceback.
+    """
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

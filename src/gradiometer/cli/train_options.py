@@ -32,6 +32,15 @@ Seed = Annotated[
 DataSeed = Annotated[
     int | None, typer.Option("--data-seed", metavar="N", help="Of what the task draws, and of its split.  [default: 0]")
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="File of --task table (CSV, Parquet, NPZ) or --task text (any text)."),
+]
+Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of the file that is to be predicted.")]
+Length = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Time steps of --task adding or text.  [default: the task's own]"),
+]
 Raw = Annotated[bool, typer.Option("--raw", help="Leave the inputs as they are: not standardised.")]
 
 Every = Annotated[int | None, typer.Option(min=1, metavar="N", help="Record every Nth step, whatever it costs.")]
