@@ -30,8 +30,7 @@ class Outputs(NamedTuple):
 class LabNetwork(nn.Module):
     """A reference network. Its hop gain is measured between the outputs of ``blocks[0]`` and ``blocks[-1]``.
 
-    stem: from the input to the width (may be an identity). blocks: ``depth`` of them. pool: what the head reads of the
-    last block, [example, unit]. head: linear, to the outputs.
+    stem: from the input to the width (may be an identity). blocks: ``depth`` of them. head: linear, to the outputs.
     stem_role: what the stem's output stands for, which decides its size under a critical initialisation: a ``signal``
     as an activation gives it, a ``pre``-activation, or numbers of ``unit`` variance.
     Each class says its law in its docstring, and states numbers of it in lines that ``lab.statements`` reads.
@@ -39,10 +38,9 @@ class LabNetwork(nn.Module):
 
     stem_role: ClassVar[StemRole] = "signal"
 
-    def __init__(self, stem: nn.Module, blocks: nn.ModuleList, head: nn.Module, pool: nn.Module | None = None) -> None:
+    def __init__(self, stem: nn.Module, blocks: nn.ModuleList, head: nn.Module) -> None:
         super().__init__()
-        self.stem, self.blocks = stem, blocks
-        self.pool, self.head = pool or nn.Identity(), head
+        self.stem, self.blocks, self.head = stem, blocks, head
 
     def states(self, x: Tensor) -> list[Tensor]:
         """What each block puts out, first block first."""
@@ -57,6 +55,10 @@ class LabNetwork(nn.Module):
         """One block further. first: the stem's output, for networks whose blocks read it."""
         out: Tensor = block(x)
         return out
+
+    def pool(self, x: Tensor) -> Tensor:
+        """What the head reads of the last block: [example, unit]."""
+        return x
 
     def forward(self, x: Tensor) -> Tensor | Outputs:
         out: Tensor = self.head(self.pool(self.states(x)[-1]))

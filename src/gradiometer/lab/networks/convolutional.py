@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..recipe import Recipe
 from .base import LabNetwork, Ports, channels
@@ -22,7 +22,10 @@ class Cnn(LabNetwork):
         n = recipe.width
         blocks = (chain([*self.weights(n, axes), *activated(recipe, n, axes)]) for _ in range(recipe.depth))
         head = nn.Linear(n * math.prod(ports.shape[1:]), ports.n_out)
-        super().__init__(convolution(below, n, axes), nn.ModuleList(blocks), head, nn.Flatten())
+        super().__init__(convolution(below, n, axes), nn.ModuleList(blocks), head)
+
+    def pool(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
 
     def weights(self, units: int, axes: int) -> list[Named]:
         """The weights of one block."""

@@ -74,13 +74,6 @@ class LearnedSkip(nn.Module):
         return out
 
 
-class LastStep(nn.Module):
-    """The last time step of [example, time, unit]."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x[:, -1]
-
-
 class Positions(nn.Module):
     """Adds a fixed table of sines and cosines, so that attention can tell time steps apart.
 

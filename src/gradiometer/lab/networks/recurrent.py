@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from ..recipe import Recipe
 from .base import LabNetwork, Ports, steps
-from .parts import LastStep
 
 FORGET_BIAS = 1.0  # Jozefowicz 2015
 
@@ -32,7 +31,10 @@ class Rnn(LabNetwork):
         for _ in range(recipe.depth):
             blocks.append(RecurrentLayer(self.recurrence(below, recipe)))
             below = recipe.width
-        super().__init__(nn.Identity(), blocks, nn.Linear(below, ports.n_out), LastStep())
+        super().__init__(nn.Identity(), blocks, nn.Linear(below, ports.n_out))
+
+    def pool(self, x: Tensor) -> Tensor:
+        return x[:, -1]
 
     def recurrence(self, below: int, recipe: Recipe) -> nn.RNNBase:
         """One layer."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..activations import make_activation
 from ..recipe import Recipe
 from .base import LabNetwork, Ports, steps
-from .parts import LastStep, Positions, chain, make_norm
+from .parts import Positions, chain, make_norm
 
 FEED_FORWARD_RATIO = 4  # hidden units of the feed-forward part, per unit of the width
 MOST_HEADS = 4
@@ -62,27 +62,31 @@ class PostBlock(PreBlock):
         return out
 
 
-class TransformerPre(LabNetwork):
-    """Pre-LN. The stem is linear and adds positions; the head reads the last time step, through a LayerNorm."""
+class TransformerPost(LabNetwork):
+    """Post-LN. The stem is linear and adds positions; the head reads the last time step."""
 
-    block: type[PreBlock] = PreBlock
+    block: type[PreBlock] = PostBlock
 
     def __init__(self, recipe: Recipe, ports: Ports) -> None:
         n_steps, below = steps(ports)
         n = recipe.width
         stem = chain([("linear", nn.Linear(below, n)), ("positions", Positions(n_steps, n))])
         blocks = nn.ModuleList(self.block(recipe) for _ in range(recipe.depth))
-        super().__init__(stem, blocks, nn.Linear(n, ports.n_out), self.reading(recipe))
+        super().__init__(stem, blocks, nn.Linear(n, ports.n_out))
 
-    def reading(self, recipe: Recipe) -> nn.Module:
-        """What the head reads of the last block."""
-        return chain([("last", LastStep()), ("norm", make_norm("layer", recipe.width, 0))])
+    def pool(self, x: Tensor) -> Tensor:
+        return x[:, -1]
 
 
-class TransformerPost(TransformerPre):
-    """Post-LN. The stem is linear and adds positions; the head reads the last time step."""
+class TransformerPre(TransformerPost):
+    """Pre-LN. As post-LN, but the head reads the last time step through a LayerNorm."""
 
-    block = PostBlock
+    block = PreBlock
 
-    def reading(self, recipe: Recipe) -> nn.Module:
-        return LastStep()
+    def __init__(self, recipe: Recipe, ports: Ports) -> None:
+        super().__init__(recipe, ports)
+        self.norm = make_norm("layer", recipe.width, 0)
+
+    def pool(self, x: Tensor) -> Tensor:
+        out: Tensor = self.norm(x[:, -1])
+        return out
