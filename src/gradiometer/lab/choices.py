@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 
 from gradiometer.records import UserError
 
@@ -11,7 +12,7 @@ from .menu_networks import ACTIVATIONS, INITS, NETWORKS, NORMS
 from .menu_optimizers import OPTIMIZERS
 from .menu_tasks import TASKS
 
-KINDS: dict[str, dict[str, Choice]] = {
+KINDS: Mapping[str, Mapping[str, Choice]] = {
     "task": TASKS,
     "network": NETWORKS,
     "activation": ACTIVATIONS,

@@ -12,12 +12,15 @@ Pretraining = Literal["none", "greedy", "autoencoder"]
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """One training of a reference network on a task. Names are those of ``choices``; nothing here is checked yet.
 
-    depth: number of blocks. width: units (channels, model dimension) of each. lr: None is the optimizer's own default.
-    batch: examples a step, 0 is the whole training split. data_seed: of what the task draws and of its split, so that
-    two trainings with other seeds see the same data. length: time steps of a sequence task, 0 is the task's own.
+    depth: number of blocks. width: units (channels, model dimension) of each. lr, weight_decay: None is the
+    optimizer's own. batch: examples a step, 0 is the whole training split. data_seed: of what the task draws and of
+    its split, so that two trainings with other seeds see the same data. length: time steps of a sequence task, 0 is
+    the task's own.
     data, target: file and column of a task that reads one. standardise: inputs to mean 0 and variance 1 by the
     training split, where the task does not forbid it.
-    teacher: weights file to distil from, "" for none; temperature, soft_share, hints: see ``distil``.
+    teacher: weights file to distil from, "" for none. temperature: softens both outputs, 1 leaves them. soft_share:
+    of the loss that is the teacher's, 0 to 1. hints: number of middle positions at which the teacher's blocks are
+    imitated. hint_steps: 0 gives hints in every step; N makes the first N steps of hints alone, and none after.
     pretrain, pretrain_steps: layer-wise pre-training before the first step, and its optimizer steps a block.
     start: weights file to begin from, by name and shape.
     """
@@ -31,7 +34,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     norm: str = "none"
     optimizer: str = "sgd"
     lr: float | None = None
-    weight_decay: float = 0.0
+    weight_decay: float | None = None
     batch: int = 32
     steps: int = 500
     seed: int = 0
@@ -44,6 +47,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float = 2.0
     soft_share: float = 0.5
     hints: int = 0
+    hint_steps: int = 0
     pretrain: Pretraining = "none"
     pretrain_steps: int = 100
     start: str = ""
