@@ -13,6 +13,7 @@ import numpy as np
 from gradiometer.views import Figure
 
 Statistic = Literal["mean", "median"]
+Judged = Literal["statistic", "every value"]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +21,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     published: as the source prints it, "" where it gives none. source: where exactly. values: one a seed (or the one
     value of a deterministic program). low, high: the rule, None for a row that is only shown. unit: "" for a pure
-    number. An order of two things is a row too: their difference, with 0 as a bound.
+    number. An order of two things is a row too: their difference, with 0 as a bound. by: whether the statistic must lie
+    in the range, or each seed by itself.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     statistic: Statistic = "median"
     low: float | None = None
     high: float | None = None
+    by: Judged = "statistic"
 
     @property
     def measured(self) -> float:
@@ -51,16 +54,29 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
             return True
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
-        return low <= self.measured <= high
+        asked = self.values if self.by == "every value" else (self.measured,)
+        return bool(asked) and all(low <= value <= high for value in asked)
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """Words and numbers beside the rows, already written: every row has a cell for each column."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What came out. figures: what is drawn. notes: what a reader must know (what differs from the published setting).
-    reasons: why it likely did not reproduce, empty where it did. seconds: wall time. quick: the short form."""
+    """What came out. figures: what is drawn, the first one on the terminal page too. tables: what is told beside it.
+
+    notes: what a reader must know (what differs from the published setting). reasons: why it likely did not reproduce,
+    empty where it did. seconds: wall time. quick: the short form.
+    """
 
     name: str
     rows: tuple[Row, ...]
     figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     seconds: float = 0.0

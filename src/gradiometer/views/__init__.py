@@ -1,12 +1,15 @@
 """Figures as data, then text and HTML. Everything a person reads is made here."""
 
+from .experiment import ToldExperiment, ToldRow, ToldTable
 from .figures import Axis, Figure, Mark, Series
 from .html import html_page
+from .html_experiment import experiments_page
 from .listing import LiveStatus, RunRow, live_line, runs_table
 from .signals import Pictures, pictures
 from .style import Style
 from .svg import text_svg
 from .text import text_page
+from .text_experiment import experiment_page, experiments_summary
 
 __all__ = [
     "Axis",
@@ -17,6 +20,12 @@ __all__ = [
     "RunRow",
     "Series",
     "Style",
+    "ToldExperiment",
+    "ToldRow",
+    "ToldTable",
+    "experiment_page",
+    "experiments_page",
+    "experiments_summary",
     "html_page",
     "live_line",
     "pictures",

@@ -18,7 +18,7 @@ class Axis:
     """One axis: what it shows, in which unit, and the labels of its places where it has places.
 
     First axis: sites, hops and categories have labels; steps, linear and log have values (log: drawn in decades).
-    Second axis: decades holds logarithms already; log holds positive numbers and is drawn in decades; linear is neither.
+    Second axis: decades holds logarithms already; log holds positive numbers that are drawn in decades; linear neither.
     """
 
     name: str

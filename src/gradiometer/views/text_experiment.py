@@ -1,0 +1,133 @@
+"""The terminal page of a reproduced experiment: tag, sentence, picture, figures against their rule, what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from .experiment import (
+    ToldExperiment,
+    ToldRow,
+    counts_words,
+    how_measured,
+    name_words,
+    precise,
+    rule_words,
+    seconds_words,
+    spread_words,
+)
+from .style import Ink, Style, line, paragraph, render
+from .text_chart import chart_lines
+from .text_findings import tag_line
+from .text_table import Column, table_lines
+from .wording import Verdict
+
+
+def experiment_page(one: ToldExperiment, style: Style | None = None) -> str:
+    """What an experiment says, for a terminal or a pipe, ending in a line break."""
+    style = style or Style()
+    sections = [_top(one, style), _picture(one, style), _figures(one, style), _words(one, style)]
+    sections += [[_title(table.title, style), *_table(table.columns, table.rows, style)] for table in one.tables]
+    sections.append(_foot(one, style))
+    out: list[Text] = []
+    for section in (s for s in sections if s):
+        out += ([Text("")] if out else []) + section
+    return render(out, style)
+
+
+def experiments_summary(told: Sequence[ToldExperiment], style: Style | None = None) -> str:
+    """One line an experiment, and how many of them reproduce."""
+    style = style or Style()
+    glyphs, numbers = style.glyphs, style.numbers
+    signs = [glyphs.ok if one.reproduced else glyphs.fail for one in told]
+    tones: list[Ink] = ["healthy" if one.reproduced else "guilty" for one in told]
+    judged = [[row for row in one.rows if row.holds is not None] for one in told]
+    columns = [
+        Column("", signs, tones),
+        Column("experiment", [one.name for one in told]),
+        Column("what it shows", [style.words(one.title) for one in told], folds=True),
+        Column("rules met", [f"{sum(bool(r.holds) for r in rows)} of {len(rows)}" for rows in judged]),
+        Column("time", [style.words(numbers.duration(one.seconds)) for one in told], ["quiet"] * len(told), "right"),
+    ]
+    head = paragraph(style.words(counts_words(tuple(told))), style.columns, "title")
+    return render([*head, *table_lines(columns, style)], style)
+
+
+def _top(one: ToldExperiment, style: Style) -> list[Text]:
+    out = [tag_line(Verdict(one.tone, one.tag, one.name, ""), style, "quick form" if one.quick else "")]
+    out += paragraph(style.words(one.title), style.columns, "title")
+    out += paragraph(style.words(f"Source: {one.source}"), style.columns, "quiet")
+    return out + paragraph(style.words(one.setting), style.columns)
+
+
+def _picture(one: ToldExperiment, style: Style) -> list[Text]:
+    return chart_lines(one.figures[0], style) if one.figures else []
+
+
+def _figures(one: ToldExperiment, style: Style) -> list[Text]:
+    """Published beside measured, each with its rule."""
+    numbers, words = style.numbers, style.words
+    rows = one.rows
+    signs = [_sign(row, style) for row in rows]
+    tones: list[Ink] = [{True: "healthy", False: "guilty", None: "quiet"}[row.holds] for row in rows]  # type: ignore[misc]
+    beyond: list[Ink] = ["guilty" if row.holds is False else "title" for row in rows]
+    stars = ["*" if row.by == "every value" and row.holds is not None else "" for row in rows]
+    rules = [words(rule_words(row, numbers)) + star for row, star in zip(rows, stars, strict=True)]
+    columns = [
+        Column("", signs, tones),
+        Column("figure", [words(name_words(row)) for row in rows], folds=True),
+        Column("published", [words(row.published) for row in rows], folds=True),
+        Column("measured", [words(precise(row.measured, numbers)) for row in rows], beyond, "right"),
+        Column("spread", [words(spread_words(row, numbers)) for row in rows], ["quiet"] * len(rows)),
+        Column("rule", rules, ["quiet"] * len(rows)),
+    ]
+    if not any(row.published for row in rows):
+        del columns[2]
+    if not any(row.spread for row in rows):
+        columns = [c for c in columns if c.head != "spread"]
+    out = table_lines(columns, style)
+    return out + paragraph(words(f"{how_measured(rows)} Rule: {one.rule}"), style.columns, "quiet")
+
+
+def _sign(row: ToldRow, style: Style) -> str:
+    if row.holds is None:
+        return ""
+    return style.glyphs.ok if row.holds else style.glyphs.fail
+
+
+def _words(one: ToldExperiment, style: Style) -> list[Text]:
+    """Why it likely did not reproduce, then what a reader must know."""
+    out: list[Text] = []
+    for reason in one.reasons:
+        out += _item("likely reason  ", reason, style, "guilty")
+    for source in dict.fromkeys(row.source for row in one.rows if row.source and row.source != one.source):
+        rows = ", ".join(row.name for row in one.rows if row.source == source)
+        out += _item("published in   ", f"{source} ({rows})", style, "quiet")
+    for note in one.notes:
+        out += _item("note           ", note, style, "")
+    return out
+
+
+def _item(head: str, text: str, style: Style, ink: Ink) -> list[Text]:
+    body = paragraph(style.words(text), style.columns - len(head), ink)
+    return [line((head if i == 0 else " " * len(head), "title"), (t.plain, ink)) for i, t in enumerate(body)]
+
+
+def _title(text: str, style: Style) -> Text:
+    return line((style.words(text), "title"))
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], style: Style) -> list[Text]:
+    built = [
+        Column(style.words(head), [style.words(row[at]) for row in rows], folds=True) for at, head in enumerate(columns)
+    ]
+    return table_lines(built, style)
+
+
+def _foot(one: ToldExperiment, style: Style) -> list[Text]:
+    more = len(one.figures) - 1
+    facts = [seconds_words(one, style.numbers)]
+    if more > 0:
+        facts.append(f"{more} more picture{'s' if more > 1 else ''} in the page that -o writes")
+    return paragraph(style.words(" · ".join(facts)), style.columns, "quiet")
