@@ -1,4 +1,4 @@
-"""The tasks that there are, with the forms that each offers; the first is the one in which its inputs are stored."""
+"""The tasks that there are, with the forms that each offers, the one in which its inputs are stored first."""
 
 from __future__ import annotations
 

@@ -26,9 +26,10 @@ def generator(recipe: Recipe) -> np.random.Generator:
 
 
 def split_rows(rng: np.random.Generator, n_rows: int, shares: Sequence[float] = SHARES) -> list[Array]:
-    """Row numbers 0..n_rows-1, shuffled and cut by shares; every part but the first holds at least one."""
-    sizes = [max(1, round(share * n_rows)) for share in shares[1:]]
-    return np.split(rng.permutation(n_rows), np.cumsum([n_rows - sum(sizes), *sizes[:-1]]))
+    """Row numbers 0..n_rows-1, shuffled and cut by shares; each part but the first holds at least one."""
+    most = n_rows - np.arange(len(shares) - 1, 0, -1)  # [cut], leaving one row for each part above
+    cuts = np.minimum(np.rint(np.cumsum(shares)[:-1] * n_rows).astype(int), most)
+    return np.split(rng.permutation(n_rows), cuts)
 
 
 def split_classes(rng: np.random.Generator, labels: Array, shares: Sequence[float] = SHARES) -> list[Array]:

@@ -61,14 +61,16 @@ def load_table(recipe: Recipe) -> Task:
     parts = split_classes(rng, aim.targets) if classes else split_rows(rng, len(rows))
     scale_of = scale_by_column if len(rows.shape) == 1 else scale_by_all
     inputs = standardised(recipe, [rows.inputs[part] for part in parts], scale_of)
+    forms = _forms(rows.shape)
+    stored = next(iter(forms.values()))
     mean, sd = _target_scale(recipe, aim, parts[0])
     make = class_split if classes else number_split
     targets = [aim.targets[part] if classes else (aim.targets[part] - mean) / sd for part in parts]
-    train, validation, test = (make(x, y) for x, y in zip(inputs, targets, strict=True))
+    train, validation, test = (make(x.reshape(-1, *stored), y) for x, y in zip(inputs, targets, strict=True))
     return Task(
         name="table",
         goal=aim.goal,
-        forms=_forms(rows.shape),
+        forms=forms,
         n_out=aim.n_out,
         train=train,
         validation=validation,
@@ -102,7 +104,7 @@ def _forms(shape: tuple[int, ...]) -> dict[Form, tuple[int, ...]]:
     if len(shape) == 2:
         return {"vector": flat, "grid": (1, *shape), "sequence": shape}
     channels, height, width = shape  # as a sequence: row by row, all channels of it
-    return {"vector": flat, "grid": shape, "sequence": (height, channels * width)}
+    return {"grid": shape, "vector": flat, "sequence": (height, channels * width)}
 
 
 def _aim(rows: Rows) -> _Aim:

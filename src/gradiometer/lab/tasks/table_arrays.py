@@ -41,7 +41,7 @@ def read_npz(path: Path, target: str) -> Rows:
     return Rows(
         file=str(path),
         name_of=lambda n: f"x[{', '.join(str(i) for i in np.unravel_index(n, shape))}]",
-        inputs=x.reshape(len(x), -1).astype(np.float64),
+        inputs=x.reshape(len(x), int(np.prod(shape))).astype(np.float64),
         shape=shape,
         target_name=target,
         target=_target(path, target, y),
@@ -59,23 +59,26 @@ def _load(path: Path, target: str) -> tuple[Array, Array]:
         if max(m.file_size for m in members) > LARGEST_ARRAY_BYTES:
             raise UserError(f"{path} unpacks to more than {LARGEST_ARRAY_BYTES / 2**30:.0f} GiB. Take fewer rows.")
         with np.load(path, allow_pickle=False) as arrays:
-            return arrays["x"], arrays[target]
+            x, y = arrays["x"], arrays[target]
+        if not (isinstance(x, np.ndarray) and isinstance(y, np.ndarray)):
+            raise ValueError("a member is no array")
     except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(
-            f"{path} cannot be read as NPZ ({error}). Save plain arrays: numpy.savez(path, x=..., y=...)."
+            f"{path} cannot be read as NPZ ({' '.join(str(error).split())}). "
+            "Save plain arrays: numpy.savez(path, x=..., y=...)."
         ) from error
+    return x, y
 
 
 def _refuse_members(path: Path, target: str, members: list[str]) -> None:
     if any(member.startswith("xl/") for member in members):
         raise UserError(f"{path} is an Excel file. Save the sheet as CSV.")
     arrays = [m.removesuffix(".npy") for m in members if m.endswith(".npy")]
-    for wanted in ("x", target):
-        if wanted not in arrays:
-            found = f"it holds {', '.join(map(repr, arrays[:SHOWN_NAMES]))}" if arrays else "it holds no array"
-            raise UserError(
-                f"{path} has no array {wanted!r}: {found}. Save inputs as x: numpy.savez(path, x=..., {target}=...)."
-            )
+    found = f"it holds {', '.join(map(repr, arrays[:SHOWN_NAMES]))}" if arrays else "it holds no array"
+    if "x" not in arrays:
+        raise UserError(f"{path} has no array 'x': {found}. Save the inputs under that name.")
+    if target not in arrays:
+        raise UserError(f"{path} has no array {target!r}: {found}. Name the one to predict with target=...")
 
 
 def _target(path: Path, name: str, values: Array) -> Array:
