@@ -86,12 +86,12 @@ def _row(name: str, published: str, value: float, low: float | None, high: float
 def _outputs(near: Curve, far: Curve, entropy: Curve) -> Figure:
     steps = Axis("step", "", "linear", values=tuple(float(k) for k in range(STEPS + 1)))
     return Figure(
-        "Output of the neuron on its way to 0",
+        "Output of the neuron on its way to 0, from the weight and the bias in brackets",
         (steps, Axis("output", "", "linear")),
         (
-            Series("squared error from (2, 2)", "error", "line", far.outputs),
-            Series("squared error from (0.6, 0.9)", "activation", "line", near.outputs),
-            Series("cross-entropy from (2, 2)", "elasticity", "line", entropy.outputs),
+            Series("squared error (2, 2)", "error", "line", far.outputs),
+            Series("squared error (.6, .9)", "activation", "line", near.outputs),
+            Series("cross-entropy (2, 2)", "elasticity", "line", entropy.outputs),
         ),
     )
 

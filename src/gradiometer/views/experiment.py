@@ -111,7 +111,7 @@ def spread_words(row: ToldRow, numbers: Numbers) -> str:
     """The spread over the seeds: ``0.19 – 0.21``; "" for a single value."""
     if not row.spread:
         return ""
-    return f"{precise(row.spread_low, numbers)} – {precise(row.spread_high, numbers)}"
+    return f"{numbers.number(row.spread_low)} – {numbers.number(row.spread_high)}"
 
 
 def how_measured(rows: tuple[ToldRow, ...]) -> str:

@@ -45,6 +45,7 @@ def _section(one: ToldExperiment) -> dict[str, Any]:
         "met": f"{sum(bool(row.holds) for row in judged)} of {len(judged)}",
         "took": seconds_words(one, UNICODE),
         "how": how_measured(one.rows),
+        "rule": one.rule.rstrip("."),
         "rows": [_row(row) for row in one.rows],
         "has_published": any(row.published for row in one.rows),
         "has_spread": any(row.spread for row in one.rows),

@@ -13,7 +13,8 @@ from .plot import DOTS_MOST, Spec, axis, escaped, layout_of, note, rail
 
 HEIGHT, TOP, BOTTOM, LEFT = 360, 34, 52, 64  # px
 ROW, NAME_LINE, LETTER = 26, 17, 6.7  # px
-NAME_LETTERS = 22
+NAME_LETTERS = 24
+RAIL_LIFT = 20  # px: the unit of the second axis stands below it
 TOLD = ("dashed", "hollow")  # published or predicted
 DOTTED = ("dots", "hollow")
 
@@ -46,13 +47,13 @@ def _across(figure: Figure) -> Spec:
     limits, limit_words = _limits(figure, span)
     layout = layout_of(
         HEIGHT,
-        (TOP + (16 if on_trunk else 0), right, BOTTOM, LEFT),
+        (TOP + (RAIL_LIFT if on_trunk else 0), right, BOTTOM, LEFT),
         hovermode="x unified",
         xaxis=xaxis | _title(_axis_words(figure, 0)),
         yaxis=axis(range=[span.low, span.high], tickvals=[t for t, _ in ticks], ticktext=[_tick(w) for _, w in ticks]),
         shapes=limits,
         annotations=[
-            *(rail() if on_trunk else []),
+            *([one | {"yshift": one["yshift"] + RAIL_LIFT} for one in rail()] if on_trunk else []),
             note(
                 0,
                 1,

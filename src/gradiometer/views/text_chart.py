@@ -19,7 +19,7 @@ FILLED, HOLLOW = "●◆■▲", "○◇□△"
 ASCII_FILLED, ASCII_HOLLOW = "*#@%", "o+=~"
 ROWS_MOST = 24
 CURVE_ROWS = 12
-LABEL_MOST, NAME_MOST = 20, 22
+LABEL_MOST, NAME_MOST = 20, 24
 TOLD = ("dashed", "hollow")  # published or predicted
 
 
@@ -144,20 +144,17 @@ def _curves(figure: Figure, signed: list[_Drawn], style: Style) -> list[Text]:
     ticks = span.ticks(CURVE_ROWS // 3, style.numbers)
     left = max((cell_len(words) for _, words in ticks), default=1)
     signs = [_stroke_sign(d, style) for d in signed]
-    names = [
-        fit(f"{s} {style.words(d.series.name)}", NAME_MOST, style.glyphs.ellipsis)
-        for s, d in zip(signs, signed, strict=True)
-    ]
-    width = style.columns - left - 2 - max(map(cell_len, names)) - 1
+    names = [_name_lines(s, d, style) for s, d in zip(signs, signed, strict=True)]
+    width = style.columns - left - 2 - max((cell_len(n) for lines in names for n in lines), default=0) - 1
     canvas = _curve_canvas(figure, signed, (span, across), width, style)
     labels = {round((1 - (at - span.low) / (span.high - span.low)) * (CURVE_ROWS - 1)): words for at, words in ticks}
-    ends = _name_rows(signed, span)
+    ends = _name_rows(signed, span, max(map(len, names), default=1))
     out = []
     for row in range(CURVE_ROWS):
-        here = [i for i, r in enumerate(ends) if r == row]
+        here = [i for i, first in enumerate(ends) if 0 <= row - first < len(names[i])][-1:]
         pieces: list[tuple[str, Ink]] = [(pad(labels.get(row, ""), left, "right") + " ", "quiet")]
         pieces += [("│" if style.unicode else "|", "quiet"), *canvas.pieces(row)]
-        out.append(line(*pieces, *[(" " + names[i], signed[i].ink) for i in here]))
+        out.append(line(*pieces, *[(" " + names[i][row - ends[i]], signed[i].ink) for i in here]))
     axis = figure.axes[0]
     unit = f", {axis.unit}" if axis.unit else ""
     out.append(line((" " * (left + 2) + _tick_line(across, width, style), "quiet")))
@@ -171,14 +168,23 @@ def _stroke_sign(one: _Drawn, style: Style) -> str:
     return "╌" if one.series.kind == "dashed" else "─"
 
 
-def _name_rows(signed: list[_Drawn], span: Span) -> list[int]:
+def _name_lines(sign: str, one: _Drawn, style: Style) -> list[str]:
+    """The name with its sign, folded into at most two lines."""
+    room = NAME_MOST - cell_len(sign) - 1
+    folded = [t.plain for t in paragraph(style.words(one.series.name), room)]
+    if len(folded) > 2:
+        folded = [folded[0], fit(" ".join(folded[1:]), room, style.glyphs.ellipsis)]
+    return [f"{sign if i == 0 else ' ' * cell_len(sign)} {part}" for i, part in enumerate(folded)]
+
+
+def _name_rows(signed: list[_Drawn], span: Span, gap: int) -> list[int]:
     """The row of each name at the right end: where its series ends, one apart from the others."""
     wanted = []
     for one in signed:
         end = next((v for v in reversed(one.series.values) if not math.isnan(drawn(v, span.scale))), math.nan)
         share = span.share(end)
         wanted.append((1 - (0.0 if math.isnan(share) else share)) * (CURVE_ROWS - 1))
-    return [round(r) for r in spread_apart([round(w) for w in wanted], 1, 0, CURVE_ROWS - 1)]
+    return [round(r) for r in spread_apart([round(w) for w in wanted], gap, 0, CURVE_ROWS - gap)]
 
 
 def _curve_canvas(figure: Figure, signed: list[_Drawn], spans: tuple[Span, Span], width: int, style: Style) -> Canvas:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from string import ascii_lowercase
 
 from rich.text import Text
 
@@ -74,6 +75,8 @@ def _figures(one: ToldExperiment, style: Style) -> list[Text]:
     beyond: list[Ink] = ["guilty" if row.holds is False else "title" for row in rows]
     stars = ["*" if row.by == "every value" and row.holds is not None else "" for row in rows]
     rules = [words(rule_words(row, numbers)) + star for row, star in zip(rows, stars, strict=True)]
+    sources = list(dict.fromkeys(row.source for row in rows if row.source))
+    letters = dict(zip(sources, ascii_lowercase, strict=False)) if len(sources) > 1 else {}
     columns = [
         Column("", signs, tones),
         Column("figure", [words(name_words(row)) for row in rows], folds=True),
@@ -81,13 +84,15 @@ def _figures(one: ToldExperiment, style: Style) -> list[Text]:
         Column("measured", [words(precise(row.measured, numbers)) for row in rows], beyond, "right"),
         Column("spread", [words(spread_words(row, numbers)) for row in rows], ["quiet"] * len(rows)),
         Column("rule", rules, ["quiet"] * len(rows)),
+        Column("", [letters.get(row.source, "") for row in rows], ["quiet"] * len(rows)),
     ]
     if not any(row.published for row in rows):
         del columns[2]
     if not any(row.spread for row in rows):
         columns = [c for c in columns if c.head != "spread"]
-    out = table_lines(columns, style)
-    return out + paragraph(words(f"{how_measured(rows)} Rule: {one.rule}"), style.columns, "quiet")
+    legend = "; ".join(f"{letters[s]}: {s}" if letters else s for s in sources)
+    told = [how_measured(rows), f"Rule: {one.rule.rstrip('.')}.", f"Published in {legend}." if sources else ""]
+    return table_lines(columns, style) + paragraph(words(" ".join(t for t in told if t)), style.columns, "quiet")
 
 
 def _sign(row: ToldRow, style: Style) -> str:
@@ -101,11 +106,8 @@ def _words(one: ToldExperiment, style: Style) -> list[Text]:
     out: list[Text] = []
     for reason in one.reasons:
         out += _item("likely reason  ", reason, style, "guilty")
-    for source in dict.fromkeys(row.source for row in one.rows if row.source and row.source != one.source):
-        rows = ", ".join(row.name for row in one.rows if row.source == source)
-        out += _item("published in   ", f"{source} ({rows})", style, "quiet")
     for note in one.notes:
-        out += _item("note           ", note, style, "")
+        out += _item("note  ", note, style, "")
     return out
 
 
