@@ -19,6 +19,8 @@ _ASCII = str.maketrans(
         "φ": "phi",
         "δ": "delta",
         "∂": "d",
+        "α": "alpha",
+        "ᵀ": "^T",
         "∇": "grad ",
         "χ": "chi",
         "β": "beta",

@@ -10,6 +10,7 @@ from rich.text import Text
 from .experiment import (
     ToldExperiment,
     ToldRow,
+    ToldTable,
     counts_words,
     how_measured,
     name_words,
@@ -24,12 +25,14 @@ from .text_findings import tag_line
 from .text_table import Column, table_lines
 from .wording import Verdict
 
+NAME_LEAST, RANGE_LEAST = 24, 14  # columns that a figure's name and a range keep
+
 
 def experiment_page(one: ToldExperiment, style: Style | None = None) -> str:
     """What an experiment says, for a terminal or a pipe, ending in a line break."""
     style = style or Style()
     sections = [_top(one, style), _picture(one, style), _figures(one, style), _words(one, style)]
-    sections += [[_title(table.title, style), *_table(table.columns, table.rows, style)] for table in one.tables]
+    sections += [_table(table, style) for table in one.tables]
     sections.append(_foot(one, style))
     out: list[Text] = []
     for section in (s for s in sections if s):
@@ -77,14 +80,15 @@ def _figures(one: ToldExperiment, style: Style) -> list[Text]:
     rules = [words(rule_words(row, numbers)) + star for row, star in zip(rows, stars, strict=True)]
     sources = list(dict.fromkeys(row.source for row in rows if row.source))
     letters = dict(zip(sources, ascii_lowercase, strict=False)) if len(sources) > 1 else {}
+    quiet: list[Ink] = ["quiet"] * len(rows)
     columns = [
         Column("", signs, tones),
-        Column("figure", [words(name_words(row)) for row in rows], folds=True),
+        Column("figure", [words(name_words(row)) for row in rows], folds=True, floor=NAME_LEAST),
         Column("published", [words(row.published) for row in rows], folds=True),
         Column("measured", [words(precise(row.measured, numbers)) for row in rows], beyond, "right"),
-        Column("spread", [words(spread_words(row, numbers)) for row in rows], ["quiet"] * len(rows)),
-        Column("rule", rules, ["quiet"] * len(rows)),
-        Column("", [letters.get(row.source, "") for row in rows], ["quiet"] * len(rows)),
+        Column("spread", [words(spread_words(row, numbers)) for row in rows], quiet, folds=True, floor=RANGE_LEAST),
+        Column("rule", rules, quiet, folds=True, floor=RANGE_LEAST),
+        Column("", [letters.get(row.source, "") for row in rows], quiet),
     ]
     if not any(row.published for row in rows):
         del columns[2]
@@ -116,15 +120,12 @@ def _item(head: str, text: str, style: Style, ink: Ink) -> list[Text]:
     return [line((head if i == 0 else " " * len(head), "title"), (t.plain, ink)) for i, t in enumerate(body)]
 
 
-def _title(text: str, style: Style) -> Text:
-    return line((style.words(text), "title"))
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], style: Style) -> list[Text]:
+def _table(table: ToldTable, style: Style) -> list[Text]:
     built = [
-        Column(style.words(head), [style.words(row[at]) for row in rows], folds=True) for at, head in enumerate(columns)
+        Column(style.words(head), [style.words(row[at]) for row in table.rows], folds=True)
+        for at, head in enumerate(table.columns)
     ]
-    return table_lines(built, style)
+    return [*paragraph(style.words(table.title), style.columns, "title"), *table_lines(built, style)]
 
 
 def _foot(one: ToldExperiment, style: Style) -> list[Text]:

@@ -11,18 +11,19 @@ from rich.text import Text
 from .style import Ink, Side, Style, line, pad, paragraph
 
 GAP = 2  # columns between two cells
-WORDS_LEAST = 9
+WORDS_LEAST = 9  # columns that a cell of words keeps, where nothing else is asked
 
 
 @dataclass(slots=True)
 class Column:
-    """One column. inks: one a row, or one for all. folds: whether its cells may be wrapped."""
+    """One column. inks: one a row, or none. folds: whether its cells may be wrapped, down to ``floor`` columns."""
 
     head: str
     cells: list[str]
     inks: list[Ink] = field(default_factory=list)
     side: Side = "left"
     folds: bool = False
+    floor: int = WORDS_LEAST
     width: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -32,7 +33,7 @@ class Column:
     @property
     def least(self) -> int:
         """How narrow it may become: numbers not at all."""
-        return min(self.width, max(WORDS_LEAST, cell_len(self.head))) if self.folds else self.width
+        return min(self.width, max(self.floor, cell_len(self.head))) if self.folds else self.width
 
 
 def table_lines(columns: Sequence[Column], style: Style, indent: int = 0) -> list[Text]:
@@ -46,14 +47,20 @@ def table_lines(columns: Sequence[Column], style: Style, indent: int = 0) -> lis
 
 
 def _narrow(columns: Sequence[Column], room: int) -> None:
-    """Take from the widest column that folds until the table fits, and at last from any."""
+    """Take from the column whose loss makes the table grow least, until it fits; at last from any."""
     excess = sum(c.width + GAP for c in columns) - GAP - room
-    while excess > 0:
+    for _ in range(max(0, excess)):
         may = [c for c in columns if c.width > c.least] or [c for c in columns if c.width > 1]
         if not may:
             return
-        max(may, key=lambda c: c.width).width -= 1
-        excess -= 1
+        min(may, key=lambda c: (_lines(columns, c), -c.width)).width -= 1
+
+
+def _lines(columns: Sequence[Column], narrower: Column) -> int:
+    """About how many lines the table has once that column has lost one."""
+    widths = [c.width - (c is narrower) for c in columns]
+    rows = zip(*(c.cells for c in columns), strict=True)
+    return sum(max(-(-cell_len(cell) // width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
 def _row(cells: Sequence[str], inks: Sequence[Ink], columns: Sequence[Column], indent: int) -> list[Text]:
