@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .laws_setting import INPUT, Hop, Setting, branch_noise
+from .laws_setting import INPUT, Hop, Setting, beside
+from .proportions import FEED_FORWARD_RATIO
 
-FEED_FORWARD_RATIO = 4
 LINEAR_KAPPA = 2.0
+FLAT_SCORES = 2.0  # variance of q·k/√d up to which attention counts as nearly uniform
 POSITIONS_POWER = 0.5  # mean square of sines and cosines
 
 
@@ -48,7 +49,9 @@ class Branch:
 
 def pre_ln(setting: Setting) -> list[Hop]:
     """(1 + χ_A/p)(1 + χ_F/p′), p the power of the stream: each branch adds to it, and the norm divides by it."""
-    stream, hops, blocks = _embedded(setting), [], []
+    if not _nearly_uniform(setting):
+        return []
+    stream, blocks = _embedded(setting), []
     for _ in range(setting.recipe.depth):
         pairs = []
         for branch in (_attention, _feed_forward):
@@ -56,12 +59,13 @@ def pre_ln(setting: Setting) -> list[Hop]:
             pairs.append((found, stream.power, 1.0))
             stream = Stream(stream.power + found.out.power, stream.shared + found.out.shared)
         blocks.append(pairs)
-    hops = _walk_back(setting, blocks)
-    return hops[:-1]
+    return _walk_back(setting, blocks)[:-1]
 
 
 def post_ln(setting: Setting) -> list[Hop]:
     """(1 + χ_A)/(1 + s_A) · (1 + χ_F)/(1 + s_F): `theory.post_ln_hop`, twice a block."""
+    if not _nearly_uniform(setting):
+        return []
     stream, blocks = _embedded(setting), []
     for _ in range(setting.recipe.depth):
         pairs = []
@@ -75,6 +79,13 @@ def post_ln(setting: Setting) -> list[Hop]:
     return _walk_back(setting, blocks)[:-1]
 
 
+def _nearly_uniform(setting: Setting) -> bool:
+    """Whether the law holds: with larger scores each step looks at one other, and the softmax saturates."""
+    n = setting.recipe.width
+    w2, b2 = setting.power("hidden", (n, n), 1.0)
+    return (w2 + b2) ** 2 <= FLAT_SCORES
+
+
 def _walk_back(setting: Setting, blocks: list[list[tuple[Branch, float, float]]]) -> list[Hop]:
     """From the last block to the first; (branch, power that the branch's norm divides by, power behind the skip)."""
     n, hops = setting.recipe.width, []
@@ -85,9 +96,9 @@ def _walk_back(setting: Setting, blocks: list[list[tuple[Branch, float, float]]]
             added = error.common * branch.common / inner
             each = branch.each / inner
             chi = (added + error.total * each) / error.total
-            noise += branch_noise(1.0, chi, LINEAR_KAPPA)
+            noise += beside(1.0, chi, LINEAR_KAPPA, n).noise
             error = Error((error.common * (1 + each) + added) / outer, error.rest * (1 + each) / outer)
-        hops.append(Hop(error.total / before, noise / n))
+        hops.append(Hop(error.total / before, noise))
     return hops
 
 
@@ -119,7 +130,7 @@ def _attention(setting: Setting, alike: float) -> Branch:
     w2, b2 = setting.power("hidden", (n, n), 1.0)
     out_w2 = setting.power("hidden", (n, n), 1.0)[0]
     score = (w2 + b2) * w2 * (1 - alike)
-    focus = min(1.0, float(np.exp(min(score, 50.0))) / steps)
+    focus = min(1.0, float(np.exp(score)) / steps)
     mixed = alike + (1 - alike) * focus
     common = alike + (1 - alike) / steps
     out = Stream(out_w2 * (w2 * mixed + b2) + b2, out_w2 * (w2 * common + b2) + b2)

@@ -6,12 +6,10 @@ from itertools import pairwise
 
 from gradiometer import theory
 
-from .laws_setting import INPUT, Hop, Layer, Setting, Signal, branch_noise, layer
+from .laws_setting import INPUT, Hop, Layer, Setting, Signal, beside, layer
+from .proportions import HEAD_EVERY, KERNEL, rank_of
 
 LINEAR_KAPPA = 2.0  # of a layer without activation
-HEAD_EVERY = 2  # blocks between auxiliary heads
-WIDTH_PER_RANK = 4
-KERNEL = 3
 
 
 def plain(setting: Setting) -> list[Hop]:
@@ -57,7 +55,7 @@ def separable(setting: Setting) -> list[Hop]:
 def low_rank(setting: Setting) -> list[Hop]:
     """χ = σV² σU² D2(q), and a drift of −1/r in ln gain² a hop from the layer of width r."""
     n = setting.recipe.width
-    rank = max(1, n // WIDTH_PER_RANK)
+    rank = rank_of(n)
     return _two_factors(setting, _stem(setting, 1), (n, rank), (rank, n), LINEAR_KAPPA / rank)
 
 
@@ -105,8 +103,7 @@ def dense(setting: Setting) -> list[Hop]:
     hops = []
     for (upper, lower), at in zip(pairwise(error), range(setting.recipe.depth, 1, -1), strict=True):
         kept = 0.0 if at == setting.recipe.depth else at / (at + 1)
-        gain2 = lower / upper
-        hops.append(Hop(gain2, branch_noise(kept, max(gain2 - kept, 0.0), kappas[at - 1]) / n))
+        hops.append(beside(kept, max(lower / upper - kept, 0.0), kappas[at - 1], n))
     return hops
 
 

@@ -38,10 +38,14 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One block's expected squared-norm gain of the error, and the variance of its ln that finite width brings."""
+    """One block's expected squared-norm gain of the error, and the variance of its ln that finite width brings.
+
+    drawn: share of the gain that goes through weights; the rest is handed on as it is, and no theory errs about it.
+    """
 
     gain2: float
     noise: float
+    drawn: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +93,15 @@ def normed(setting: Setting, z: Signal) -> tuple[float, float]:
     return 1.0, z.spread if setting.recipe.norm == "batch" else z.power
 
 
-def branch_noise(kept: float, chi: float, kappa: float) -> float:
-    """n times the variance of ln(‖√kept δ + B δ‖²) for a random branch B of gain² χ.
+def beside(kept: float, chi: float, kappa: float, width: int) -> Hop:
+    """The hop √kept δ + B δ for a random branch B of gain² χ and noise κ.
 
-    law: (χ² κ + 4 kept χ)/(kept + χ)²: the branch's own noise, and that of its product with what the skip keeps.
+    law: gain² kept + χ; noise (χ² κ + 4 kept χ)/(kept + χ)²/n: the branch's own, and that of its product with what is
+        kept.
     shapes, units: numbers.
-    at 0: χ = 0 gives 0; kept = 0 gives κ.
+    at 0: χ = 0 gives no noise; kept = 0 gives κ/n.
     at inf/nan: nan.
     source: first order in 1/n; the 4 is the variance of 2 δ·Bδ over ‖δ‖⁴ χ/n.
     """
-    return (chi**2 * kappa + 4 * kept * chi) / (kept + chi) ** 2
+    total = kept + chi
+    return Hop(total, (chi**2 * kappa + 4 * kept * chi) / total**2 / width, chi / total)

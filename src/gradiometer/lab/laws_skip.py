@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
+
 from scipy.special import expit
 
 from gradiometer import theory
 
-from .laws_setting import INPUT, Hop, Setting, Signal, branch_noise, layer, normed
+from .laws_setting import INPUT, Hop, Setting, Signal, beside, layer, normed
+from .proportions import GATE_BIAS
 
-HIGHWAY_GATE = float(expit(-2.0))  # the share that a gate lets through at first
+HIGHWAY_GATE = float(expit(GATE_BIAS))  # the share that a gate lets through at first
+V1_TOTAL_LIMIT = math.exp(3.0)
 UNIT_KAPPA = 8.0  # of x₀ ⊙ W with Gaussian x₀: 3 E x₀⁴/(E x₀²)² − 1
 
 
 def exact(setting: Setting) -> list[Hop]:
     """ReZero, SkipInit: the branch is multiplied by 0, so every hop is the identity."""
-    return [Hop(1.0, 0.0)] * (setting.recipe.depth - 1)
+    return [Hop(1.0, 0.0, 0.0)] * (setting.recipe.depth - 1)
 
 
 def residual(setting: Setting) -> list[Hop]:
-    """1 + χ/scale⁻²: `theory.residual_gain`², χ = σw² D2(q) of the branch, q by what has piled up in the stream."""
+    """1 + χ: `theory.residual_gain`², χ = σw² D2(q) of the branch, q by what has piled up in the stream."""
     return _post_activation(setting, 1.0, 1.0)
 
 
@@ -40,14 +44,14 @@ def _post_activation(setting: Setting, kept: float, scale: float) -> list[Hop]:
     for _ in range(setting.recipe.depth):
         block = layer(setting, x, setting.power("hidden", (n, n), x.power))
         chi, out = scale**2 * block.chi, block.out
-        hops.append(Hop(kept**2 + chi, branch_noise(kept**2, chi, block.kappa) / n))
+        hops.append(beside(kept**2, chi, block.kappa, n))
         power = kept**2 * x.power + scale**2 * out.power + 2 * kept * scale * x.mean * out.mean
         x = Signal(power, kept * x.mean + scale * out.mean, kept**2 * x.spread + scale**2 * out.spread)
     return hops[1:]
 
 
 def preact(setting: Setting) -> list[Hop]:
-    """1 + χ₂ χ₁ D-wise: both layers of the branch, read from a stream of mean 0 that grows by what each branch adds."""
+    """1 + σ₂² D2(q) · σ₁² D2(p): two layers a branch, p of a stream of mean 0 that grows by what each branch adds."""
     return _pre_activation(setting, 1.0)
 
 
@@ -68,20 +72,29 @@ def _pre_activation(setting: Setting, scale: float) -> list[Hop]:
         out_w2, out_b2 = setting.power("hidden", (n, n), upper.out.power)
         chi = scale**2 * out_w2 * upper.chi * float(act.d2(q)) / divisor
         kappa = upper.kappa + float(act.kappa_backward(q))
-        hops.append(Hop(1 + chi, branch_noise(1.0, chi, kappa) / n))
+        hops.append(beside(1.0, chi, kappa, n))
         added = out_w2 * upper.out.power + out_b2
         x = Signal(x.power + scale**2 * added, 0.0, x.spread + scale**2 * out_w2 * upper.out.spread)
     return hops[1:]
 
 
+def cross_v1(setting: Setting) -> list[Hop]:
+    """1 + σw² E x₀² as in v2, an expectation over examples: wᵀx multiplies all units of an example alike.
+
+    No law where the total gain² is above e³: then few examples carry the expectation, and no batch shows it.
+    """
+    hops = cross(setting)
+    return hops if math.prod(hop.gain2 for hop in hops) <= V1_TOTAL_LIMIT else []
+
+
 def cross(setting: Setting) -> list[Hop]:
-    """1 + σw² E x₀²: `theory.cross_hop`, for the matrix (v2) and for its one shared row (v1) alike."""
+    """1 + σw² E x₀²: `theory.cross_hop`."""
     n, depth = setting.recipe.width, setting.recipe.depth
     stem_w2, stem_b2 = setting.power("unit", (setting.n_in, n), INPUT.power)
     x0, hops, power = stem_w2 + stem_b2, [], stem_w2 + stem_b2
     for _ in range(depth):
         sigma_w2, sigma_b2 = setting.power("cross", (n, n), power)
         gain2 = float(theory.cross_hop(sigma_w2 * x0))
-        hops.append(Hop(gain2, branch_noise(1.0, gain2 - 1, UNIT_KAPPA) / n))
+        hops.append(beside(1.0, gain2 - 1, UNIT_KAPPA, n))
         power = power * gain2 + x0 * sigma_b2
     return hops[1:]

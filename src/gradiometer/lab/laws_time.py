@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from gradiometer import theory
-
 from .laws_setting import Hop, Setting
 from .laws_weights import state_power
+from .proportions import FORGET_BIAS
 
-FORGET_BIAS = 1.0
 LINEAR_KAPPA = 2.0
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 NODE_WEIGHTS = NODE_WEIGHTS / NODE_WEIGHTS.sum()
@@ -55,73 +53,99 @@ def rnn(setting: Setting) -> list[Hop]:
 
 
 def gru(setting: Setting) -> list[Hop]:
-    """E z² and what comes back through the gates, from state to state.
+    """From state to state: z, the way back through n, which the same weights take at every step, and the gates.
 
-    law: E z² + σh² {E(z(1−z))² (E h² + E n²) + E(1−z)² E(1−n²)² [E r² + E(r(1−r))² (σh² E h² + σb²)]}.
+    law: of a layer that reads the input; a sum over paths (see ``_tied``). No law above it: what a layer reads there
+        moves slowly, and so do its gates.
     """
-    layers = [drawn(setting, number) for number in range(setting.recipe.depth)]
-    state, hops = [0.0] * len(layers), []
+    if setting.recipe.depth > 1:
+        return []
+    w, state, steps = drawn(setting, 0), 0.0, []
     for _ in range(setting.n_steps):
-        below, gain2 = 1.0, 0.0
-        for at, w in enumerate(layers):
-            below, gain2 = _gru_step(w, state[at], below)
-            state[at] = below
-        hops.append(Hop(gain2, LINEAR_KAPPA / setting.recipe.width))
-    return hops
+        step, state = _gru_step(w, state)
+        steps.append(step)
+    return _tied(steps, setting)
 
 
-def _gru_step(w: Drawn, state: float, below: float) -> tuple[float, float]:
-    """(E h² after the step, gain² of the error over it)."""
+def _gru_step(w: Drawn, state: float) -> tuple[TiedStep, float]:
+    """(One step, E h² after it)."""
+    biases = w.bias_given + w.bias_kept
     kept = w.kept * state + w.bias_kept
-    gate = w.given * below + w.bias_given + kept
+    gate = w.given + biases + w.kept * state
     opening, slope = _mean_square(expit, gate), _mean_square(_slope, gate)
-    q = w.given * below + w.bias_given + opening * kept
-    tanh = theory.activation("tanh")
-    new, new_slope = float(tanh.m2(q)), float(tanh.d2(q))
-    shut = opening  # E(1−z)² = E z² for a gate without bias
-    through_new = shut * new_slope * (opening + slope * kept)
-    gain2 = opening + w.kept * (slope * (state + new) + through_new)
-    return shut * new + opening * state, gain2
+    q = w.given + w.bias_given + opening * kept
+    new, flat = _mean_square(np.tanh, q), _mean_square(_flat, q)
+    straight = w.kept * (_mean(expit, gate) ** 2 * _mean(_flat, q)) ** 2
+    back = w.kept * (slope * (state + new) + opening * flat * (opening + slope * kept))
+    return TiedStep(opening, _mean(expit, gate), straight, back - straight), opening * (new + state)
 
 
 def lstm(setting: Setting) -> list[Hop]:
-    """E f² and what comes back through the gates, from cell to cell; f = σ(1) is most of it.
+    """From cell to cell: f = σ(1) most of all, and the way back through the state and the gates.
 
-    law: two errors a step, e_c at the cell and e_h at the state (see ``_lstm_back``).
+    law: as gru.
     """
-    layers = [drawn(setting, number) for number in range(setting.recipe.depth)]
-    state, cell = [0.0] * len(layers), [0.0] * len(layers)
-    seen = []  # of the last layer: the cell's power before each step, and the gates' variance in it
+    if setting.recipe.depth > 1:
+        return []
+    w, state, cell, steps = drawn(setting, 0), 0.0, 0.0, []
     for _ in range(setting.n_steps):
-        below = 1.0
-        for at, w in enumerate(layers):
-            z = w.given * below + w.bias_given + w.kept * state[at] + w.bias_kept
-            if at == len(layers) - 1:
-                seen.append((cell[at], z, w))
-            kept = _mean_square(expit, z - w.bias_given - w.bias_kept, FORGET_BIAS) * cell[at]
-            cell[at] = kept + _mean_square(expit, z) * _mean_square(np.tanh, z)
-            below = state[at] = _mean_square(expit, z) * _mean_square(np.tanh, cell[at])
-    return _lstm_back(seen, setting.recipe.width)
+        forget = w.given + w.kept * state  # the forget gate's biases are set, not drawn
+        gate = forget + w.bias_given + w.bias_kept
+        opening, slope, new = _mean_square(expit, gate), _mean_square(_slope, gate), _mean_square(np.tanh, gate)
+        out = w.kept * opening * _mean_square(_flat, cell)  # from the cell below to the gates
+        back = slope * new + opening * _mean_square(_flat, gate) + cell * _mean_square(_slope, forget, FORGET_BIAS)
+        straight = w.kept * (_mean(expit, gate) ** 2 * _mean(_flat, cell) * _mean(_flat, gate)) ** 2
+        held = _mean_square(expit, forget, FORGET_BIAS)
+        steps.append(TiedStep(held, _mean(expit, forget, FORGET_BIAS), straight, out * back - straight))
+        cell = held * cell + opening * new
+        state = opening * _mean_square(np.tanh, cell)
+    return _tied(steps, setting)
 
 
-def _lstm_back(seen: list[tuple[float, float, Drawn]], n: int) -> list[Hop]:
-    hops, e_cell, e_state = [], 1.0, 0.0
-    for cell, z, w in reversed(seen):
-        gate, slope = _mean_square(expit, z), _mean_square(_slope, z)
-        forget = z - w.bias_given - w.bias_kept
-        to_gates = slope * _mean_square(np.tanh, z) + gate * _mean_square(_flat, z)
-        to_gates += _mean_square(_slope, forget, FORGET_BIAS) * cell
-        back = w.kept * (e_cell * to_gates + e_state * slope * _mean_square(np.tanh, cell))
-        kept = e_cell * _mean_square(expit, forget, FORGET_BIAS)
-        lower = kept + back * gate * _mean_square(_flat, cell)
-        hops.append(Hop(lower / e_cell, LINEAR_KAPPA / n))
-        e_cell, e_state = lower, back
+@dataclass(frozen=True, slots=True)
+class TiedStep:
+    """One step of a gated recurrence.
+
+    held: E of the squared gate that hands on. gate: its mean. straight: squared gain of the way through the weights
+    with factors that keep their sign over time. scattered: of the ways whose sign changes.
+    """
+
+    held: float
+    gate: float
+    straight: float
+    scattered: float
+
+
+def _tied(steps: list[TiedStep], setting: Setting) -> list[Hop]:
+    """The hops of a recurrence whose weights are the same at every step.
+
+    law: an error takes 2^T paths, at each step held by its unit or through the weights to another one. Two paths that
+        pass the weights equally often, at whatever steps, end with one sign, so they add before they are squared; the
+        sum runs over pairs, by how many passages the one is ahead of the other. In step a pair is held by E z², out of
+        step by (E z)². With weights drawn anew at every step there would be no pairs out of step.
+    """
+    pairs = np.zeros(2 * len(steps) + 3)  # by how far one is ahead; both ends stay 0
+    home = len(pairs) // 2
+    pairs[home] = 1.0
+    hops = []
+    for step in reversed(steps):
+        before = pairs[home]
+        hold = np.full(pairs.size, step.gate**2)
+        hold[home] = step.held + step.scattered
+        apart = step.gate * np.sqrt(step.straight)
+        pairs[1:-1] = (hold + step.straight)[1:-1] * pairs[1:-1] + apart * (pairs[:-2] + pairs[2:])
+        hops.append(Hop(float(pairs[home] / before), LINEAR_KAPPA / setting.recipe.width))
     return hops
 
 
 def _mean_square(f: Callable[[np.ndarray], np.ndarray], variance: float, mean: float = 0.0) -> float:
     """E f(z)², z of that variance and mean."""
     return float(np.sum(NODE_WEIGHTS * f(mean + np.sqrt(variance) * NODES) ** 2))
+
+
+def _mean(f: Callable[[np.ndarray], np.ndarray], variance: float, mean: float = 0.0) -> float:
+    """E f(z), z of that variance and mean."""
+    return float(np.sum(NODE_WEIGHTS * f(mean + np.sqrt(variance) * NODES)))
 
 
 def _slope(z: np.ndarray) -> np.ndarray:

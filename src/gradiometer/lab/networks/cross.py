@@ -44,7 +44,15 @@ class CrossV2Block(nn.Module):
 
 
 class CrossV2(LabNetwork):
-    """x_{l+1} = x₀ ⊙ (W x_l + b) + x_l, x₀ the linear stem's output. No activation."""
+    """x_{l+1} = x₀ ⊙ (W x_l + b) + x_l, x₀ the linear stem's output. No activation.
+
+    law: gain² a hop = 1 + n Var W · E x₀²; critical sets E x₀² = 1 and n Var W = 1/L, so that all hops stay below √e.
+    What reaches x₀ past the blocks is not in it.
+
+    Hop gain: init=critical depth=12 width=64 -> 1.041 in [1.025, 1.055]
+    Hop gain: init=torch depth=12 width=64 -> 1.055 in [1.035, 1.071]
+    Hop gain: init=xavier depth=12 width=64 -> 1.414 in [1.332, 1.466]
+    """
 
     stem_role: ClassVar[StemRole] = "unit"
     block: ClassVar[type[nn.Module]] = CrossV2Block
@@ -60,6 +68,13 @@ class CrossV2(LabNetwork):
 
 
 class CrossV1(CrossV2):
-    """x_{l+1} = x₀ (wᵀ x_l) + b + x_l, x₀ the linear stem's output. No activation."""
+    """x_{l+1} = x₀ (wᵀ x_l) + b + x_l, x₀ the linear stem's output. No activation.
+
+    law: as cross-v2 with W = 1wᵀ, on the average over examples; one example's gain has a wide spread, since one number
+    multiplies all of its units.
+
+    Hop gain: init=critical depth=12 width=64 -> 1.041 in [1.025, 1.055]
+    Hop gain: init=torch depth=12 width=64 -> 1.055 in [1.035, 1.071]
+    """
 
     block: ClassVar[type[nn.Module]] = CrossV1Block

@@ -30,7 +30,14 @@ class DenseEnd(DenseBlock):
 
 
 class Dense(LabNetwork):
-    """h_l = φ(W [h_0 … h_{l−1}]), h_0 the stem's output. A block puts out all parts so far, the last only its own."""
+    """h_l = φ(W [h_0 … h_{l−1}]), h_0 the stem's output. A block puts out all parts so far, the last only its own.
+
+    law: the error of one part is ‖δ_j‖² = 1/(j + 1) of that at the end with He and true fans, and that of all j + 1
+    parts, which is what a block puts out, is kept whole: gain 1. In general S_j = Σ_{l>j} n Var W_l D2(q_l) S_l.
+
+    Hop gain: activation=relu init=he depth=12 width=64 -> 1.000 in [0.969, 1.024]
+    Hop gain: activation=sigmoid init=torch depth=12 width=64 -> 0.773 in [0.763, 0.782]
+    """
 
     def __init__(self, recipe: Recipe, ports: Ports) -> None:
         n = recipe.width

@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..proportions import GATE_BIAS
 from ..recipe import Recipe
 from .base import LabNetwork, Ports, features
 from .parts import Gate
 from .residual import branch
-
-GATE_BIAS = -2.0  # Srivastava 2015 recommends a negative one; σ(−2) = .119
 
 
 class HighwayBlock(nn.Module):
@@ -28,7 +27,13 @@ class HighwayBlock(nn.Module):
 
 
 class Highway(LabNetwork):
-    """T φ(Wx) + (1 − T) x with T = σ(W_T x + b_T). W_T begins at 0 and b_T at −2, whatever the initialisation."""
+    """T φ(Wx) + (1 − T) x with T = σ(W_T x + b_T). W_T begins at 0 and b_T at −2, whatever the initialisation.
+
+    law: gain² a hop = (1 − T)² + T² χ with T = σ(−2) = .119, χ = n Var W · D2(q). The signal shrinks alike.
+
+    Hop gain: activation=sigmoid init=torch depth=12 width=64 -> 0.881 in [0.879, 0.883]
+    Hop gain: activation=relu init=he depth=12 width=64 -> 0.889 in [0.882, 0.895]
+    """
 
     def __init__(self, recipe: Recipe, ports: Ports) -> None:
         n = recipe.width

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from gradiometer.records import UserError
 
 from ..activations import make_activation
+from ..proportions import KERNEL
 from ..recipe import Recipe
 
-KERNEL = 3  # of every convolution that looks around
 SMALLEST_NORMED = {"layer": 3, "rms": 2}  # units; with fewer, nothing but signs is left and no error passes
 
 Named = tuple[str, nn.Module]

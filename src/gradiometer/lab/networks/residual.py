@@ -12,7 +12,15 @@ from .parts import LearnedSkip, Skip, activated, chain
 
 
 class Residual(LabNetwork):
-    """x + φ(Wx), branch scale 1. The stem is linear."""
+    """x + φ(Wx), branch scale 1. The stem is linear.
+
+    law: gain² a hop = 1 + χ, χ = n Var W · D2(q) of the branch. Of order depth/width comes on top where φ has a mean:
+    it piles up in the stream, and the error finds its direction.
+
+    Hop gain: activation=relu init=he depth=12 width=256 -> 1.414 in [1.372, 1.452]
+    Hop gain: activation=relu init=torch depth=12 width=64 -> 1.080 in [1.056, 1.099]
+    Hop gain: activation=sigmoid init=torch depth=12 width=64 -> 1.006 in [1.000, 1.011]
+    """
 
     def __init__(self, recipe: Recipe, ports: Ports) -> None:
         n = recipe.width
@@ -25,14 +33,26 @@ class Residual(LabNetwork):
 
 
 class ResidualScaled(Residual):
-    """x + φ(Wx)/√L for L blocks."""
+    """x + φ(Wx)/√L for L blocks.
+
+    law: gain² a hop = 1 + χ/L; in all below e^χ.
+
+    Hop gain: activation=relu init=he depth=12 width=64 -> 1.041 in [1.025, 1.054]
+    Hop gain: activation=sigmoid init=torch depth=12 width=64 -> 1.001 in [0.998, 1.003]
+    """
 
     def block(self, branch: nn.Module, recipe: Recipe) -> nn.Module:
         return Skip(branch, 1 / math.sqrt(recipe.depth))
 
 
 class ReZero(Residual):
-    """x + α φ(Wx), α learned from 0."""
+    """x + α φ(Wx), α learned from 0.
+
+    law: gain 1, exactly, whatever the branch, until α has moved.
+
+    Hop gain: activation=relu init=he depth=12 width=64 -> 1.000 in [0.999, 1.001]
+    Hop gain: activation=sigmoid init=torch depth=12 width=64 -> 1.000 in [0.999, 1.001]
+    """
 
     def block(self, branch: nn.Module, recipe: Recipe) -> nn.Module:
         return LearnedSkip(branch)

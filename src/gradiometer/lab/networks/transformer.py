@@ -6,11 +6,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..activations import make_activation
+from ..proportions import FEED_FORWARD_RATIO
 from ..recipe import Recipe
 from .base import LabNetwork, Ports, steps
 from .parts import Positions, chain, make_norm
 
-FEED_FORWARD_RATIO = 4  # hidden units of the feed-forward part, per unit of the width
 MOST_HEADS = 4
 
 
@@ -63,7 +63,17 @@ class PostBlock(PreBlock):
 
 
 class TransformerPost(LabNetwork):
-    """Post-LN. The stem is linear and adds positions; the head reads the last time step."""
+    """Post-LN. The stem is linear and adds positions; the head reads the last time step.
+
+    law: gain² a block = (1 + χ_A)/(1 + s_A) · (1 + χ_F)/(1 + s_F). The feed-forward part has χ_F ≈ s_F; attention
+    averages, so that what it adds to the signal, s_A = σ_o² σ_v² (ρ + (1 − ρ)/T), grows with the likeness ρ of the time
+    steps, but an error that enters at one of T steps comes back through it with 1/T: the gain is below 1. Scores are
+    taken to be small (σ_q² σ_k² ≤ 2).
+
+    Hop gain: activation=relu init=torch depth=6 width=64 length=8 -> 0.969 in [0.929, 1.009]
+    Hop gain: activation=relu init=xavier depth=6 width=64 length=24 -> 0.840 in [0.786, 0.889]
+    Hop gain: activation=relu init=normal_0.02 depth=6 width=64 length=8 -> 1.000 in [0.972, 1.028]
+    """
 
     block: type[PreBlock] = PostBlock
 
@@ -79,7 +89,14 @@ class TransformerPost(LabNetwork):
 
 
 class TransformerPre(TransformerPost):
-    """Pre-LN. As post-LN, but the head reads the last time step through a LayerNorm."""
+    """Pre-LN. As post-LN, but the head reads the last time step through a LayerNorm.
+
+    law: gain² a block = (1 + χ_A/p)(1 + χ_F/p′), p the power of the stream, to which each branch adds: the later the
+    block, the nearer to 1.
+
+    Hop gain: activation=relu init=torch depth=6 width=64 length=8 -> 1.029 in [0.988, 1.070]
+    Hop gain: activation=gelu init=xavier depth=6 width=64 length=8 -> 1.082 in [1.029, 1.133]
+    """
 
     block = PreBlock
 
