@@ -49,11 +49,12 @@ def _new_bar() -> tuple[Progress, TaskID]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from gradiometer.views import Style
+    from gradiometer.views.tokens import TERMINAL
 
-    style = Style.of_stream(sys.stderr)
+    style, blue = Style.of_stream(sys.stderr), TERMINAL["error"]
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(12),
+        BarColumn(12, complete_style=blue, finished_style=blue, pulse_style=blue),
         MofNCompleteColumn(),
         TimeRemainingColumn(compact=True),
     )

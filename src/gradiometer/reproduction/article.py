@@ -150,7 +150,7 @@ def _printed_rows(printed: Sequence[Printed]) -> tuple[Row, ...]:
         ),
         Row(name="printed, seed 0: b2 after 1000 epochs", values=(printed[0].biases[EPOCHS],)),
         Row(
-            name="printed: b2 after 1000 epochs, off b2 after one − 999 · 2α · Σy by a share of",
+            name="printed: b2 after 1000 epochs, off b2 after one − 999 × 2αΣy by a share of",
             values=tuple(abs(p.biases[EPOCHS] / p.predicted_bias - 1) for p in printed),
             high=EXACT,
             by=EVERY,
@@ -267,7 +267,7 @@ def _gradients(printed: Printed, corrected: Corrected) -> Figure:
 
 _NOTES = (
     "The article prints no result. Judged are closed forms (a prediction of 0 costs the mean of y²; each epoch then "
-    "takes 2α·Σy from b2), least squares on the same examples, and finite differences.",
+    "takes 2αΣy from b2), least squares on the same examples, and finite differences.",
     "Patched only so that it runs: its z2 and a1 are handed to the backward pass. It has no seed; seed s here is "
     "NumPy's RandomState(s), drawn in the printed order.",
     "Over all examples y² has the mean 16 + 10/12 = 16.83, its noise the variance 1/12 = 0.0833.",

@@ -193,7 +193,7 @@ DEFECTS = (
     ),
     Defect(
         "8",
-        "d1·W1ᵀ carries the error past the hidden layer, to the input",
+        "d1 W1ᵀ carries the error past the hidden layer, to the input",
         _past_the_hidden_layer,
         lambda m: f"W1 and b1 get a factor W1 that is not theirs ({_p(m.part_errors[0])} off); W2 and b2 are right.",
     ),

@@ -62,8 +62,7 @@ def ten(exponent: int, numbers: Numbers) -> str:
     """``1``, ``10``, ``10⁻³``; in ASCII ``1e-3``."""
     if exponent in (0, 1):
         return "10" if exponent else "1"
-    power = numbers.power(10.0**exponent) if abs(exponent) < 300 else f"1.0e{exponent}"
-    return power.replace("1.0 × ", "").replace("1.0e", "1e")
+    return numbers.power(10.0**exponent).replace("1.0 × ", "").replace("1.0e", "1e")
 
 
 def signed(value: int, numbers: Numbers) -> str:

@@ -133,8 +133,6 @@ def how_measured(rows: tuple[ToldRow, ...]) -> str:
 def counts_words(told: tuple[ToldExperiment, ...]) -> str:
     """``12 of 14 experiments reproduce.``"""
     good = sum(one.reproduced for one in told)
-    if len(told) == 1:
-        return f"{told[0].name} {'reproduces' if good else 'does not reproduce'}."
     return f"{good} of {len(told)} experiments reproduce{'s' if good == 1 else ''}."
 
 

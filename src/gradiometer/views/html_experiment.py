@@ -28,7 +28,7 @@ def experiments_page(told: Sequence[ToldExperiment]) -> str:
     charts = {f"{one.name}-{k}": experiment_chart(figure) for one in told for k, figure in enumerate(one.figures)}
     good = all(one.reproduced for one in told)
     context = {
-        "headline": counts_words(tuple(told)),
+        "headline": told[0].title if len(told) == 1 else counts_words(tuple(told)),
         "verdict": {"tone": "healthy" if good else "fail", "tag": "Reproduced" if good else "Not reproduced"},
         "quick": any(one.quick for one in told),
         "experiments": [_section(one) for one in told],
@@ -48,6 +48,7 @@ def _section(one: ToldExperiment) -> dict[str, Any]:
         "rule": one.rule.rstrip("."),
         "rows": [_row(row) for row in one.rows],
         "has_published": any(row.published for row in one.rows),
+        "has_sources": any(row.source for row in one.rows),
         "has_spread": any(row.spread for row in one.rows),
         "charts": [
             {"id": f"{one.name}-{k}", "title": figure.title, "table": figure_table(figure)}

@@ -20,6 +20,7 @@ _ASCII = str.maketrans(
         "δ": "delta",
         "∂": "d",
         "α": "alpha",
+        "Σ": "sum ",
         "ᵀ": "^T",
         "∇": "grad ",
         "χ": "chi",
