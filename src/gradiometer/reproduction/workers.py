@@ -124,7 +124,7 @@ def _workers(count: int) -> Iterator[list[_Worker]]:
     """That many workers; none of them is left at the end, however it comes."""
     context: Any = multiprocessing.get_context(_METHOD)  # the base class of contexts does not declare Process
     if _METHOD == "forkserver":
-        context.set_forkserver_preload(["torch"])  # loaded once, every worker is a fork of that
+        context.set_forkserver_preload(["torch", __name__])  # loaded once, every worker is a fork of that
     workers: list[_Worker] = []
     try:
         with _one_thread_environment():
