@@ -60,7 +60,7 @@ _ALL = (
         words="gradient over its root mean square (Tieleman and Hinton 2012)",
         cls="RMSprop",
         lr=1e-3,
-        lr_source="Adam's; torch's .01 is too fast for a network without normalisation",
+        lr_source="Adam's, whose update it is without the mean; torch has .01",
     ),
     OptimizerChoice(
         name="adagrad",
@@ -111,8 +111,8 @@ _ALL = (
         name="rprop",
         words="steps by the sign of the gradient, made for batch 0 (Riedmiller and Braun 1993)",
         cls="Rprop",
-        lr=1e-3,
-        lr_source="the first step of every weight, as small as Adam's",
+        lr=0.01,
+        lr_source=TORCH,
         decay=None,
     ),
     OptimizerChoice(
@@ -127,8 +127,8 @@ _ALL = (
         name="muon",
         words="orthogonalised momentum for the blocks' matrices, AdamW for the rest (Jordan 2024)",
         cls="Muon",
-        lr=1e-3,
-        lr_source="torch's own; its update is scaled to the size of AdamW's, so that one rate serves both",
+        lr=3e-3,
+        lr_source="digits, plain network of depth 3; the update has the size of AdamW's, so that one rate serves both",
         decay=0.1,
     ),
 )
