@@ -232,6 +232,8 @@ def test_blobs_have_the_best_accuracy_that_their_words_say() -> None:
     x, y = torch.cat([s.inputs for s in splits(task)]), torch.cat([s.targets for s in splits(task)])
     best = (0.5 * (1 + math.erf(2 / math.sqrt(2)))) ** 2  # Φ(2)²: both signs right
     assert f"{best:.1%}".replace("%", " %") in task.words
+    centred = x * torch.stack([2 * (y % 2) - 1, 2 * (y // 2) - 1], dim=1)
+    assert within(centred.flatten(), 2.0, 1.0) and within((centred - 2).square().flatten(), 1.0, math.sqrt(2))
     right = (x[:, 0] > 0).long() + 2 * (x[:, 1] > 0).long() == y
     assert within(right.double(), best, math.sqrt(best * (1 - best)))
     assert not within((1 + (x[:, 0] > 0).long() == y).double(), best, math.sqrt(best * (1 - best)))

@@ -55,6 +55,7 @@ def test_csv_in_other_dress_is_the_same_table(how: str, tmp_path: Path) -> None:
     plain = table(write(tmp_path, lines))
     other = table(write(tmp_path, dressed, "other.csv"))
     assert all(same(a, b) for a, b in zip(splits(plain), splits(other), strict=True))
+    assert "left out" not in other.words  # an empty line is no row with missing values
 
 
 def test_a_decimal_comma_is_read_where_it_separates_nothing(tmp_path: Path) -> None:
@@ -97,6 +98,7 @@ def test_rows_with_a_missing_value_are_left_out_and_counted(gap: str, column: in
 def goal_of(folder: Path, values: list[object]) -> tuple[str, int]:
     task = table(write(folder, ["a,y", *(f"{i},{v}" for i, v in enumerate(values))]), "y")
     assert f"taken as {'a number' if task.goal == 'regression' else f'{task.n_out} classes'}" in task.words
+    assert ("not all whole" in task.words) == (task.goal == "regression" and any("." in str(v) for v in values))
     return task.goal, task.n_out
 
 

@@ -115,7 +115,9 @@ def _aim(rows: Rows) -> _Aim:
             "There is nothing to learn: choose another column."
         )
     if rows.target.dtype.kind == "f" and not _is_class(values, len(rows)):
-        return _Aim("regression", rows.target, 1, "taken as a number because it has many different values")
+        whole = "" if _whole(values) else ", not all whole"
+        why = f"taken as a number because it has {len(values)} different values in {len(rows)} rows{whole}"
+        return _Aim("regression", rows.target, 1, why)
     if rows.target.dtype.kind != "f":
         _refuse_many(rows, len(values))
     if counts.min() < FEWEST_IN_CLASS:
@@ -137,7 +139,11 @@ def _is_class(values: Array, n_rows: int) -> bool:
     if len(values) == 2:
         return True
     few = len(values) <= min(MOST_WHOLE_NUMBERS, n_rows / ROWS_A_CLASS)
-    return few and bool((values == np.round(values)).all())
+    return few and _whole(values)
+
+
+def _whole(values: Array) -> bool:
+    return bool((values == np.round(values)).all())
 
 
 def _refuse_many(rows: Rows, n_classes: int) -> None:

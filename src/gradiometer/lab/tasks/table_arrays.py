@@ -78,7 +78,7 @@ def _refuse_members(path: Path, target: str, members: list[str]) -> None:
     if "x" not in arrays:
         raise UserError(f"{path} has no array 'x': {found}. Save the inputs under that name.")
     if target not in arrays:
-        raise UserError(f"{path} has no array {target!r}: {found}. Name the one to predict with target=...")
+        raise UserError(f"{path} has no array {target!r}: {found}. Name the one to predict with target=... (--target).")
 
 
 def _target(path: Path, name: str, values: Array) -> Array:

@@ -113,7 +113,9 @@ def refuse_size(file: str, n_rows: int, n_columns: int) -> None:
 def target_column(file: str, names: Sequence[str], target: str) -> int:
     """Where the target stands among the columns. UserError that names the columns, the nearest first."""
     if not target:
-        raise UserError(f"{file}: which column is to be predicted? Name it with target=... {_known(names, '')}")
+        raise UserError(
+            f"{file}: which column is to be predicted? Name it with target=... (--target). {_known(names, '')}"
+        )
     if target not in names:
         raise UserError(f"{file} has no column {target!r}. {_known(names, target)}")
     if len(names) == 1:
