@@ -44,7 +44,8 @@ class Span:
                 for m in (1, 2, 5)
             ]
             return [(at, numbers.number(value)) for at, value in places if self.low <= at <= self.high]
-        step = next(s for s in (1, 2, 3, 5, 10, 20, 50, 100, 1000) if (self.high - self.low) / s <= most)
+        wide = (self.high - self.low) / most
+        step = next((s for s in (1, 2, 3) if s >= wide), round(_nice(max(wide, 1.0))))
         whole = range(math.ceil(self.low / step) * step, math.floor(self.high) + 1, step)
         return [(float(k), ten(k, numbers) if self.scale == "log" else signed(k, numbers)) for k in whole]
 
