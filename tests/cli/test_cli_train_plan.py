@@ -13,10 +13,11 @@ import typer
 from cli_tools import environment
 from typer.testing import CliRunner
 
-from gradiometer.cli import app
+from gradiometer.cli import app, train_recipe
 from gradiometer.cli import train as train_command
 from gradiometer.cli.train_list import FORMS, list_page
-from gradiometer.cli.train_plan import TrainPlan, command_words
+from gradiometer.cli.train_plan import TrainPlan
+from gradiometer.cli.train_recipe import command_words, option_of
 from gradiometer.cli.train_sources import find_weights
 from gradiometer.lab import KINDS, Recipe
 from gradiometer.records import UserError
@@ -63,11 +64,21 @@ FULL = {
     "target": "price",
     "length": 50,
     "standardise": False,
+    "teacher": "/runs/teacher.safetensors",
+    "temperature": 4.0,
+    "soft_share": 0.9,
+    "hints": 2,
+    "hint_steps": 3,
+    "pretrain": "greedy",
+    "pretrain_steps": 20,
+    "start": "/runs/start.safetensors",
 }
 
 
-def test_the_words_of_a_recipe_are_its_command_line(planned: list[TrainPlan]) -> None:
+def test_the_words_of_a_recipe_are_its_command_line(planned: list[TrainPlan], monkeypatch: pytest.MonkeyPatch) -> None:
     """What a report shows makes the same training again, for every field."""
+    monkeypatch.setattr(train_recipe, "find_weights", lambda name, folder, option: Path(name))
+    assert set(FULL) == set(Recipe.__struct_fields__)
     for recipe in (Recipe(), Recipe(**FULL)):  # type: ignore[arg-type]
         assert asked(*command_words(recipe)) == (0, "")
         assert planned[-1].recipe == recipe
@@ -94,11 +105,10 @@ def help_defaults() -> dict[str, str]:
 def test_the_help_tells_the_recipes_defaults() -> None:
     said, usual = help_defaults(), Recipe()
     for field in usual.__struct_fields__:
-        value, option = getattr(usual, field), "--" + field.replace("_", "-")
-        if value in ("", None) or field == "length" or field == "standardise" or option not in said:
-            continue
-        assert said.pop(option) == (f"{value:g}" if isinstance(value, float) else str(value)), option
-    assert sorted(said) == ["--budget", "--length", "--lr", "--out"]
+        value, option = getattr(usual, field), option_of(field)
+        if value is not None and option in said and field != "length":
+            assert said.pop(option) == (f"{value:g}" if isinstance(value, float) else str(value)), option
+    assert sorted(said) == ["--budget", "--length", "--lr", "--out", "--weight-decay"]
 
 
 def test_run_and_weights_lie_side_by_side(planned: list[TrainPlan], tmp_path: Path) -> None:
@@ -107,12 +117,10 @@ def test_run_and_weights_lie_side_by_side(planned: list[TrainPlan], tmp_path: Pa
     asked("--out", "mine.gmr")
     asked("--out", "here")
     asked()
-    names = [str(p.path.relative_to(tmp_path)) for p in planned]
     made = rf"plain-digits-\d{{8}}-\d{{6}}-{os.getpid()}\.gmr"
-    for name, wanted in zip(
-        names, [f"gradiometer-runs/{made}", "mine.gmr", f"here/{made}", f"kept/{made}"], strict=True
-    ):
-        assert re.fullmatch(wanted, name)
+    wanted = (f"gradiometer-runs/{made}", r"mine\.gmr", f"here/{made}", f"kept/{made}")
+    for plan, name in zip(planned, wanted, strict=True):
+        assert re.fullmatch(name, str(plan.path.relative_to(tmp_path)))
     assert [p.weights.name for p in planned] == [p.path.stem + ".safetensors" for p in planned]
     assert [p.watching.budget for p in planned] == [0.01, 0.5, 0.5, 0.5]
 
@@ -125,6 +133,18 @@ def test_run_and_weights_lie_side_by_side(planned: list[TrainPlan], tmp_path: Pa
         (["--budget", "2"], "--budget 2 is no share of the wall time"),
         (["--json", "none/x.json"], "--json none/x.json: there is no folder none"),
         (["--ignore", "nonsense"], "--ignore names no known cause in 'nonsense'"),
+        (["--temperature", "3"], "--temperature says nothing without --teacher"),
+        (["--hint-steps", "3"], "--hint-steps says nothing without --hints"),
+        (["--pretrain-steps", "3"], "--pretrain-steps says nothing without --pretrain"),
+        (["--teacher", "nobody"], "No run 'nobody'"),
+        (["--from", "there.gmr"], "the run there.gmr has no weights beside it"),
+        (["--from", "x.safetensors"], "--from x.safetensors: there is no such file"),
+        (["--resume", "there.gmr"], "the run there.gmr has no weights beside it"),
+        (["--resume", "old.safetensors", "--depth", "3"], "so --depth has no place beside it"),
+        (["--resume", "old.safetensors", "--search-lr"], "so --search-lr has no place beside it"),
+        (["--depth", "3", "--hints", "3", "--teacher", "old.safetensors"], "3 hints do not fit"),
+        (["--lr", "0"], "The learning rate is 0"),
+        (["--seed", "-1"], "seed is -1"),
     ],
 )
 def test_what_cannot_be_done_is_said_at_once(

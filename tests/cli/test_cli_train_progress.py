@@ -45,26 +45,26 @@ def test_the_line_tells_step_loss_and_first_layer() -> None:
     assert status_line(3, math.nan, None, PLAIN) == "step 3 | loss -"
 
 
-def test_drawing_is_throttled() -> None:
+def test_drawing_is_throttled_and_words_are_made_only_where_they_are_drawn() -> None:
     drawn: list[int] = []
     now_s = iter([0.0, 0.1, 0.3, 0.5, 0.51, 5.0])
-    throttle = Throttle(lambda step, loss: drawn.append(step), 0.2, begin_s=-math.inf)
+    throttle = Throttle(lambda done, words: drawn.append(int(words(PLAIN))), 0.2, begin_s=-math.inf)
     throttle.clock = lambda: next(now_s)
+    made: list[int] = []
     for step in range(1, 7):
-        throttle(step, 1.0)
-    assert drawn == [1, 3, 4, 6]
+        throttle(step, lambda style, step=step: made.append(step) or str(step))  # type: ignore[misc]
+    assert drawn == made == [1, 3, 4, 6]
 
 
 def test_a_pipe_gets_a_plain_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    with shown(5000, lambda: two_layers((1.0, 0.5))) as show:
+    with shown(5000) as show:
         assert isinstance(show, Throttle)
         begun_s = show.last_s
         for step, passed_s in ((1, 0.5), (800, 19.0), (900, 20.5), (901, 21.0)):
             show.clock = lambda at_s=begun_s + passed_s: at_s  # type: ignore[misc]
-            show(step, 2.31)
+            show(step, lambda style, step=step: status_line(step, 2.31, None, style))  # type: ignore[misc]
     told = capsys.readouterr()
-    assert told.out == ""
-    assert told.err == "gradiometer: step 900 of 5 000 | loss 2.31 | first layer 20 steps\n"
+    assert (told.out, told.err) == ("", "gradiometer: step 900 | loss 2.31 | 18 %\n")
 
 
 def test_ctrl_c_waits_for_the_end_of_a_step() -> None:

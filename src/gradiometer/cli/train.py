@@ -10,7 +10,7 @@ from .guard import command
 from .options import FailOnOption, Ignore
 from .outlet import put_text
 from .train_break import last_word
-from .train_plan import TrainPlan, Watching, plan_of
+from .train_plan import Asked, TrainPlan, Watching, plan_of
 
 EXAMPLES = """\b
 Examples:
@@ -41,6 +41,16 @@ def train(
     target: options.Target = None,
     length: options.Length = None,
     raw: options.Raw = False,
+    teacher: options.Teacher = None,
+    temperature: options.Temperature = None,
+    soft_share: options.SoftShare = None,
+    hints: options.Hints = None,
+    hint_steps: options.HintSteps = None,
+    pretrain: options.Pretrain = None,
+    pretrain_steps: options.PretrainSteps = None,
+    from_: options.From = None,
+    resume: options.Resume = None,
+    search_lr: options.SearchRate = False,
     out: options.Out = None,
     every: options.Every = None,
     budget: options.Budget = None,
@@ -75,9 +85,17 @@ def train(
         "target": target,
         "length": length,
         "standardise": False if raw else None,
+        "teacher": teacher,
+        "temperature": temperature,
+        "soft_share": soft_share,
+        "hints": hints,
+        "hint_steps": hint_steps,
+        "pretrain": pretrain.value if pretrain is not None else None,
+        "pretrain_steps": pretrain_steps,
+        "start": from_,
     }
     watching = Watching(out, every, budget, json, fail_on, tuple(ignore or ()), length="line" if quiet else "page")
-    return _trained(plan_of(given, watching))
+    return _trained(plan_of(Asked(given, resume, search_lr), watching))
 
 
 def _listed() -> int:
@@ -90,11 +108,10 @@ def _listed() -> int:
 
 
 def _trained(plan: TrainPlan) -> int:
-    from gradiometer.lab import prepare
-
     from .train_loop import train_watched
     from .train_page import tell
+    from .train_ready import made_ready
 
-    trained = train_watched(plan, prepare(plan.recipe))
+    trained = train_watched(made_ready(plan))
     with last_word() if trained.interrupted else nullcontext():
-        return tell(plan, trained)
+        return tell(trained)

@@ -12,6 +12,23 @@ if TYPE_CHECKING:
     from gradiometer.views import Style
 
 FORMS = {"vector": "features without order", "grid": "channels over 1 or 2 axes", "sequence": "features over time"}
+_LETTERS = str.maketrans(
+    {
+        "α": "a",
+        "σ": "sigma",
+        "Φ": "Phi",
+        "¼": "1/4",
+        "½": "1/2",
+        "⊙": "*",
+        "₀": "0",
+        "₁": "1",
+        "₂": "2",
+        "ᵀ": "'",
+        "ˣ": "x",
+        "⁻": "-",
+    }
+)
+"""Of formulas, for a pipe that is not UTF-8, where the page's own letters do not have them."""
 _HEADS = {"task": "offers", "network": "reads"}
 
 
@@ -41,12 +58,18 @@ def _group(kind: str, choices: Mapping[str, Choice], usual: str, style: Style) -
     for choice in choices.values():
         said = choice.words if choice.words != choice.name else ""
         words = " ".join(w for w in (said, "(default)" if choice.name == usual else "") if w)
-        body = [t.plain[len(indent) :] for t in paragraph(style.words(words), style.columns, "", indent)] or [""]
-        read = pad(_letters(choice), forms + 2) if forms else ""
+        body = [t.plain[len(indent) :] for t in paragraph(_letters(words, style), style.columns, "", indent)] or [""]
+        read = pad(_forms(choice), forms + 2) if forms else ""
         out.append(line(("  " + pad(choice.name, wide), "error"), (read, "quiet"), (body[0], "")))
         out += [line((indent + more, "")) for more in body[1:]]
     return out
 
 
-def _letters(choice: Choice) -> str:
+def _letters(words: str, style: Style) -> str:
+    return style.words(
+        words if style.unicode else words.replace("eˣ", "e^x").replace("e⁻ˣ", "e^-x").translate(_LETTERS)
+    )
+
+
+def _forms(choice: Choice) -> str:
     return " ".join(name[0] if name in choice.forms else " " for name in FORMS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .train_break import Breaks
 from .train_plan import TrainPlan
-from .train_progress import NEWEST_FRAMES, shown
+from .train_progress import NEWEST_FRAMES, shown, status_line
+from .train_ready import Ready
 
 if TYPE_CHECKING:
     from gradiometer.lab import StepSeen, Training
@@ -17,44 +19,75 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training left. run: None where nothing was recorded. interrupted: Ctrl-C ended it before its last step."""
+    """What a training left.
 
-    training: Training
+    run: None where nothing was recorded. weights: None where they could not be written, for the reason in ``problem``.
+    interrupted: Ctrl-C ended it before its last step.
+    """
+
+    ready: Ready
     session: Session
     run: Run | None
+    weights: Path | None
+    problem: str = ""
     interrupted: bool = False
 
 
-def train_watched(plan: TrainPlan, training: Training) -> Trained:
-    """Train to the end, or to Ctrl-C; then the run file is closed."""
-    from gradiometer.lab import train
+def train_watched(ready: Ready) -> Trained:
+    """Train to the end, or to Ctrl-C; close the run file; write the weights. A further Ctrl-C waits for both files."""
+    from gradiometer.records import GradiometerError
 
-    with Breaks() as breaks:  # the files are written in it as well
-        session = attached(plan, training)
-        state, error = "finished", ""
+    with Breaks() as breaks:
+        session = attached(ready.plan, ready.training)
         try:
-            with shown(plan.recipe.steps, lambda: newest(session), training.step) as show:
-
-                def seen(step: StepSeen) -> None:
-                    show(step.step, step.loss)
-                    if step.step < plan.recipe.steps:
-                        breaks.between_steps()
-
-                train(training, seen)
-        except KeyboardInterrupt:
-            state = "interrupted"
+            state = _steps(ready.training, session, breaks)
         except BaseException as failure:
             session.stop("crashed", f"{type(failure).__name__}: {failure}")
             raise
-        run = session.stop(state, error)
-    return Trained(training, session, run, interrupted=state == "interrupted")
+        run = session.stop(state)
+        try:
+            weights, problem = saved(ready), ""
+        except GradiometerError as refused:
+            weights, problem = None, str(refused)
+    return Trained(ready, session, run, weights, problem, interrupted=state == "interrupted")
+
+
+def _steps(training: Training, session: Session, breaks: Breaks) -> str:
+    """The steps that are to be made; how it ended, as ``RunInfo.state`` has it."""
+    from gradiometer.lab import train
+
+    total = training.recipe.steps
+    with shown(total, training.step) as show:
+
+        def seen(step: StepSeen) -> None:
+            show(step.step, lambda style: status_line(step.step, step.loss, newest(session), style))
+            if step.step < total:
+                breaks.between_steps()
+
+        try:
+            train(training, seen)
+        except KeyboardInterrupt:
+            return "interrupted"
+    return "finished"
+
+
+def saved(ready: Ready) -> Path:
+    """Write the weights beside the run, and the state with which the training goes on. RunFileError where refused."""
+    from gradiometer.lab import save_state
+    from gradiometer.records import RunFileError
+
+    path = ready.plan.weights
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFileError(f"The folder {path.parent} cannot be made: {error.strerror or error}.") from error
+    save_state(path, ready.training)
+    return path
 
 
 def attached(plan: TrainPlan, training: Training) -> Session:
     """A session on the network of the training and on nothing else. UserError where one is running already."""
     from gradiometer.session import Options, Session
-
-    from .train_plan import command_words
 
     watching = plan.watching
     options = Options(
@@ -63,7 +96,7 @@ def attached(plan: TrainPlan, training: Training) -> Session:
         budget=watching.budget or 0.0,
         name=plan.name,
         script="gradiometer train",
-        argv=command_words(plan.recipe),
+        argv=plan.words,
     )
     session = Session(options)
     own = {id(o) for o in training.optimizers}

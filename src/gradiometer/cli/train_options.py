@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Pretraining(StrEnum):
+    """Ways of training block after block, before the network as a whole."""
+
+    GREEDY = "greedy"
+    AUTOENCODER = "autoencoder"
+
 
 Task = Annotated[str | None, typer.Option(metavar="NAME", help="What is learned.  [default: digits]")]
 Network = Annotated[str | None, typer.Option(metavar="NAME", help="The reference network.  [default: plain]")]
@@ -21,7 +30,9 @@ Init = Annotated[
 Norm = Annotated[str | None, typer.Option(metavar="NAME", help="The normalisation in each block.  [default: none]")]
 Optimizer = Annotated[str | None, typer.Option(metavar="NAME", help="Who makes the steps.  [default: sgd]")]
 Rate = Annotated[float | None, typer.Option("--lr", metavar="X", help="Learning rate.  [default: the optimizer's own]")]
-Decay = Annotated[float | None, typer.Option("--weight-decay", metavar="X", help="Weight decay.  [default: 0]")]
+Decay = Annotated[
+    float | None, typer.Option("--weight-decay", metavar="X", help="Weight decay.  [default: the optimizer's own]")
+]
 Batch = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="Examples a step; 0 is the whole training split.  [default: 32]")
 ]
@@ -42,6 +53,54 @@ Length = Annotated[
     typer.Option(min=1, metavar="N", help="Time steps of --task adding or text.  [default: the task's own]"),
 ]
 Raw = Annotated[bool, typer.Option("--raw", help="Leave the inputs as they are: not standardised.")]
+
+Teacher = Annotated[
+    str | None, typer.Option(metavar="RUN", help="Distil from the network of this run (or .safetensors file).")
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option(metavar="T", help="Softens the outputs of teacher and student; 1 leaves them.  [default: 2]"),
+]
+SoftShare = Annotated[
+    float | None,
+    typer.Option("--soft-share", metavar="SHARE", help="The teacher's share of the loss, 0 to 1.  [default: 0.5]"),
+]
+Hints = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="Middle blocks of the teacher that are imitated too.  [default: 0]"),
+]
+HintSteps = Annotated[
+    int | None,
+    typer.Option(
+        "--hint-steps",
+        min=0,
+        metavar="N",
+        help="First steps, hints alone; 0: hints in every step.  [default: 0]",
+    ),
+]
+Pretrain = Annotated[
+    Pretraining | None, typer.Option(help="Train block after block first: for the task, or to rebuild its input.")
+]
+PretrainSteps = Annotated[
+    int | None, typer.Option("--pretrain-steps", min=1, metavar="N", help="Of each block.  [default: 100]")
+]
+From = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="WEIGHTS", help="Begin from these weights, by name and shape: a run or a .safetensors file."
+    ),
+]
+Resume = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN",
+        help="Train a saved run on, as if it had never stopped. Its recipe stands; --steps says how many more.",
+    ),
+]
+SearchRate = Annotated[
+    bool,
+    typer.Option("--search-lr", help="Search the learning rate on the validation split first, around --lr."),
+]
 
 Every = Annotated[int | None, typer.Option(min=1, metavar="N", help="Record every Nth step, whatever it costs.")]
 Budget = Annotated[

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,10 +13,20 @@ from .guard import refuse
 from .outlet import check_json
 from .run_plan import DEFAULT_BUDGET_SHARE, new_recording
 from .settings import RUNS_FOLDER, FailOn, read_settings
-from .train_sources import WEIGHTS_ENDING
+from .train_recipe import command_words, recipe_of, resumed_recipe
+from .train_sources import WEIGHTS_ENDING, find_weights
 
 if TYPE_CHECKING:
     from gradiometer.lab import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line says of the training. given: field of the recipe -> value, None where it was not given."""
+
+    given: Mapping[str, object]
+    resume: str | None = None
+    searches: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,68 +63,45 @@ class Watching:
 
 @dataclass(frozen=True, slots=True)
 class TrainPlan:
-    """A recipe and how it is watched. path: the run file, absolute and not there yet."""
+    """A recipe and how it is watched.
+
+    path: the run file, absolute and not there yet. resumed: the weights of the run that is trained on, None for a new
+    one. searches: whether the learning rate is searched first.
+    """
 
     recipe: Recipe
     watching: Watching
     path: Path
+    resumed: Path | None = None
+    searches: bool = False
 
     @property
     def name(self) -> str:
         """What the run is called."""
-        return run_name(self.recipe)
+        return f"{self.recipe.network}-{self.recipe.task}"
 
     @property
     def weights(self) -> Path:
         """Where the weights go: beside the run."""
         return self.path.with_suffix(WEIGHTS_ENDING)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options that a report shows: the whole recipe, and what it goes on from."""
+        went_on = ("--resume", self.resumed.stem) if self.resumed is not None else ()
+        return (*command_words(self.recipe), *went_on)
 
-def run_name(recipe: Recipe) -> str:
-    """``plain-digits``: the network and the task."""
-    return f"{recipe.network}-{recipe.task}"
 
-
-def plan_of(given: dict[str, object], watching: Watching) -> TrainPlan:
-    """The plan for the options that were given (field of the recipe -> value)."""
+def plan_of(asked: Asked, watching: Watching) -> TrainPlan:
+    """The plan for a command line. UserError where it cannot be carried out, as far as that is known by now."""
     watching = watching.completed()
-    recipe = recipe_of(given)
-    path = new_recording(watching.out or Path(RUNS_FOLDER), run_name(recipe))
-    plan = TrainPlan(recipe, watching, path)
+    if find_spec("safetensors") is None:
+        refuse('Weights need safetensors, which is not installed: pip install "gradiometer[lab]".')
+    folder = read_settings().runs_folder
+    resumed = find_weights(asked.resume, folder, "--resume") if asked.resume is not None else None
+    recipe = recipe_of(asked.given, folder) if resumed is None else resumed_recipe(asked, resumed)
+    plan = TrainPlan(recipe, watching, Path(), resumed, asked.searches)
+    plan = replace(plan, path=new_recording(watching.out or Path(RUNS_FOLDER), plan.name))
     if plan.weights.exists():
         refuse(f"{plan.weights} is there already, and weights are never written over. Name another file with --out.")
     return plan
-
-
-def recipe_of(given: dict[str, object]) -> Recipe:
-    """The recipe of the options that were given. UserError where a number cannot be one."""
-    from gradiometer.lab import Recipe
-
-    fields = {name: value for name, value in given.items() if value is not None}
-    if fields.get("init") == "default":
-        fields["init"] = "torch"
-    return Recipe(**fields)  # type: ignore[arg-type]
-
-
-def command_words(recipe: Recipe) -> tuple[str, ...]:
-    """The options that make this recipe, as a report shows them: what is named always, the rest where it differs."""
-    from gradiometer.lab import Recipe
-
-    usual, words = Recipe(), []
-    for name in recipe.__struct_fields__:
-        value = getattr(recipe, name)
-        if name in _ALWAYS or value != getattr(usual, name):
-            words += _option(name, value)
-    return tuple(words)
-
-
-RECIPE_OPTIONS = {"start": "--from"}
-"""Field of a recipe -> its option, where that is not its name with dashes."""
-_ALWAYS = ("task", "network", "depth", "width", "activation", "optimizer", "steps", "seed")
-
-
-def _option(name: str, value: object) -> list[str]:
-    if name == "standardise":
-        return ["--raw"]
-    said = f"{value:g}" if isinstance(value, float) else str(value)
-    return [RECIPE_OPTIONS.get(name, "--" + name.replace("_", "-")), said]

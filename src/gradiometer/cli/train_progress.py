@@ -22,42 +22,43 @@ LINE_S = 20.0  # between two plain lines in a log
 _BAR_COLUMNS = 12
 NEWEST_FRAMES = 60  # looked through for one with parameters; with --every every 50th has them
 
-Show = Callable[[int, float], None]
-"""Called after every step with the number of completed steps and the loss; draws now and then."""
+Words = Callable[["Style"], str]
+"""Makes the line beside the bar; called only where it is drawn."""
+Show = Callable[[int, Words], None]
+"""Called after everything that counts, with the number of those; draws now and then."""
 
 
 @contextmanager
-def shown(total: int, so_far: Callable[[], Run | None], begin: int = 0) -> Iterator[Show]:
-    """Shows a training of ``total`` steps on stderr. so_far: the frames that are recorded."""
-    if not sys.stderr.isatty():
-        yield Throttle(_lines(total, so_far), LINE_S)
-        return
+def shown(total: int, begin: int = 0) -> Iterator[Show]:
+    """Shows on stderr how much of ``total`` is done, as long as it is open."""
     from gradiometer.views import Style
 
     style = Style.of_stream(sys.stderr)
+    if not sys.stderr.isatty():
+        yield Throttle(lambda done, words: complain(_line(done, total, words(style), style)), LINE_S, time.monotonic())
+        return
     with bar(style) as progress:
         task = progress.add_task("", total=total, completed=begin, status="")
 
-        def draw(step: int, loss: float) -> None:
-            progress.update(task, completed=step, status=status_line(step, loss, so_far(), narrowed(style)))
+        def draw(done: int, words: Words) -> None:
+            progress.update(task, total=max(total, done), completed=done, status=words(_beside_the_bar(style)))
             progress.refresh()
 
-        yield Throttle(draw, BAR_S, begin_s=-math.inf)
+        yield Throttle(draw, BAR_S, -math.inf)
 
 
 class Throttle:
     """Calls ``draw`` at most once in ``gap_s`` seconds: what is not drawn costs a look at the clock."""
 
-    def __init__(self, draw: Show, gap_s: float, begin_s: float | None = None) -> None:
-        self.draw, self.gap_s = draw, gap_s
+    def __init__(self, draw: Show, gap_s: float, begin_s: float) -> None:
+        self.draw, self.gap_s, self.last_s = draw, gap_s, begin_s
         self.clock: Callable[[], float] = time.monotonic
-        self.last_s = self.clock() if begin_s is None else begin_s
 
-    def __call__(self, step: int, loss: float) -> None:
+    def __call__(self, done: int, words: Words) -> None:
         now = self.clock()
         if now - self.last_s >= self.gap_s:
             self.last_s = now
-            self.draw(step, loss)
+            self.draw(done, words)
 
 
 @contextmanager
@@ -76,11 +77,15 @@ def bar(style: Style) -> Iterator[Progress]:
         yield progress
 
 
-def narrowed(style: Style) -> Style:
+def _beside_the_bar(style: Style) -> Style:
     """The style of what stands between the bar and the time that is left."""
     from gradiometer.views import Style
 
     return Style(style.columns - _BAR_COLUMNS - len("  00:00 "), False, style.unicode)
+
+
+def _line(done: int, total: int, words: str, style: Style) -> str:
+    return f"{words} | {style.numbers.percent(done / max(total, done))}"
 
 
 def status_line(step: int, loss: float, run: Run | None, style: Style) -> str:
@@ -105,16 +110,3 @@ def first_layer_steps(run: Run) -> float:
     known = learning_time(run)[:, column[0]]
     known = known[~np.isnan(known)]
     return float(known[-1]) if len(known) else math.nan
-
-
-def _lines(total: int, so_far: Callable[[], Run | None]) -> Show:
-    from gradiometer.views import Style
-
-    style = Style(colour=False, unicode=False)
-
-    def put(step: int, loss: float) -> None:
-        head = f"step {style.numbers.count(step)}"
-        told = status_line(step, loss, so_far(), style)
-        complain(told.replace(head, f"{head} of {style.numbers.count(total)}", 1))
-
-    return put
