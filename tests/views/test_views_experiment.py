@@ -197,3 +197,20 @@ def test_the_column_that_costs_fewest_lines_gives_way() -> None:
 
 def test_seconds_are_told_in_their_unit() -> None:
     assert "1.5 min" in experiment_page(replace(experiment(row()), seconds=90.0), FANCY)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("2⁻¹⁵", "2^-15"), ("5.3 × 10⁻¹⁷", "5.3e-17"), ("σw² χ ‖δ‖", "sigmaw^2 chi |delta|"), ("½ ∂L/∂W2", "1/2 dL/dW2")],
+)
+def test_formulas_in_ascii(text: str, plain: str) -> None:
+    assert PLAIN.words(text) == plain
+    assert FANCY.words(text) == text
+
+
+def test_a_long_range_breaks_between_its_numbers() -> None:
+    wide = row("x", spread_low=1.3e-11, spread_high=2.2e-11, low=None, high=1e-7)
+    lines = experiment_page(experiment(wide), FANCY).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("✓"))
+    assert lines[at].endswith("1.3 × 10⁻¹¹ –  ≤ 1.0 × 10⁻⁷")
+    assert lines[at + 1].strip() == "2.2 × 10⁻¹¹"

@@ -84,11 +84,13 @@ def precise(value: float, numbers: Numbers) -> str:
 
 
 def bound(value: float, numbers: Numbers) -> str:
-    """A bound of a rule, as it was set: no digit more."""
+    """A bound of a rule, as it was set, to five digits where it was computed."""
     size = abs(value)
     if size and not 1e-4 <= size < 1e6:
         return numbers.power(value)
-    return f"{value:.12g}".replace("-", numbers.minus)
+    if size >= 1000:
+        return numbers.count(round(value))
+    return f"{value:.5g}".replace("-", numbers.minus)
 
 
 def rule_words(row: ToldRow, numbers: Numbers) -> str:

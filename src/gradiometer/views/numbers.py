@@ -15,7 +15,7 @@ _ASCII = str.maketrans(
         "→": "->",
         "·": "|",
         "′": "'",
-        "σ": "phi",
+        "σ": "sigma",
         "φ": "phi",
         "δ": "delta",
         "∂": "d",
@@ -38,8 +38,7 @@ _ASCII = str.maketrans(
         "±": "+-",
         "✕": "x",
         "✓": "ok",
-        "²": "^2",
-        "³": "^3",
+        "½": "1/2",
         "‖": "|",
         "\u202f": " ",
         "\u2009": " ",
@@ -198,12 +197,12 @@ class Numbers:
         """``text`` in ASCII: known signs by their words, superscripts as exponents, others as ``\\u4e2d``."""
         if text.isascii():
             return text
-        plain = _plain_powers(text).replace("µs", "us").translate(_ASCII)
+        plain = _plain_powers(text).replace("µs", "us").replace("σ′", "phi'").translate(_ASCII)
         return plain.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def _plain_powers(text: str) -> str:
-    """``5.3 × 10⁻¹⁷`` → ``5.3e-17``."""
+    """``5.3 × 10⁻¹⁷`` → ``5.3e-17``, ``2⁻¹⁵`` → ``2^-15``."""
     back = {v: chr(k) for k, v in _SUPERSCRIPT.items()}
     out: list[str] = []
     i = 0
@@ -211,8 +210,9 @@ def _plain_powers(text: str) -> str:
         j = i
         while j < len(text) and ord(text[j]) in back:
             j += 1
-        if j > i and "".join(out).endswith(" × 10"):
-            out = ["".join(out)[: -len(" × 10")], "e"]
+        if j > i:
+            before = "".join(out)
+            out = [before.removesuffix(" × 10"), "e" if before.endswith(" × 10") else "^"]
             out.extend(back[ord(c)] for c in text[i:j])
             i = j
         else:

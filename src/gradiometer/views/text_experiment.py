@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import ascii_lowercase
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from .experiment import (
@@ -25,7 +26,8 @@ from .text_findings import tag_line
 from .text_table import Column, table_lines
 from .wording import Verdict
 
-NAME_LEAST, RANGE_LEAST = 24, 14  # columns that a figure's name and a range keep
+NAME_LEAST, PUBLISHED_LEAST = 22, 12  # columns that a figure's name and what was published of it keep
+RANGE_MOST = 14  # columns of a range on one line
 
 
 def experiment_page(one: ToldExperiment, style: Style | None = None) -> str:
@@ -84,10 +86,10 @@ def _figures(one: ToldExperiment, style: Style) -> list[Text]:
     columns = [
         Column("", signs, tones),
         Column("figure", [words(name_words(row)) for row in rows], folds=True, floor=NAME_LEAST),
-        Column("published", [words(row.published) for row in rows], folds=True),
+        Column("published", [words(row.published) for row in rows], folds=True, floor=PUBLISHED_LEAST),
         Column("measured", [words(precise(row.measured, numbers)) for row in rows], beyond, "right"),
-        Column("spread", [words(spread_words(row, numbers)) for row in rows], quiet, folds=True, floor=RANGE_LEAST),
-        Column("rule", rules, quiet, folds=True, floor=RANGE_LEAST),
+        Column("spread", [_range(words(spread_words(row, numbers)), style) for row in rows], quiet),
+        Column("rule", [_range(rule, style) for rule in rules], quiet),
         Column("", [letters.get(row.source, "") for row in rows], quiet),
     ]
     if not any(row.published for row in rows):
@@ -97,6 +99,12 @@ def _figures(one: ToldExperiment, style: Style) -> list[Text]:
     legend = "; ".join(f"{letters[s]}: {s}" if letters else s for s in sources)
     told = [how_measured(rows), f"Rule: {one.rule.rstrip('.')}.", f"Published in {legend}." if sources else ""]
     return table_lines(columns, style) + paragraph(words(" ".join(t for t in told if t)), style.columns, "quiet")
+
+
+def _range(text: str, style: Style) -> str:
+    """A long range stands on two lines, broken between its numbers and nowhere else."""
+    dash = style.words(" – ")
+    return text.replace(dash, dash.rstrip() + "\n") if cell_len(text) > RANGE_MOST else text
 
 
 def _sign(row: ToldRow, style: Style) -> str:

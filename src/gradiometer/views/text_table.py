@@ -16,7 +16,10 @@ WORDS_LEAST = 9  # columns that a cell of words keeps, where nothing else is ask
 
 @dataclass(slots=True)
 class Column:
-    """One column. inks: one a row, or none. folds: whether its cells may be wrapped, down to ``floor`` columns."""
+    """One column; a cell may have line ends of its own. inks: one a row, or none.
+
+    folds: whether its cells may be wrapped, down to ``floor`` columns.
+    """
 
     head: str
     cells: list[str]
@@ -27,7 +30,7 @@ class Column:
     width: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.width = max(cell_len(c) for c in (self.head, *self.cells))
+        self.width = max(cell_len(part) for c in (self.head, *self.cells) for part in c.split("\n"))
         self.inks = self.inks or [""] * len(self.cells)
 
     @property
@@ -60,7 +63,11 @@ def _lines(columns: Sequence[Column], narrower: Column) -> int:
     """About how many lines the table has once that column has lost one."""
     widths = [c.width - (c is narrower) for c in columns]
     rows = zip(*(c.cells for c in columns), strict=True)
-    return sum(max(-(-cell_len(cell) // width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return sum(max(_folded(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+
+
+def _folded(cell: str, width: int) -> int:
+    return sum(max(1, -(-cell_len(part) // width)) for part in cell.split("\n"))
 
 
 def _row(cells: Sequence[str], inks: Sequence[Ink], columns: Sequence[Column], indent: int) -> list[Text]:
