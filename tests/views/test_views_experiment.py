@@ -62,8 +62,8 @@ def test_the_page_of_one_that_reproduces() -> None:
         "Source: Toy 2001\n"
         "A bath of 1 m².\n"
         "\n"
-        "   figure      published  measured  spread       rule\n"
-        "✓  gain a hop  0.20            0.2  0.19 – 0.21  0.17 – 0.23\n"
+        "   figure      published  measured  spread        rule\n"
+        "✓  gain a hop  0.20            0.2  0.19 to 0.21  0.17 to 0.23\n"
         "Measured: median of 3 runs, spread: smallest to largest. Rule: they float.\n"
         "Published in Table 1.\n"
         "\n"
@@ -81,7 +81,7 @@ def test_the_page_of_one_that_does_not() -> None:
     lines = page.splitlines()
     assert [line.split()[0] for line in lines if line[:4].strip() in ("ok", "x")] == ["ok", "x"]
     height = next(line for line in lines if "height, m" in line)
-    assert height.rstrip().endswith("0.17 - 0.23*  b")
+    assert height.rstrip().endswith("0.17 to 0.23*  b")
     assert "Published in a: Table 1; b: Table 2." in " ".join(page.split())
     assert "must hold for each run by" in " ".join(page.split())
     weight = next(line for line in lines if "weight" in line)
@@ -125,12 +125,12 @@ def test_the_summary() -> None:
 @pytest.mark.parametrize(
     ("low", "high", "words"),
     [
-        (0.17, 0.23, "0.17 – 0.23"),
+        (0.17, 0.23, "0.17 to 0.23"),
         (0.9, None, "≥ 0.9"),
         (None, 1e-7, "≤ 1.0 × 10⁻⁷"),
         (0.0, 0.0, "= 0"),
-        (-1.5, 0.0, "−1.5 – 0"),
-        (11.925, 11.935, "11.925 – 11.935"),
+        (-1.5, 0.0, "−1.5 to 0"),
+        (11.925, 11.935, "11.925 to 11.935"),
         (None, None, ""),
     ],
 )
@@ -212,5 +212,5 @@ def test_a_long_range_breaks_between_its_numbers() -> None:
     wide = row("x", spread_low=1.3e-11, spread_high=2.2e-11, low=None, high=1e-7)
     lines = experiment_page(experiment(wide), FANCY).splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("✓"))
-    assert lines[at].endswith("1.3 × 10⁻¹¹ –  ≤ 1.0 × 10⁻⁷")
+    assert lines[at].endswith("1.3 × 10⁻¹¹ to  ≤ 1.0 × 10⁻⁷")
     assert lines[at + 1].strip() == "2.2 × 10⁻¹¹"

@@ -57,7 +57,7 @@ def test_one_experiment_says_its_sentence_first() -> None:
     found = Elements(page)
     words = " ".join(found.words.split())
     assert "✕ Not reproduced toy Toys float" in words
-    assert "✓ gain a hop 0.20 0.2 0.19 – 0.21 0.17 – 0.23 Table 1" in words
+    assert "✓ gain a hop 0.20 0.2 0.19 to 0.21 0.17 to 0.23 Table 1" in words
     assert "Likely reason: Lead." in words
     assert "1 it sinks" in words
     assert page.count("<h1>") == 1

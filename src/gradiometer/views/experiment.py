@@ -94,14 +94,14 @@ def bound(value: float, numbers: Numbers) -> str:
 
 
 def rule_words(row: ToldRow, numbers: Numbers) -> str:
-    """The range in which a figure counts as reproduced: ``0.17 – 0.23``, ``≥ 0.9``, ``= 0``; "" without a rule."""
+    """The range in which a figure counts as reproduced: ``0.17 to 0.23``, ``≥ 0.9``, ``= 0``; "" without a rule."""
     if row.low is None and row.high is None:
         return ""
     if row.low is None or row.high is None:
         one = row.high if row.low is None else row.low
         return f"{'≤' if row.low is None else '≥'} {bound(one or 0.0, numbers)}"
     low, high = bound(row.low, numbers), bound(row.high, numbers)
-    return f"= {low}" if row.low == row.high else f"{low} – {high}"
+    return f"= {low}" if row.low == row.high else f"{low} to {high}"
 
 
 def name_words(row: ToldRow) -> str:
@@ -110,10 +110,10 @@ def name_words(row: ToldRow) -> str:
 
 
 def spread_words(row: ToldRow, numbers: Numbers) -> str:
-    """The spread over the seeds: ``0.19 – 0.21``; "" for a single value."""
+    """The spread over the seeds: ``0.19 to 0.21``; "" for a single value."""
     if not row.spread:
         return ""
-    return f"{numbers.number(row.spread_low)} – {numbers.number(row.spread_high)}"
+    return f"{numbers.number(row.spread_low)} to {numbers.number(row.spread_high)}"
 
 
 def how_measured(rows: tuple[ToldRow, ...]) -> str:

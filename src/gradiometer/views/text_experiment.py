@@ -88,8 +88,8 @@ def _figures(one: ToldExperiment, style: Style) -> list[Text]:
         Column("figure", [words(name_words(row)) for row in rows], folds=True, floor=NAME_LEAST),
         Column("published", [words(row.published) for row in rows], folds=True, floor=PUBLISHED_LEAST),
         Column("measured", [words(precise(row.measured, numbers)) for row in rows], beyond, "right"),
-        Column("spread", [_range(words(spread_words(row, numbers)), style) for row in rows], quiet),
-        Column("rule", [_range(rule, style) for rule in rules], quiet),
+        Column("spread", [_range(words(spread_words(row, numbers))) for row in rows], quiet),
+        Column("rule", [_range(rule) for rule in rules], quiet),
         Column("", [letters.get(row.source, "") for row in rows], quiet),
     ]
     if not any(row.published for row in rows):
@@ -101,10 +101,9 @@ def _figures(one: ToldExperiment, style: Style) -> list[Text]:
     return table_lines(columns, style) + paragraph(words(" ".join(t for t in told if t)), style.columns, "quiet")
 
 
-def _range(text: str, style: Style) -> str:
+def _range(text: str) -> str:
     """A long range stands on two lines, broken between its numbers and nowhere else."""
-    dash = style.words(" – ")
-    return text.replace(dash, dash.rstrip() + "\n") if cell_len(text) > RANGE_MOST else text
+    return text.replace(" to ", " to\n") if cell_len(text) > RANGE_MOST else text
 
 
 def _sign(row: ToldRow, style: Style) -> str:
