@@ -196,8 +196,9 @@ def test_learned_slopes_and_scales_are_told(folder: Path) -> None:
 
 
 def test_a_training_that_diverges_says_so(folder: Path) -> None:
-    done = train("--task", "article", "--lr", "1e9", "--steps", "30")
-    assert "diverged     the loss was not finite at step " in done.stdout
+    done = train("--task", "article", "--lr", "1e9", "--steps", "30", "--activation", "prelu")
+    assert "diverged     the loss did not stay finite" in done.stdout
+    assert "slopes       3 of 3 are not finite (PReLU" in done.stdout
     assert "diverged" not in train("--task", "article", "--steps", "30", "--out", "y.gmr").stdout
 
 
@@ -246,6 +247,26 @@ def test_the_searched_rate_is_the_one_that_trains(folder: Path) -> None:
     plain = gm.lab.prepare(Recipe(task="article", depth=1, width=8, steps=5, lr=found["recipe"]["lr"]))
     gm.lab.train(plain)
     assert same_bits(tensors(folder / "x.safetensors"), plain.network.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("part", "words", "where"),
+    [
+        ("search_lr", ["--search-lr"], "the search for a learning rate"),
+        ("pretrain", ["--pretrain", "greedy"], "the pre-training"),
+    ],
+)
+def test_ctrl_c_before_the_first_step_leaves_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, part: str, words: list[str], where: str
+) -> None:
+    def pressed(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gm.lab, part, pressed)
+    done = train("--task", "xor", "--steps", "3", *words)
+    assert (done.exit_code, done.stdout) == (130, "")
+    assert done.stderr == f"gradiometer: Interrupted in {where}, before the first step: nothing was written.\n"
+    assert list(folder.iterdir()) == []
 
 
 def test_own_data_trains(folder: Path) -> None:

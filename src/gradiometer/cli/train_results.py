@@ -19,7 +19,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
     slopes, scales: (site or parameter, learned value), loss first. run, weights: files, None where they could not be
     written. resumed: weights of the run that was trained on. searched: the search for the rate. started: what the
-    network took from the weights of ``--from``. diverged_at: first step whose loss was not finite.
+    network took from the weights of ``--from``. diverged_at: the first step whose loss was not finite, 1 for the first.
     """
 
     recipe: Recipe

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from pathlib import Path
@@ -65,7 +66,7 @@ def _table(results: Results, style: Style) -> list[Text]:
 def _facts(results: Results, style: Style) -> list[Text]:
     n, told = style.numbers, []
     if results.diverged_at is not None:
-        told.append(("diverged", f"the loss was not finite at step {n.count(results.diverged_at)}"))
+        told.append(("diverged", "the loss did not stay finite"))  # the page has the step, as the run counts it
     if results.slopes:
         told.append(("slopes", f"{learned_words(results.slopes, n)} (PReLU, from 0.25)"))
     if results.scales:
@@ -93,6 +94,9 @@ def _foot(results: Results, style: Style) -> list[Text]:
 def learned_words(learned: tuple[tuple[str, float], ...], n: Numbers) -> str:
     """A few values one by one, loss first; of many the range and both ends."""
     values = [value for _, value in learned]
+    lost = sum(not math.isfinite(value) for value in values)
+    if lost:
+        return f"{lost} of {len(values)} are not finite"
     if len(values) <= MOST_LEARNED:
         return f"{', '.join(map(n.number, values))}, loss first"
     low, high = n.number(min(values)), n.number(max(values))
