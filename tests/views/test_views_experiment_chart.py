@@ -235,6 +235,7 @@ def test_plotly_tints_the_spread_of_a_line() -> None:
     [
         (Span(0, 1, "linear"), ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
         (Span(-3, 0, "decades"), ["−3", "−2", "−1", "0"]),
+        (Span(-0.6, 0.6, "decades"), ["−0.6", "−0.4", "−0.2", "0", "+0.2", "+0.4", "+0.6"]),
         (Span(-3, 1, "log"), ["10⁻³", "10⁻²", "10⁻¹", "1", "10"]),
         (Span(-0.1, 0.8, "log"), ["1", "2", "5"]),
         (Span(-300, 0, "log"), ["10⁻³⁰⁰", "10⁻²⁵⁰", "10⁻²⁰⁰", "10⁻¹⁵⁰", "10⁻¹⁰⁰", "10⁻⁵⁰", "1"]),
@@ -248,6 +249,13 @@ def test_ticks(span: Span, words: list[str]) -> None:
 def test_a_linear_axis_near_zero_begins_at_zero() -> None:
     assert value_span(curve(Series("m", "error", "line", (0.1, 1.0)))).low == 0
     assert value_span(curve(Series("m", "error", "line", (0.9, 1.0)))).low > 0.8
+
+
+def test_steps_with_labels_are_numbers_all_the_same() -> None:
+    steps = Axis("step", "", "steps", ("0", "10", "100"), (0.0, 10.0, 100.0))
+    figure = Figure("Loss", (steps, Axis("loss", "", "linear")), (Series("m", "error", "line", (3.0, 2.0, 1.0)),))
+    assert traces(figure)["m"]["x"] == [0.0, 10.0, 100.0]
+    assert text(figure)[-1].strip() == "step"
 
 
 def test_names_move_apart_in_their_order() -> None:

@@ -12,7 +12,7 @@ from .numbers import Numbers
 ROOM_SHARE = 0.05
 """Of the range that is left free beyond the outermost value."""
 FINE_DECADES = 1.6
-"""A logarithmic axis shorter than this has ticks at 2 and 5 as well."""
+"""An axis shorter than this has ticks between whole decades as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,16 @@ class Span:
 
     def ticks(self, most: int, numbers: Numbers) -> list[tuple[float, str]]:
         """At most about ``most`` ticks: drawn position and words."""
-        if self.scale in ("log", "decades"):
+        short = self.high - self.low < FINE_DECADES
+        if self.scale == "log" or (self.scale == "decades" and not short):
             return self._decade_ticks(most, numbers)
         step = _nice((self.high - self.low) / max(1, most))
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
-        return [(k * step, numbers.number(round(k * step, 12))) for k in range(first, last + 1)]
+        plus = "+" if self.scale == "decades" else ""
+        return [
+            (k * step, (plus if k > 0 else "") + numbers.number(round(k * step, 12))) for k in range(first, last + 1)
+        ]
 
     def _decade_ticks(self, most: int, numbers: Numbers) -> list[tuple[float, str]]:
         if self.high - self.low < FINE_DECADES and self.scale == "log":
@@ -48,6 +52,11 @@ class Span:
         step = next((s for s in (1, 2, 3) if s >= wide), round(_nice(max(wide, 1.0))))
         whole = range(math.ceil(self.low / step) * step, math.floor(self.high) + 1, step)
         return [(float(k), ten(k, numbers) if self.scale == "log" else signed(k, numbers)) for k in whole]
+
+
+def has_names(axis: Axis) -> bool:
+    """Whether the places of a first axis are names, and not numbers (steps may be written as both)."""
+    return axis.scale in ("sites", "hops", "categories") or not axis.values
 
 
 def drawn(value: float, scale: str) -> float:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import textwrap
 
-from .chart_scale import Span, drawn, place_span, spread_apart, value_span
+from .chart_scale import Span, drawn, has_names, place_span, spread_apart, value_span
 from .experiment import precise
 from .figures import Figure, Mark, Series
 from .numbers import UNICODE
 from .plot import DOTS_MOST, Spec, axis, escaped, layout_of, note, rail
 
 HEIGHT, TOP, BOTTOM, LEFT = 360, 34, 52, 64  # px
-ROW, NAME_LINE, LETTER = 26, 17, 6.7  # px
+ROW, NAME_LINE, LETTER = 26, 17, 7.5  # px; a letter of a bold name, in the widest of the fonts
 NAME_LETTERS = 24
 RAIL_LIFT = 20  # px: the unit of the second axis stands below it
 TOLD = ("dashed", "hollow")  # published or predicted
@@ -21,7 +21,7 @@ DOTTED = ("dots", "hollow")
 
 def experiment_chart(figure: Figure) -> Spec:
     """The picture; named places that are no sites become rows, so that long names have room."""
-    if figure.axes[0].labels and figure.axes[0].scale not in ("sites", "hops"):
+    if has_names(figure.axes[0]) and figure.axes[0].scale not in ("sites", "hops"):
         return _rows(figure)
     return _across(figure)
 
@@ -70,7 +70,7 @@ def _across(figure: Figure) -> Spec:
             *limit_words,
         ],
     )
-    return {"traces": traces, "layout": layout, "thin": bool(figure.axes[0].labels)}
+    return {"traces": traces, "layout": layout, "thin": has_names(figure.axes[0])}
 
 
 _PAPER: Spec = {"xref": "paper", "yref": "paper"}
@@ -79,7 +79,7 @@ _PAPER: Spec = {"xref": "paper", "yref": "paper"}
 def _places(figure: Figure) -> tuple[list[float], Spec]:
     """Where the places lie on the drawn x axis, and that axis."""
     first = figure.axes[0]
-    if first.labels:
+    if has_names(first):
         last = len(first.labels) - 1
         words = [escaped(label) for label in first.labels]
         return [float(i) for i in range(last + 1)], axis(
@@ -137,7 +137,7 @@ def _trace(series: Series, places: list[float], span: Span, figure: Figure) -> S
         "customdata": _hover(series, figure.axes[1].unit),
         "hovertemplate": "%{customdata}",
     }
-    out |= _pen(series, len(places), bool(figure.axes[0].labels))
+    out |= _pen(series, len(places), has_names(figure.axes[0]))
     if series.kind in DOTTED and series.low:
         out["error_y"] = _interval(series, ys, span)
     return out

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from .canvas import Canvas, Pen
-from .chart_scale import Span, drawn, place_span, spread_apart, value_span
+from .chart_scale import Span, drawn, has_names, place_span, spread_apart, value_span
 from .figures import Figure, Series
 from .style import Ink, Style, fit, line, pad, paragraph
 
@@ -38,7 +38,7 @@ def chart_lines(figure: Figure, style: Style) -> list[Text]:
     unit = f", {axis.unit}" if axis.unit else ""
     out = paragraph(style.words(figure.title), style.columns, "title")
     signed = _signed(figure, style)
-    body = _rows(figure, signed, style) if figure.axes[0].labels else _curves(figure, signed, style)
+    body = _rows(figure, signed, style) if has_names(figure.axes[0]) else _curves(figure, signed, style)
     return [*out, *paragraph(style.words(f"{axis.name}{unit}"), style.columns, "quiet"), *body]
 
 
