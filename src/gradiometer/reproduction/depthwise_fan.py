@@ -168,8 +168,8 @@ def _gain_row(name: str, published: str, expected: float, errors: Array) -> Row:
         published=published,
         source=f"{SOURCE}, by its fan-out",
         values=tuple(hop_gain(draw) for draw in errors),
-        low=expected * (1 - TOLERANCE),
-        high=expected * (1 + TOLERANCE),
+        low=round(expected * (1 - TOLERANCE), 4),
+        high=round(expected * (1 + TOLERANCE), 4),
     )
 
 
@@ -186,8 +186,8 @@ def _padding_rows(order: Order) -> tuple[Row, ...]:
                 source="closed form: taps that leave the map",
                 values=tuple(hop_gain(draw) for draw in found),
                 statistic="mean",
-                low=expected - PADDING_TOLERANCE,
-                high=expected + PADDING_TOLERANCE,
+                low=round(expected - PADDING_TOLERANCE, 3),
+                high=round(expected + PADDING_TOLERANCE, 3),
             )
         )
     return tuple(rows)
@@ -208,7 +208,7 @@ def _figure(accused: Array, cured: Array) -> Figure:
 
 EXPERIMENT = Experiment(
     name="depthwise-fan",
-    title="torch's fan-out ignores groups: each depthwise layer loses √C of the error",
+    title="torch's fan-out ignores groups: a depthwise layer keeps only 1/√C of the error",
     source="pytorch/pytorch issue 23854, 2019 (open); timm issue 84, keras issue 11773",
     rule="torch counts 36 where 9 is true; the gain of a depthwise hop with 64 channels is 1/8, with 32 it is 1/√32, "
     "in 4 groups ½, and 1 with the true fan-out (all ± 10 %); zero padding keeps what the closed form says, ± .02.",

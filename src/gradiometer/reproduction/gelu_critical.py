@@ -35,10 +35,9 @@ WORDS = {"gelu": "GELU", "silu": "SiLU"}
 DEPTH, WIDTH, BATCH = 40, 128, 64
 HE = (2.0, 0.0)  # σw², σb²
 DEEPEST = 10  # hops next to the loss, where He's q has faded and χ is at its limit
-LIMIT_TOLERANCE = 0.03  # of a gain: q is small there and not 0
-TRIVIAL = math.log(10)
-NO_FALL = 0.95 * TRIVIAL
-LEARNED, LEARNED_QUICK = TRIVIAL / 2, NO_FALL
+LIMIT_BAND = (0.677, 0.737)  # √½ ± .03: q is small there and not 0
+NO_FALL = 2.19  # 5 % below ln 10
+LEARNED, LEARNED_QUICK = 1.15, NO_FALL  # half of ln 10
 RATES = (0.003, 0.01, 0.03)
 QUICK_RATES = (0.003,)
 
@@ -183,7 +182,7 @@ def _rows(kind: str, arms: dict[str, Arm], found: dict[str, Array]) -> list[Row]
             f"{name}, He: gain of a hop, the {DEEPEST} next to the loss",
             "√½ = .707",
             _gain(he, DEEPEST),
-            (math.sqrt(0.5) - LIMIT_TOLERANCE, math.sqrt(0.5) + LIMIT_TOLERANCE),
+            LIMIT_BAND,
         ),
         _row(f"{name}, He: mean square of the last pre-activation", "→ 0", he[:, 1, 0], (None, 1e-3)),
         _critical_row(kind, _gain(critical, DEPTH - 1)),
@@ -199,7 +198,7 @@ def _critical_row(kind: str, gains: Array) -> Row:
     point = double_critical(activation(kind))
     assert point is not None, kind
     low, high = finite_width_bounds(kind, point.q, (DEPTH - 1) / WIDTH, len(gains))
-    bounds = [math.exp(bound / (2 * (DEPTH - 1))) for bound in (low, high)]
+    bounds = [round(math.exp(bound / (2 * (DEPTH - 1))), 3) for bound in (low, high)]
     return Row(
         name=f"{WORDS[kind]}, double critical: gain of a hop",
         published="1",
@@ -260,7 +259,7 @@ EXPERIMENT = Experiment(
     name="gelu-critical",
     title="GELU and SiLU under He lose the error; at their own critical variance they keep it, and train",
     source="mean-field theory (Schoenholz et al. 2017; Roberts and Yaida, Principles of Deep Learning Theory, 2022)",
-    rule="Under He a hop near the loss keeps √½ ± .03 of the error and the signal fades below 10⁻³; at the double-"
+    rule="Under He a hop near the loss keeps √½ ± .03 of the error and the signal fades below .001; at the double-"
     "critical point with a matched first layer a hop keeps 1, within three standard errors of finite width. Trained by "
     "plain SGD at the best of three rates, He's loss falls by less than 5 % of ln 10, the critical network's by "
     "half (quick: by 5 %, one rate).",

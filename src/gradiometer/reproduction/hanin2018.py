@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -30,13 +29,17 @@ GROUPS = 5
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell of the grid: many ReLU networks of ``hops`` layers of one width, drawn from one seed."""
+    """One cell of the grid: many networks of ``hops`` layers of one width, drawn from one seed.
+
+    power: Var W · fan-in. slope: of the activation below 0, where ReLU has 0 and a linear layer 1.
+    """
 
     width: int
     hops: int
     draws: int
     seed: int
-    power: float = 2.0  # Var W · fan-in
+    power: float = 2.0
+    slope: float = 0.0
 
     @property
     def beta(self) -> float:
@@ -47,7 +50,7 @@ class Cell:
 def log_gains(cell: Cell) -> Array:
     """ln of the squared-norm gain of the error over all hops [draw], in plain tensors.
 
-    law: ln(‖J^T v‖²/‖v‖²), J the Jacobian of ``hops`` layers (weights, then ReLU) at a random input, v random.
+    law: ln(‖J^T v‖²/‖v‖²), J the Jacobian of ``hops`` layers (weights, then activation) at a random input, v random.
     shapes, units: [draw]; ln of a squared norm. A draw is left out where a layer has no active unit.
     at 0: see above.
     at inf/nan: never.
@@ -71,10 +74,10 @@ def _chunk(cell: Cell, draws: int, generator: torch.Generator) -> Tensor:
     active = []
     for weights in W:
         z = weights @ x
-        active.append(z > 0)
-        x = z.relu()
-    for weights, mask in zip(W.flip(0), active[::-1], strict=True):
-        error = weights.mT @ (error * mask)
+        active.append(torch.where(z > 0, 1.0, cell.slope))
+        x = z * active[-1]
+    for weights, derivative in zip(W.flip(0), active[::-1], strict=True):
+        error = weights.mT @ (error * derivative)
     return error.square().sum((1, 2)).log() - start
 
 
@@ -107,10 +110,10 @@ def _by_hand(network: nn.Sequential, x: Tensor, error: Tensor) -> float:
     return math.log(float(error.square().sum()) / start)
 
 
-def outcome(order: Order, measured: Callable[[Cell], Array] = log_gains) -> Outcome:
-    """The experiment, with the way in which a cell is measured."""
-    cells = _cells(order)
-    gains = each(measured, cells, order if not order.quick else alone(order), "draws of each width and depth")
+def outcome(order: Order, power: float = 2.0, slope: float = 0.0) -> Outcome:
+    """The experiment; with another variance of the weights, or another activation, it must not reproduce."""
+    cells = [dataclasses.replace(cell, power=power, slope=slope) for cell in _cells(order)]
+    gains = each(log_gains, cells, order if not order.quick else alone(order), "draws of each width and depth")
     beta = np.array([cell.beta for cell in cells])
     groups = [np.array_split(g, GROUPS) for g in gains]  # [cell, group], so that the slopes have a spread
     variance = np.array([[float(np.var(g, ddof=1)) for g in cell] for cell in groups])

@@ -123,8 +123,9 @@ def first_pass(model: nn.Module, batch: Any, loss: Loss) -> FirstPass:
         optimizer.step()
     finally:
         run = session.stop("finished")
-    if run is None or session.warnings or run.problems:
-        told = " ".join((*session.warnings, *(run.problems if run is not None else ()))) or "No step was recorded."
+    told = " ".join((*session.warnings, *(run.problems if run is not None else ())))
+    if run is None or told or all(p.grad is None for p in model.parameters()):
+        told = told or "No error went back through it: look whether the loss runs the model."
         raise ModelError(f"{type(model).__name__} could not be measured. {told}")
     return FirstPass(run, profile(run))
 

@@ -66,7 +66,7 @@ def layer_gradients(case: Case) -> Array:
 
 def outcome(order: Order, kind: Activation = nn.Sigmoid) -> Outcome:
     """The experiment with an activation; the published one is the sigmoid."""
-    inits = 25 if order.quick else 150
+    inits = 16 if order.quick else 150
     gradients: dict[int, Array] = {}  # hidden layers -> [init, layer]
     for depth in PUBLISHED:
         cases = [Case(depth, kind, seed) for seed in range(inits)]
@@ -84,7 +84,7 @@ def outcome(order: Order, kind: Activation = nn.Sigmoid) -> Outcome:
     return Outcome(
         name="nielsen",
         rows=tuple(rows),
-        figures=(_figure(gradients, theory),),
+        figures=tuple(_figure(depth, gradients[depth], theory) for depth in sorted(PUBLISHED, reverse=True)),
         notes=notes,
         reasons=reasons,
         quick=order.quick,
@@ -153,24 +153,19 @@ def _even_row(found: Array) -> Row:
     )
 
 
-def _figure(gradients: dict[int, Array], theory: float) -> Figure:
-    places = max(gradients)
-    labels = ("last hidden", *(f"{i} before" for i in range(1, places)))
-    series = []
-    for depth, found in gradients.items():
-        decades = np.log10(found) - np.log10(np.median(found[:, 0]))  # [init, layer]
-        low, middle, high = np.quantile(decades, (0.05, 0.5, 0.95), axis=0)
-        series.append(Series(f"{depth} layers", "error", "line", *(_padded(v, places) for v in (middle, low, high))))
-        printed = np.log10([float(p) for p in PUBLISHED[depth]])
-        series.append(Series(f"{depth} layers, published", "error", "hollow", _padded(printed - printed[0], places)))
-    line = np.arange(places) * np.log10(theory)
-    series.append(Series("mean field", "theory", "dashed", tuple(line.tolist())))
+def _figure(depth: int, found: Array, theory: float) -> Figure:
+    """found: [init, layer], loss first; measured with the middle nine tenths of the draws."""
+    decades = np.log10(found) - np.log10(np.median(found[:, 0]))
+    low, middle, high = (tuple(v.tolist()) for v in np.quantile(decades, (0.05, 0.5, 0.95), axis=0))
+    printed = np.log10([float(p) for p in PUBLISHED[depth]])
+    series = (
+        Series("measured", "error", "line", middle, low, high),
+        Series("published", "error", "hollow", tuple((printed - printed[0]).tolist())),
+        Series("mean field", "theory", "dashed", tuple((np.arange(depth) * np.log10(theory)).tolist())),
+    )
+    labels = tuple(str(number) for number in range(depth, 0, -1))
     axes = (Axis("hidden layer", "", "sites", labels), Axis("‖∂C/∂b‖ left", "decades", "decades"))
-    return Figure("Gradient of each hidden layer at the start", axes, tuple(series))
-
-
-def _padded(values: Array, places: int) -> tuple[float, ...]:
-    return (*values.tolist(), *[float("nan")] * (places - len(values)))
+    return Figure(f"{depth} hidden layers: gradient of each at the start", axes, series)
 
 
 EXPERIMENT = Experiment(

@@ -22,6 +22,7 @@ SOURCE = "Yang et al. 2019"
 WIDTH = BATCH = 256
 HE_POWER = 2.0
 KINDS: dict[str, Activation] = {"relu": nn.ReLU, "tanh": nn.Tanh, "linear": nn.Identity}
+WORDS = {"relu": "ReLU", "tanh": "tanh", "linear": "linear"}
 TOLERANCE = 0.05  # width and batch of 256 instead of infinity move a hop by 1/256 times a few
 GROWTH_TOLERANCE = 0.15  # decades of a whole network
 
@@ -100,7 +101,7 @@ def outcome(order: Order, normalised: bool = True) -> Outcome:
         cases = [dataclasses.replace(case, seed=seed) for seed in range(inits)]
         return np.array(each(hop_errors, cases, alone(order), words))
 
-    plain = {name: measured(f"{name}", dataclasses.replace(base, kind=kind)) for name, kind in KINDS.items()}
+    plain = {name: measured(WORDS[name], dataclasses.replace(base, kind=kind)) for name, kind in KINDS.items()}
     powers = {power: measured(f"σw² = {power:g}", dataclasses.replace(base, power=power)) for power in (0.5, 8.0)}
     skips = measured("residual", dataclasses.replace(base, skips=True))
     rows = (*_activation_rows(plain), *_power_rows(plain["relu"], powers), *_skip_rows(plain["relu"], skips))
@@ -132,12 +133,12 @@ def _activation_rows(plain: dict[str, Array]) -> tuple[Row, ...]:
         expected = float(bn_hop(activation(name)))
         rows.append(
             Row(
-                name=f"{name}: squared-norm gain of a hop",
+                name=f"{WORDS[name]}: squared-norm gain of a hop",
                 published=printed[name],
                 source=sources[name],
                 values=tuple(values.tolist()),
-                low=expected - TOLERANCE if name == "relu" else None,
-                high=expected + TOLERANCE if name == "relu" else None,
+                low=round(expected - TOLERANCE, 3) if name == "relu" else None,
+                high=round(expected + TOLERANCE, 3) if name == "relu" else None,
             )
         )
     middle = [np.median(hop_gains(plain[name]), axis=1) for name in ("relu", "tanh", "linear")]
@@ -198,8 +199,8 @@ def _skip_rows(plain: Array, skips: Array) -> tuple[Row, ...]:
             published=f"{without:.2f}",
             source=f"{SOURCE}, 1.467 to the power of the hops",
             values=tuple(grown[0].tolist()),
-            low=without - GROWTH_TOLERANCE,
-            high=without + GROWTH_TOLERANCE,
+            low=round(without - GROWTH_TOLERANCE, 2),
+            high=round(without + GROWTH_TOLERANCE, 2),
         ),
         Row(
             name=f"ReLU, {hops} hops: growth with skips",
@@ -207,8 +208,8 @@ def _skip_rows(plain: Array, skips: Array) -> tuple[Row, ...]:
             published=f"{expected:.2f}: block l adds 1/l",
             source="De and Smith 2020",
             values=tuple(grown[1].tolist()),
-            low=expected - GROWTH_TOLERANCE,
-            high=expected + GROWTH_TOLERANCE,
+            low=round(expected - GROWTH_TOLERANCE, 2),
+            high=round(expected + GROWTH_TOLERANCE, 2),
         ),
     )
 
