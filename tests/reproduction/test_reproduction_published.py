@@ -47,7 +47,9 @@ def experiment(name: str) -> Experiment:
 @functools.cache
 def quick(name: str) -> tuple[Outcome, tuple[tuple[int, int, str], ...]]:
     ticks: list[tuple[int, int, str]] = []
+    state = torch.get_rng_state()
     out = experiment(name).run(Order(quick=True, processes=1, tick=lambda *t: ticks.append(t)))
+    assert torch.equal(torch.get_rng_state(), state)  # it draws from generators of its own
     return out, tuple(ticks)
 
 
@@ -182,7 +184,7 @@ def test_growth_with_skips_is_the_product_of_its_blocks() -> None:
 
 
 def test_without_the_normalisation_yang_does_not_reproduce() -> None:
-    out = yang2019.outcome(QUICK, normalised=False)
+    out = yang2019.outcome(QUICK, norm=nn.Identity)
     assert not out.reproduced
     assert "ReLU: squared-norm gain of a hop" in failing(out.rows)
     assert "ReLU: gain of a hop at σw² = 8 over that at 2" in failing(out.rows)
@@ -289,22 +291,22 @@ def test_mean_field_of_he_and_of_the_double_critical_point() -> None:
     he = np.diff(gelu_critical.expected_decades("gelu", gelu_critical.he_arm()))
     assert he[0] == pytest.approx(0.5 * math.log10(0.5), abs=1e-3)
     assert he[-1] > he[0] + 0.05  # at the input q is not small yet
-    critical = gelu_critical.expected_decades("gelu", gelu_critical.critical_arm("gelu", matched=True))
+    critical = gelu_critical.expected_decades("gelu", gelu_critical.critical_arm("gelu"))
     assert abs(critical[-1]) < 1e-4
-    unmatched = gelu_critical.expected_decades("gelu", gelu_critical.critical_arm("gelu", matched=False))
+    unmatched = gelu_critical.expected_decades("gelu", gelu_critical.unmatched_arm("gelu"))
     assert unmatched[-1] < -0.1
 
 
 def test_the_critical_arm_in_place_of_he_does_not_reproduce(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gelu_critical, "MODULES", {"gelu": nn.GELU})
-    out = gelu_critical.outcome(QUICK, gelu_critical.critical_arm("gelu", matched=True))
+    out = gelu_critical.outcome(QUICK, gelu_critical.critical_arm("gelu"))
     assert not out.reproduced
     assert len(failing(out.rows)) == 3
 
 
 def test_he_in_place_of_the_critical_arm_does_not_reproduce(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gelu_critical, "MODULES", {"gelu": nn.GELU})
-    monkeypatch.setattr(gelu_critical, "critical_arm", lambda kind, matched: gelu_critical.he_arm())
+    monkeypatch.setattr(gelu_critical, "critical_arm", lambda kind: gelu_critical.he_arm())
     out = gelu_critical.outcome(QUICK)
     names = failing(out.rows)
     assert "GELU, double critical: gain of a hop" in names

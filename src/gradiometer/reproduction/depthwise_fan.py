@@ -15,7 +15,7 @@ from gradiometer.views import Axis, Figure, Series
 
 from .experiment import Experiment, Order, Outcome, Row
 from .measure import Array, first_pass, injected, seeded
-from .plain import alone
+from .plain import alone, blank
 from .workers import each
 
 SOURCE = "pytorch issue 23854"
@@ -57,15 +57,15 @@ def separable(case: Case) -> nn.Sequential:
     parts: OrderedDict[str, nn.Module] = OrderedDict()
 
     def pointwise() -> nn.Conv2d:
-        conv = nn.Conv2d(case.channels, case.channels, 1, bias=False)
+        conv = blank(nn.Conv2d, case.channels, case.channels, 1, bias=False)
         with torch.no_grad():
             conv.weight.normal_(0, case.channels**-0.5, generator=generator)
         return conv
 
     parts["mix0"] = pointwise()
     for number in range(1, BLOCKS + 1):
-        sizes, more = (case.channels, case.channels, 3), {"padding": 1, "groups": case.groups, "bias": False}
-        conv = nn.Conv2d(*sizes, padding_mode=case.padding, **more)  # type: ignore[arg-type]
+        options = {"padding": 1, "padding_mode": case.padding, "groups": case.groups, "bias": False}
+        conv = blank(nn.Conv2d, case.channels, case.channels, 3, **options)
         case.fill(conv, generator)
         parts |= {f"depthwise{number}": conv, f"act{number}": nn.ReLU(), f"mix{number}": pointwise()}
     return nn.Sequential(parts)
@@ -150,7 +150,7 @@ def _measured(order: Order, inits: int, case: Case, words: str) -> Array:
 
 
 def _fan_row() -> Row:
-    weight = nn.Conv2d(4, 4, 3, groups=4).weight
+    weight = blank(nn.Conv2d, 4, 4, 3, groups=4).weight
     fan_in, fan_out = nn.init._calculate_fan_in_and_fan_out(weight)
     return Row(
         name="Conv2d(4, 4, 3, groups=4): fan-out by torch over the true one",

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gradiometer.theory import activation, chi, double_critical, variance_map
+from gradiometer.theory import Critical, activation, chi, double_critical, variance_map
 from gradiometer.views import Axis, Figure, Series
 
 from .experiment import Experiment, Order, Outcome, Row
@@ -56,20 +56,30 @@ def he_arm() -> Arm:
     return Arm(*HE, first=HE[0])
 
 
-def critical_arm(kind: str, matched: bool) -> Arm:
-    """The double-critical point; matched: the first layer is set so that the data enter at q*.
+def critical_arm(kind: str) -> Arm:
+    """The double-critical point, with a first layer that lets the data enter at q*.
 
-    law: σw² of the first layer = (q* − σb²)/E x²; unmatched it is that of the others.
+    law: σw² of the first layer = (q* − σb²)/E x².
     shapes, units: a name in; see ``Arm``.
     at 0: never.
     at inf/nan: never.
-    source: Roberts and Yaida 2022; curing needs the data's own E x².
+    source: Roberts and Yaida 2022.
     """
+    point = _double_critical(kind)
+    power = float(digits().inputs.square().mean())
+    return Arm(point.sigma_w2, point.sigma_b2, (point.q - point.sigma_b2) / power)
+
+
+def unmatched_arm(kind: str) -> Arm:
+    """The double-critical point in every layer, the first one too."""
+    point = _double_critical(kind)
+    return Arm(point.sigma_w2, point.sigma_b2, point.sigma_w2)
+
+
+def _double_critical(kind: str) -> Critical:
     point = double_critical(activation(kind))
     assert point is not None, kind  # GELU and SiLU have one
-    power = float(digits().inputs.square().mean())
-    first = (point.q - point.sigma_b2) / power if matched else point.sigma_w2
-    return Arm(point.sigma_w2, point.sigma_b2, first)
+    return point
 
 
 def build(kind: str, arm: Arm, seed: int) -> nn.Sequential:
@@ -140,9 +150,9 @@ def outcome(order: Order, wrong: Arm | None = None) -> Outcome:
     rows: list[Row] = []
     figures = []
     for kind in MODULES:
-        arms = {"He": accused, "critical": critical_arm(kind, matched=True)}
+        arms = {"He": accused, "critical": critical_arm(kind)}
         if not order.quick:
-            arms["critical, first layer unmatched"] = critical_arm(kind, matched=False)
+            arms["critical, first layer unmatched"] = unmatched_arm(kind)
         found = {name: _measured(order, inits, kind, arm, name) for name, arm in arms.items()}
         rows += _rows(kind, arms, found)
         figures.append(_figure(kind, arms, found))
@@ -195,9 +205,7 @@ def _rows(kind: str, arms: dict[str, Arm], found: dict[str, Array]) -> list[Row]
 
 
 def _critical_row(kind: str, gains: Array) -> Row:
-    point = double_critical(activation(kind))
-    assert point is not None, kind
-    low, high = finite_width_bounds(kind, point.q, (DEPTH - 1) / WIDTH, len(gains))
+    low, high = finite_width_bounds(kind, _double_critical(kind).q, (DEPTH - 1) / WIDTH, len(gains))
     bounds = [round(math.exp(bound / (2 * (DEPTH - 1))), 3) for bound in (low, high)]
     return Row(
         name=f"{WORDS[kind]}, double critical: gain of a hop",
@@ -224,7 +232,7 @@ def _gain(found: Array, hops: int) -> Array:
 
 def _training_rows(order: Order, accused: Arm) -> list[Row]:
     seeds, steps, rates = (1, 150, QUICK_RATES) if order.quick else (5, 400, RATES)
-    arms = {"He": accused, "double critical": critical_arm("gelu", matched=True)}
+    arms = {"He": accused, "double critical": critical_arm("gelu")}
     jobs = [Training(arm, lr, seed, steps) for arm in arms.values() for lr in rates for seed in range(seeds)]
     ends = each(loss_after, jobs, alone(order) if order.quick else order, "GELU, 40 layers, plain SGD")
     table = np.array(ends).reshape(len(arms), len(rates), seeds)

@@ -13,7 +13,7 @@ from gradiometer.views import Axis, Figure, Series
 
 from .experiment import Experiment, Order, Outcome, Row
 from .measure import Array, first_pass, injected, seeded
-from .plain import alone
+from .plain import alone, blank
 from .workers import each
 
 SOURCE = "Hanin and Nica 2018; Hanin 2018"
@@ -85,9 +85,11 @@ def tool_and_plain(seed: int) -> tuple[float, float]:
     """ln gain of one network and one input, by Gradiometer and by the same loop over its own weights."""
     width, hops = 64, 20
     generator = seeded(seed)
-    layers: list[nn.Module] = [nn.Linear(width, width, bias=False)]  # a station whose output is the input of hop 1
+    layers: list[nn.Module] = [
+        blank(nn.Linear, width, width, bias=False)
+    ]  # a station whose output is the input of hop 1
     for _ in range(hops):
-        layers += [nn.Linear(width, width, bias=False), nn.ReLU()]
+        layers += [blank(nn.Linear, width, width, bias=False), nn.ReLU()]
     network = nn.Sequential(*layers)
     with torch.no_grad():
         for weight in network.parameters():

@@ -17,12 +17,14 @@ from gradiometer.views import Axis, Figure, Mark, Series
 
 from .experiment import Experiment, Order, Outcome, Row
 from .measure import Array, classified, finite_width_bounds, first_pass, injected, seeded
-from .plain import Budget, alone, batch_of, dense_network, digits, drawn, last_loss, normal_draw, train_losses
+from .plain import Budget, alone, batch_of, blank, dense_network, digits, drawn, last_loss, normal_draw, train_losses
 from .workers import each
 
 SOURCE = "He et al. 2015, section 2.2"
 CHANNELS = (3, 64, 64, 128, 128, 256, 256, 512, 512, 512, 512)
 """VGG-B: input, then what conv1 to conv10 give."""
+POOLED = (2, 4, 6, 8)
+"""Convolutions of VGG-B with a max-pooling behind them; the fifth one is behind conv10, where nothing is measured."""
 FIXED_SD = 0.01
 PRINTED_LOSS = 1.7e4  # 5.9 · 4.2² · 2.9² · 2.1⁴
 CONV_TOLERANCE = 0.15  # of the gain: the print has two digits, and one draw varies by 7 %
@@ -49,11 +51,11 @@ def formula_loss(sd: float = FIXED_SD) -> float:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stack:
-    """The convolutions of VGG-B. sd: of the weights of conv2 and above. pools: with its max-poolings."""
+    """The convolutions of VGG-B. sd: of the weights from conv2 on. pooled: those with a max-pooling behind them."""
 
     sd: float
     side: int
-    pools: bool
+    pooled: tuple[int, ...]
     seed: int
 
 
@@ -62,11 +64,11 @@ def _stack(case: Stack) -> nn.Sequential:
     generator = seeded(case.seed)
     for number, (below, above) in enumerate(pairwise(CHANNELS), start=1):
         # wrapped around the edges: zero padding takes a share of the error that 224 x 224 does not feel and 8 x 8 does
-        conv = nn.Conv2d(below, above, 3, padding=1, bias=False, padding_mode="circular")
+        conv = blank(nn.Conv2d, below, above, 3, padding=1, bias=False, padding_mode="circular")
         with torch.no_grad():
             conv.weight.normal_(0, math.sqrt(2 / (9 * below)) if number == 1 else case.sd, generator=generator)
         parts[f"conv{number}"], parts[f"relu{number}"] = conv, nn.ReLU()
-        if case.pools and number % 2 == 0 and number < len(CHANNELS) - 1:
+        if number in case.pooled:
             parts[f"pool{number}"] = nn.MaxPool2d(2)
     return nn.Sequential(parts)
 
@@ -97,7 +99,7 @@ class Deep:
 def deep_network(case: Deep) -> nn.Sequential:
     """The network: stem, then (layer, ReLU) times depth, then a head; every layer N(0, power/fan-in), no bias."""
     inner = dense_network([WIDTH] * (case.depth + 1) + [10], nn.ReLU)
-    parts = OrderedDict({"stem": nn.Linear(64, WIDTH)} | dict(inner.named_children()))
+    parts = OrderedDict({"stem": blank(nn.Linear, 64, WIDTH)} | dict(inner.named_children()))
     return drawn(nn.Sequential(parts), normal_draw(case.power), case.seed)
 
 
@@ -161,9 +163,9 @@ _REASON = "The gain of a hop is √(Var W · fan · ½): another variance gives 
 
 def _convolutions(order: Order, made_of: Ingredients) -> tuple[tuple[Row, ...], Figure]:
     inits, pooled = (4, 1) if order.quick else (20, 8)
-    plain = [Stack(made_of.fixed_sd, 4 if order.quick else 8, False, seed) for seed in range(inits)]
+    plain = [Stack(made_of.fixed_sd, 4 if order.quick else 8, (), seed) for seed in range(inits)]
     found = np.array(each(stack_errors, plain, alone(order), "VGG-B, weights of .01"))  # [init, layer]
-    with_pools = [Stack(made_of.fixed_sd, 48, True, seed) for seed in range(pooled)]
+    with_pools = [Stack(made_of.fixed_sd, 48, POOLED, seed) for seed in range(pooled)]
     shown = np.array(each(stack_errors, with_pools, alone(order), "VGG-B with its poolings"))
     rows = (
         Row(

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from gradiometer.lab import Recipe, Split, load_task
 from .experiment import Order
 from .measure import classified, seeded
 
+M = TypeVar("M", bound=nn.Module)
 Activation = Callable[[], nn.Module]
 Draw = Callable[[nn.Linear, torch.Generator], None]
 """Gives one layer its weights and biases."""
@@ -24,13 +26,19 @@ Draw = Callable[[nn.Linear, torch.Generator], None]
 LAST_STEPS = 20  # the loss at the end of a training is the mean over these: one batch alone is too noisy
 
 
+def blank(kind: type[M], *args: Any, **options: Any) -> M:
+    """A layer whose parameters are not set yet: torch would draw them from the global generator."""
+    layer: M = nn.utils.skip_init(kind, *args, **options)  # type: ignore[no-untyped-call]
+    return layer
+
+
 def dense_network(widths: Sequence[int], activation: Activation) -> nn.Sequential:
-    """layer1, act1, layer2, act2, ..., head; ``widths`` from the input to the output."""
+    """layer1, act1, layer2, act2, ..., head, to be drawn; ``widths`` from the input to the output."""
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     for number, (below, above) in enumerate(pairwise(widths[:-1]), start=1):
-        parts[f"layer{number}"] = nn.Linear(below, above)
+        parts[f"layer{number}"] = blank(nn.Linear, below, above)
         parts[f"act{number}"] = activation()
-    parts["head"] = nn.Linear(widths[-2], widths[-1])
+    parts["head"] = blank(nn.Linear, widths[-2], widths[-1])
     return nn.Sequential(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from gradiometer.views import Axis, Figure, Series
 
 from .experiment import Experiment, Order, Outcome, Row
 from .measure import Array, first_pass, injected, seeded
-from .plain import Activation, alone
+from .plain import Activation, alone, blank
 from .workers import each
 
 SOURCE = "Yang et al. 2019"
@@ -27,20 +28,8 @@ TOLERANCE = 0.05  # width and batch of 256 instead of infinity move a hop by 1/2
 GROWTH_TOLERANCE = 0.15  # decades of a whole network
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Case:
-    """One network. power: Var W · fan-in. normalised, skips: with batch normalisation, with identity skips."""
-
-    kind: Activation
-    depth: int
-    seed: int
-    power: float = HE_POWER
-    normalised: bool = True
-    skips: bool = False
-
-
-class _Block(nn.Module):
-    """x + W φ(BN(x))."""
+class Skip(nn.Module):
+    """x + F(x)."""
 
     def __init__(self, branch: nn.Module) -> None:
         super().__init__()
@@ -52,21 +41,31 @@ class _Block(nn.Module):
         return out
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Case:
+    """One network. power: Var W · fan-in. norm: before each activation. join: makes a block from its branch."""
+
+    kind: Activation
+    depth: int
+    seed: int
+    power: float = HE_POWER
+    norm: Callable[[int], nn.Module] = nn.BatchNorm1d
+    join: Callable[[nn.Module], nn.Module] = nn.Sequential
+
+
 def build(case: Case) -> nn.Sequential:
     """A layer ``hop0``, then ``depth`` blocks of (batch normalisation, activation, layer): ``hop1``, ``hop2``, ..."""
     generator = seeded(case.seed)
 
     def layer() -> nn.Linear:
-        linear = nn.Linear(WIDTH, WIDTH, bias=False)
+        linear = blank(nn.Linear, WIDTH, WIDTH, bias=False)
         with torch.no_grad():
             linear.weight.normal_(0, math.sqrt(case.power / WIDTH), generator=generator)
         return linear
 
     parts: OrderedDict[str, nn.Module] = OrderedDict(hop0=layer())
     for number in range(1, case.depth + 1):
-        norm = nn.BatchNorm1d(WIDTH) if case.normalised else nn.Identity()
-        branch = nn.Sequential(norm, case.kind(), layer())
-        parts[f"hop{number}"] = _Block(branch) if case.skips else branch
+        parts[f"hop{number}"] = case.join(nn.Sequential(case.norm(WIDTH), case.kind(), layer()))
     return nn.Sequential(parts)
 
 
@@ -92,10 +91,10 @@ def hop_gains(errors: Array) -> Array:
         return np.asarray((errors[:, 1:] / errors[:, :-1]) ** 2)[:, 1:-1]
 
 
-def outcome(order: Order, normalised: bool = True) -> Outcome:
-    """The experiment; without the normalisation it must not reproduce."""
+def outcome(order: Order, norm: Callable[[int], nn.Module] = nn.BatchNorm1d) -> Outcome:
+    """The experiment; with another normalisation, or none, it must not reproduce."""
     inits, depth = (2, 12) if order.quick else (10, 30)
-    base = Case(nn.ReLU, depth, 0, normalised=normalised)
+    base = Case(nn.ReLU, depth, 0, norm=norm)
 
     def measured(words: str, case: Case) -> Array:
         cases = [dataclasses.replace(case, seed=seed) for seed in range(inits)]
@@ -103,7 +102,7 @@ def outcome(order: Order, normalised: bool = True) -> Outcome:
 
     plain = {name: measured(WORDS[name], dataclasses.replace(base, kind=kind)) for name, kind in KINDS.items()}
     powers = {power: measured(f"σw² = {power:g}", dataclasses.replace(base, power=power)) for power in (0.5, 8.0)}
-    skips = measured("residual", dataclasses.replace(base, skips=True))
+    skips = measured("residual", dataclasses.replace(base, join=Skip))
     rows = (*_activation_rows(plain), *_power_rows(plain["relu"], powers), *_skip_rows(plain["relu"], skips))
     return Outcome(
         name="yang2019",
