@@ -20,8 +20,8 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "nesterov": {"momentum": 0.9, "nesterov": True},
     "lbfgs": {"line_search_fn": "strong_wolfe"},
 }
-# Both give a step in a third to two thirds of the time of torch's loop over single tensors on a CPU; foreach is
-# bit-equal to that loop, fused differs from it in the last bits.
+# Both give an update in a third to two thirds of the time of torch's loop over single tensors on a CPU; they
+# agree with that loop to rounding.
 _FUSED = frozenset({"adam", "adamw", "adagrad"})
 _ONE_BY_ONE = frozenset({"sgd", "lbfgs"})  # no faster in any other way
 
