@@ -44,33 +44,31 @@ def _across(figure: Figure) -> Spec:
     traces = [t for s in figure.series for t in _band(s, places, span)]
     traces += [_trace(s, places, span, figure) for s in _ordered(figure)]
     ticks = span.ticks(6, UNICODE)
-    limits, limit_words = _limits(figure, span)
     layout = layout_of(
         HEIGHT,
         (TOP + (RAIL_LIFT if on_trunk else 0), right, BOTTOM, LEFT),
         hovermode="x unified",
         xaxis=xaxis | _title(_axis_words(figure, 0)),
         yaxis=axis(range=[span.low, span.high], tickvals=[t for t, _ in ticks], ticktext=[_tick(w) for _, w in ticks]),
-        shapes=limits,
-        annotations=[
-            *([one | {"yshift": one["yshift"] + RAIL_LIFT} for one in rail()] if on_trunk else []),
-            note(
-                0,
-                1,
-                escaped(_axis_words(figure, 1)),
-                **_PAPER,
-                xanchor="left",
-                yanchor="bottom",
-                xshift=-LEFT + 8,
-                yshift=4,
-            ),
-            *_end_names(figure, names, span),
-            *_words(figure.marks, places, span),
-            *_broken(figure, places, span),
-            *limit_words,
-        ],
+        shapes=_limits(figure, span),
+        annotations=[*(_lifted_rail() if on_trunk else []), *_notes(figure, names, places, span)],
     )
     return {"traces": traces, "layout": layout, "thin": has_names(figure.axes[0])}
+
+
+def _lifted_rail() -> list[Spec]:
+    return [one | {"yshift": one["yshift"] + RAIL_LIFT} for one in rail()]
+
+
+def _notes(figure: Figure, names: list[list[str]], places: list[float], span: Span) -> list[Spec]:
+    unit: Spec = _PAPER | {"xanchor": "left", "yanchor": "bottom", "xshift": -LEFT + 8, "yshift": 4}
+    return [
+        note(0, 1, escaped(_axis_words(figure, 1)), **unit),
+        *_end_names(figure, names, span),
+        *_words(figure.marks, places, span),
+        *_broken(figure, places, span),
+        *_limit_words(figure, span),
+    ]
 
 
 _PAPER: Spec = {"xref": "paper", "yref": "paper"}
@@ -244,15 +242,18 @@ def _broken(figure: Figure, places: list[float], span: Span) -> list[Spec]:
     return out
 
 
-def _limits(figure: Figure, span: Span) -> tuple[list[Spec], list[Spec]]:
-    """Dotted lines across, each named at its left end."""
-    shapes, words = [], []
-    for m in (m for m in figure.marks if m.kind == "limit"):
-        at = drawn(m.start, span.scale)
-        line = {"color": "@ink", "width": 1, "dash": "2px,2px"}
-        shapes.append({"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": at, "y1": at, "line": line})
-        words.append(note(0, at, escaped(m.text), xref="paper", xanchor="left", yanchor="bottom", xshift=4))
-    return shapes, words
+def _limits(figure: Figure, span: Span) -> list[Spec]:
+    """Dotted lines across."""
+    line = {"color": "@ink", "width": 1, "dash": "2px,2px"}
+    across: Spec = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "line": line}
+    values = [drawn(m.start, span.scale) for m in figure.marks if m.kind == "limit"]
+    return [across | {"y0": at, "y1": at} for at in values]
+
+
+def _limit_words(figure: Figure, span: Span) -> list[Spec]:
+    """The name of each limit, at its left end."""
+    at: Spec = {"xref": "paper", "xanchor": "left", "yanchor": "bottom", "xshift": 4}
+    return [note(0, drawn(m.start, span.scale), escaped(m.text), **at) for m in figure.marks if m.kind == "limit"]
 
 
 # Named places as rows.

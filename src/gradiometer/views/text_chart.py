@@ -70,7 +70,7 @@ def _rows(figure: Figure, signed: list[_Drawn], style: Style) -> list[Text]:
         line((pad(ends[0] or style.words(axis.name), left), "title"), (" " + _tick_line(span, width, style), "quiet"))
     ]
     for i, label in zip(kept, labels, strict=True):
-        out.append(_row(i, pad(label, left), figure, signed, (span, width), style))
+        out.append(line((pad(label, left) + " ", "title"), *_row(i, figure, signed, (span, width), style)))
     names = _names_below(signed, span, width, style)
     out.append(line((pad(ends[1], left), "title"), (" ", ""), *names[0]))
     return out + [line((" " * (left + 1), ""), *more) for more in names[1:]]
@@ -83,7 +83,13 @@ def _kept(count: int, most: int) -> list[int]:
     return sorted({round(k * (count - 1) / (most - 1)) for k in range(most)})
 
 
-def _row(place: int, label: str, figure: Figure, signed: list[_Drawn], room: tuple[Span, int], style: Style) -> Text:
+def _row(
+    place: int, figure: Figure, signed: list[_Drawn], room: tuple[Span, int], style: Style
+) -> list[tuple[str, Ink]]:
+    """What stands beside the name of a place: limits, intervals, signs, or the word for why there is none."""
+    word = figure.marked("word", place)
+    if word is not None:
+        return [(f"{style.glyphs.fail} {style.words(word.text)}", "guilty")]
     span, width = room
     canvas = Canvas(width, 1)
     for mark in figure.marks:
@@ -95,10 +101,7 @@ def _row(place: int, label: str, figure: Figure, signed: list[_Drawn], room: tup
             canvas.row(0, low, high, "─" if style.unicode else "-", one.ink)
     for one in sorted(signed, key=lambda d: d.series.kind not in TOLD):
         canvas.put(_column(one.series.values[place], span, width), 0, one.sign, one.ink)
-    word = figure.marked("word", place)
-    if word is not None:
-        return line((label + " ", "title"), (f"{style.glyphs.fail} {style.words(word.text)}", "guilty"))
-    return line((label + " ", "title"), *canvas.pieces(0))
+    return canvas.pieces(0)
 
 
 def _column(value: float, span: Span, width: int) -> int | None:
