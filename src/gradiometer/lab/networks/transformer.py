@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -39,26 +41,23 @@ def feed_forward(recipe: Recipe) -> nn.Module:
     return chain([("up", up), ("act", make_activation(recipe.activation)), ("down", down)])
 
 
-class PreBlock(nn.Module):
-    """x + F(LayerNorm x), for attention and then for the feed-forward part."""
+class PreNormed(nn.Module):
+    """x + branch(LayerNorm x)."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, branch: nn.Module, units: int) -> None:
         super().__init__()
-        self.norm1, self.attention = make_norm("layer", recipe.width, 0), Attention(recipe.width)
-        self.norm2, self.feed_forward = make_norm("layer", recipe.width, 0), feed_forward(recipe)
+        self.norm, self.branch = make_norm("layer", units, 0), branch
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x))
-        out: Tensor = x + self.feed_forward(self.norm2(x))
+        out: Tensor = x + self.branch(self.norm(x))
         return out
 
 
-class PostBlock(PreBlock):
-    """LayerNorm(x + F(x)), for attention and then for the feed-forward part."""
+class PostNormed(PreNormed):
+    """LayerNorm(x + branch(x))."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.norm1(x + self.attention(x))
-        out: Tensor = self.norm2(x + self.feed_forward(x))
+        out: Tensor = self.norm(x + self.branch(x))
         return out
 
 
@@ -75,7 +74,7 @@ class TransformerPost(LabNetwork):
     Hop gain: activation=relu init=normal_0.02 depth=6 width=64 length=8 -> 1.000 in [0.972, 1.028]
     """
 
-    block: type[PreBlock] = PostBlock
+    normed: ClassVar[type[PreNormed]] = PostNormed
 
     def __init__(self, recipe: Recipe, ports: Ports) -> None:
         n_steps, below = steps(ports)
@@ -83,6 +82,12 @@ class TransformerPost(LabNetwork):
         stem = chain([("linear", nn.Linear(below, n)), ("positions", Positions(n_steps, n))])
         blocks = nn.ModuleList(self.block(recipe) for _ in range(recipe.depth))
         super().__init__(stem, blocks, nn.Linear(n, ports.n_out))
+
+    def block(self, recipe: Recipe) -> nn.Module:
+        """Attention, then the feed-forward part."""
+        n = recipe.width
+        branches = (("attention", Attention(n)), ("feed_forward", feed_forward(recipe)))
+        return chain((name, self.normed(branch, n)) for name, branch in branches)
 
     def pool(self, x: Tensor) -> Tensor:
         return x[:, -1]
@@ -98,7 +103,7 @@ class TransformerPre(TransformerPost):
     Hop gain: activation=gelu init=xavier depth=6 width=64 length=8 -> 1.082 in [1.029, 1.133]
     """
 
-    block = PreBlock
+    normed: ClassVar[type[PreNormed]] = PreNormed
 
     def __init__(self, recipe: Recipe, ports: Ports) -> None:
         super().__init__(recipe, ports)
