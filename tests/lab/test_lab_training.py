@@ -144,6 +144,16 @@ def test_the_global_generator_stays_and_does_not_matter() -> None:
     assert not same(one, weights(trained(SMALL)))  # the dropout is really there
 
 
+def test_every_step_drops_other_units() -> None:
+    training = prepare(msgspec.structs.replace(SMALL, activation="sigmoid"))
+    dropped: list[tuple[bool, ...]] = []
+    dropout = nn.Dropout(0.5)
+    dropout.register_forward_hook(lambda module, inputs, out: dropped.append(tuple((out == 0).flatten().tolist())))
+    training.network.blocks[0].append(dropout)  # type: ignore[operator]
+    train(training)
+    assert len(set(dropped)) == 6 and all(0.3 < sum(units) / len(units) < 0.7 for units in dropped)
+
+
 # ---- what the loop does with the network -------------------------------------------------------------------------
 
 

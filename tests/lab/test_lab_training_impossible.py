@@ -35,7 +35,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"hint_steps": 5}, "there are no hints"),
     ({"pretrain": "gredy"}, "no pre-training 'gredy'"),
     ({"pretrain": "greedy", "pretrain_steps": 0}, "pretrain_steps is 0"),
-    ({"norm": "batch", "batch": 1}, "a batch of 1 has nothing to compare"),
+    ({"norm": "batch", "batch": 1}, "a batch of 1 has none. Give 2 or more"),
     ({"network": "cnn", "task": "circles"}, "cnn reads a grid, and circles has only a vector of 2 numbers. Take plain"),
     ({"network": "lstm", "task": "article"}, "lstm reads a sequence, and article has only a single number"),
     ({"network": "dense", "pretrain": "autoencoder"}, "dense cannot be pre-trained as an autoencoder"),

@@ -91,14 +91,22 @@ def form_for(recipe: Recipe, offered: Mapping[Form, tuple[int, ...]], n_train: i
     """
     choice = NETWORKS[recipe.network]
     if recipe.norm == "batch" and min(recipe.batch or n_train, n_train) < 2:
-        raise UserError("Batch normalisation compares the examples of a step, and a batch of 1 has nothing to compare.")
+        raise UserError(
+            "Batch normalisation compares the examples of a step, and a batch of 1 has none. Give 2 or more."
+        )
     for form in choice.forms:
         if form in offered:
             return form
-    readers = [c.name for c in NETWORKS.values() if set(c.forms) & set(offered)]
     reads = " or ".join(f"a {form}" for form in choice.forms)
     has = " and ".join(shape_words(form, shape) for form, shape in offered.items())
-    raise UserError(f"{recipe.network} reads {reads}, and {recipe.task} has only {has}. Take {', '.join(readers)}.")
+    raise UserError(f"{recipe.network} reads {reads}, and {recipe.task} has only {has}. {_readers(offered)}")
+
+
+def _readers(offered: Mapping[Form, tuple[int, ...]]) -> str:
+    names = [c.name for c in NETWORKS.values() if set(c.forms) & set(offered)]
+    return (
+        f"Take {names[0]}, or another that reads it: gradiometer train --list." if names else "No network reads that."
+    )
 
 
 def shape_words(form: Form, shape: tuple[int, ...]) -> str:
@@ -106,5 +114,6 @@ def shape_words(form: Form, shape: tuple[int, ...]) -> str:
     if form == "vector":
         return f"a vector of {shape[0]} numbers" if shape[0] != 1 else "a single number"
     if form == "sequence":
-        return f"a sequence of {shape[0]} steps of {' × '.join(map(str, shape[1:]))} numbers"
+        features = " × ".join(map(str, shape[1:]))
+        return f"a sequence of {shape[0]} steps of {features} number{'' if features == '1' else 's'}"
     return f"a grid of {' × '.join(map(str, shape))}"
