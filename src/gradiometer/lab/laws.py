@@ -25,6 +25,7 @@ from .refusals import refusal
 
 DEFAULT_STEPS = 8  # of a sequence whose length the recipe leaves to the task
 EXACT = frozenset({"rezero", "skipinit"})
+LIFT_ERROR = 1 / 3  # of the lift, which is the first order of a growing direction
 ROUNDING = 1e-3  # of ln gain²: three digits are stated
 
 _LAWS: dict[str, Callable[[Setting], list[Hop]]] = {
@@ -55,21 +56,23 @@ _LAWS: dict[str, Callable[[Setting], list[Hop]]] = {
 class Law:
     """A network's hop gain as theory has it.
 
-    gain: of the error's norm a hop, for infinite width. noise: variance that finite width gives to ln gain² of one draw
-    a hop. hops: how many. allowance: what the law itself may miss, of ln gain² a hop: .05 of what goes through weights.
-    All nan without a law.
+    gain: of the error's norm a hop, for infinite width. noise: variance that finite width gives to ln gain² of one
+    draw, a hop. lift: what else it adds to ln gain², of order depth/width. hops: how many. allowance: what the law
+    itself may miss, of ln gain² a hop: .05 of what goes through weights, and a third of the lift. All nan without a
+    law.
     """
 
     gain: float
     noise: float
+    lift: float
     hops: int
     allowance: float = math.nan
 
     def band(self, draws: int) -> tuple[float, float]:
         """Where the gain lies, taken over that many draws of the network.
 
-        law: ln gain² a hop = 2 ln gain − ½ noise ± (3 √(noise · hops/draws)/hops + allowance), ln taken before the
-            mean over draws.
+        law: ln gain² a hop = 2 ln gain + lift − ½ noise ± (3 √(noise/(hops · draws)) + allowance), ln taken before
+            the mean over draws.
         shapes, units: norm gains.
         at 0: a gain of 0 gives (0, 0).
         at inf/nan: nan without a law.
@@ -78,11 +81,11 @@ class Law:
         if not self.hops:
             return math.nan, math.nan
         half = STANDARD_ERRORS * math.sqrt(self.noise / (self.hops * draws)) + self.allowance
-        low, high = ((-self.noise / 2 + sign * half) / 2 for sign in (-1, 1))
+        low, high = ((self.lift - self.noise / 2 + sign * half) / 2 for sign in (-1, 1))
         return self.gain * math.exp(low), self.gain * math.exp(high)
 
 
-NO_LAW = Law(math.nan, math.nan, 0)
+NO_LAW = Law(math.nan, math.nan, math.nan, 0)
 
 
 def hop_law(recipe: Recipe, shape: tuple[int, ...] | None = None) -> Law:
@@ -104,9 +107,10 @@ def hop_law(recipe: Recipe, shape: tuple[int, ...] | None = None) -> Law:
         return NO_LAW
     with np.errstate(divide="ignore"):
         log = float(np.mean(np.log([hop.gain2 for hop in hops])))
-    noise = float(np.mean([hop.noise for hop in hops]))
-    allowance = MODEL_ERROR_PER_HOP * float(np.mean([hop.drawn for hop in hops])) + ROUNDING
-    return Law(math.exp(log / 2), noise, len(hops), allowance)
+    noise, lift = (float(np.mean([getattr(hop, name) for hop in hops])) for name in ("noise", "lift"))
+    drawn = float(np.mean([hop.drawn for hop in hops]))
+    allowance = MODEL_ERROR_PER_HOP * drawn + LIFT_ERROR * abs(lift) + ROUNDING
+    return Law(math.exp(log / 2), noise, lift, len(hops), allowance)
 
 
 def stated_gain(recipe: Recipe, shape: tuple[int, ...] | None = None) -> float:

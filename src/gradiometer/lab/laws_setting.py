@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 from gradiometer import theory
 from gradiometer.theory import Activation
+from gradiometer.theory.quadrature import expect_with_g
 
 from .laws_weights import WeightRole, Weights, draw
 from .recipe import Recipe
@@ -41,11 +43,13 @@ class Hop:
     """One block's expected squared-norm gain of the error, and the variance of its ln that finite width brings.
 
     drawn: share of the gain that goes through weights; the rest is handed on as it is, and no theory errs about it.
+    lift: what else finite width adds to ln gain², of order depth/width.
     """
 
     gain2: float
     noise: float
     drawn: float = 1.0
+    lift: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,15 @@ INPUT = Signal(1.0, 0.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Weights, norm and activation: its output, the squared-norm gain χ of the error through it, and κ of its noise."""
+    """Weights, norm and activation: its output, the squared-norm gain χ of the error through it, and κ of its noise.
+
+    bend: σw² E φ″(q): the mean Jacobian over the weights is (bend/n) 1xᵀ, by Stein's lemma; taken for 0 behind a norm.
+    """
 
     out: Signal
     chi: float
     kappa: float
+    bend: float
 
 
 def layer(setting: Setting, x: Signal, sigma: tuple[float, float]) -> Layer:
@@ -83,7 +91,8 @@ def layer(setting: Setting, x: Signal, sigma: tuple[float, float]) -> Layer:
     q, divisor = normed(setting, Signal(sigma_w2 * x.power + sigma_b2, 0.0, sigma_w2 * x.spread))
     chi = sigma_w2 * float(act.d2(q)) / divisor
     out = Signal(float(act.m2(q)), float(act.mean(q)), float(act.variance(q)))
-    return Layer(out, chi, float(act.kappa_backward(q)))
+    bend = sigma_w2 * float(expect_with_g(act.slope, q)) / math.sqrt(q) if setting.recipe.norm == "none" else 0.0
+    return Layer(out, chi, float(act.kappa_backward(q)), bend)
 
 
 def normed(setting: Setting, z: Signal) -> tuple[float, float]:

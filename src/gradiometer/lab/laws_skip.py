@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from dataclasses import dataclass
 
 from scipy.special import expit
 
@@ -36,18 +38,50 @@ def highway(setting: Setting) -> list[Hop]:
     return _post_activation(setting, 1 - HIGHWAY_GATE, HIGHWAY_GATE)
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """kept · x + branch(x): the hop without lift, the branch's bend, and the signal that it reads."""
+
+    hop: Hop
+    bend: float
+    kept: float
+    x: Signal
+
+
 def _post_activation(setting: Setting, kept: float, scale: float) -> list[Hop]:
     """kept · x + scale · φ(norm(Wx)): means of one sign pile up beside the variance."""
-    n, hops = setting.recipe.width, []
+    n, blocks = setting.recipe.width, []
     sigma_w2, sigma_b2 = setting.power("signal", (setting.n_in, n), INPUT.power)
     x = Signal(sigma_w2 + sigma_b2, 0.0, sigma_w2)
     for _ in range(setting.recipe.depth):
-        block = layer(setting, x, setting.power("hidden", (n, n), x.power))
-        chi, out = scale**2 * block.chi, block.out
-        hops.append(beside(kept**2, chi, block.kappa, n))
+        inner = layer(setting, x, setting.power("hidden", (n, n), x.power))
+        hop = beside(kept**2, scale**2 * inner.chi, inner.kappa, n)
+        blocks.append(Block(hop, scale * inner.bend, kept, x))
+        out = inner.out
         power = kept**2 * x.power + scale**2 * out.power + 2 * kept * scale * x.mean * out.mean
         x = Signal(power, kept * x.mean + scale * out.mean, kept**2 * x.spread + scale**2 * out.spread)
-    return hops[1:]
+    return _lifted(blocks[1:], n)
+
+
+def _lifted(blocks: list[Block], n: int) -> list[Hop]:
+    """The hops with what the mean Jacobian adds: the error turns to where the stream's mean points, and grows there.
+
+    law: δ′ = kept δ + (bend/n)(1·δ) x + noise; U = E(1·δ)² and C = E(1·δ)(x̃·δ)/n with x̃ = x − mean, walked from the
+        last block down beside E = ‖δ‖². Without bend (odd φ) no lift.
+    """
+    hops, error, u, c = [], 1.0, 1.0, 0.0
+    varying = 0.0  # E x̃² of the block above
+    for block in reversed(blocks):
+        x, kept, bend = block.x, block.kept, block.bend
+        spread = max(x.power - x.mean**2, 0.0)
+        c *= kept * spread / varying if varying > 0 else 0.0
+        extra = 2 * kept * bend * (x.mean * u + c) + bend**2 * x.power * u
+        along = kept + bend * x.mean
+        noise = (block.hop.gain2 - kept**2) * error
+        lower = block.hop.gain2 * error + extra / n
+        hops.append(dataclasses.replace(block.hop, lift=math.log(lower / error / block.hop.gain2)))
+        c, u, error, varying = along * (kept * c + bend * spread * u), along**2 * u + noise, lower, spread
+    return hops[::-1]
 
 
 def preact(setting: Setting) -> list[Hop]:
@@ -97,4 +131,6 @@ def cross(setting: Setting) -> list[Hop]:
         gain2 = float(theory.cross_hop(sigma_w2 * x0))
         hops.append(beside(1.0, gain2 - 1, UNIT_KAPPA, n))
         power = power * gain2 + x0 * sigma_b2
-    return hops[1:]
+    # the same x₀ stands in every block, so an example whose x₀ is large gains at all of them: variance 2/n of its power
+    lifts = [(depth - 1) * hop.drawn**2 / n for hop in hops]
+    return [dataclasses.replace(hop, lift=lift) for hop, lift in zip(hops, lifts, strict=True)][1:]

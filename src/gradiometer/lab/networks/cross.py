@@ -50,8 +50,8 @@ class CrossV2(LabNetwork):
     What reaches x₀ past the blocks is not in it.
 
     Hop gain: init=critical depth=12 width=64 -> 1.041 in [1.025, 1.055]
-    Hop gain: init=torch depth=12 width=64 -> 1.055 in [1.035, 1.071]
-    Hop gain: init=xavier depth=12 width=64 -> 1.414 in [1.332, 1.466]
+    Hop gain: init=torch depth=12 width=64 -> 1.055 in [1.036, 1.072]
+    Hop gain: init=xavier depth=12 width=64 -> 1.414 in [1.351, 1.509]
     """
 
     stem_role: ClassVar[StemRole] = "unit"
@@ -74,7 +74,7 @@ class CrossV1(CrossV2):
     multiplies all of its units.
 
     Hop gain: init=critical depth=12 width=64 -> 1.041 in [1.025, 1.055]
-    Hop gain: init=torch depth=12 width=64 -> 1.055 in [1.035, 1.071]
+    Hop gain: init=torch depth=12 width=64 -> 1.055 in [1.036, 1.072]
     """
 
     block: ClassVar[type[nn.Module]] = CrossV1Block

@@ -32,7 +32,7 @@ class Highway(LabNetwork):
     law: gain² a hop = (1 − T)² + T² χ with T = σ(−2) = .119, χ = n Var W · D2(q). The signal shrinks alike.
 
     Hop gain: activation=sigmoid init=torch depth=12 width=64 -> 0.881 in [0.879, 0.883]
-    Hop gain: activation=relu init=he depth=12 width=64 -> 0.889 in [0.882, 0.895]
+    Hop gain: activation=relu init=he depth=12 width=64 -> 0.889 in [0.883, 0.896]
     """
 
     def __init__(self, recipe: Recipe, ports: Ports) -> None:
