@@ -7,6 +7,7 @@ import importlib
 import math
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -73,6 +74,7 @@ def test_what_it_tells_is_whole(name: str) -> None:
     assert all(0 < len(row.values) <= VALUES_MOST for row in out.rows)
     assert all(math.isfinite(row.measured) for row in out.rows)
     assert len({row.name for row in out.rows}) == len(out.rows)
+    assert msgspec.json.decode(msgspec.json.encode(out))["name"] == name  # no number of numpy's own types
     for figure in out.figures:
         first = figure.axes[0]
         places = max(len(first.labels), len(first.values))

@@ -159,7 +159,8 @@ def _training_rows(order: Order, made_of: Ingredients) -> tuple[Row, ...]:
     ends = np.array(each(loss_after, jobs, ran, "5 layers, plain SGD")).reshape(len(arms), seeds)
     names = ("tanh normalised", "tanh standard", "sigmoid standard")
     shown = [
-        Row(name=f"{name}: loss after {steps} steps", values=tuple(e)) for name, e in zip(names, ends, strict=True)
+        Row(name=f"{name}: loss after {steps} steps", values=tuple(e))
+        for name, e in zip(names, ends.tolist(), strict=True)
     ]
     judged = [
         Row(
