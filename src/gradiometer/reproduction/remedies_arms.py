@@ -13,7 +13,7 @@ from gradiometer.lab import Recipe
 Expected = Literal["stalls", "cures", "not enough", ""]
 """What the rule asks of an arm: to stay at chance untreated, to cure, not to be enough; "" for one only shown."""
 
-PLAIN, CONVOLUTIONAL = "untreated", "convolutions, untreated"
+PLAIN, CONVOLUTIONAL = "untreated", "plain CNN"
 
 BASE = Recipe(task="digits", network="plain", depth=30, width=64, activation="sigmoid", optimizer="momentum", batch=32)
 _CONVOLUTIONS = {"network": "cnn", "width": 8}
@@ -61,7 +61,7 @@ def _activations() -> list[Arm]:
     names = {"relu": "ReLU", "leaky_relu": "Leaky ReLU", "prelu": "PReLU", "tanh": "tanh", "gelu": "GELU"}
     alone = [Arm(f"{names[kind]} alone", {"activation": kind}, expected) for kind, expected in bare.items()]
     pairs = [("relu", "he"), ("tanh", "critical"), ("gelu", "critical"), ("centred_sigmoid", "critical")]
-    names |= {"centred_sigmoid": "centred sigmoid", "he": "He"}
+    names |= {"centred_sigmoid": "centred σ", "he": "He"}
     matched = [
         Arm(f"{names[kind]} + {names.get(init, init)}", {"activation": kind, "init": init}) for kind, init in pairs
     ]
@@ -94,7 +94,7 @@ def _scales() -> list[Arm]:
 def _teaching() -> list[Arm]:
     return [
         Arm("greedy pre-training", {"pretrain": "greedy"}, otherwise="the start"),
-        Arm("autoencoders", {"pretrain": "autoencoder"}, otherwise="the start"),
+        Arm("autoencoders first", {"pretrain": "autoencoder"}, otherwise="the start"),
         Arm("distillation", {}, otherwise="the target", teacher=True),
         Arm("distillation + hints", {"hints": 6}, otherwise="the target", teacher=True),
     ]

@@ -18,7 +18,8 @@ from gradiometer.records import Hop, Part
 from .measure import FirstPass, first_pass
 
 JOINED = 0.05  # share by which the error at a place exceeds what its module sent there: it comes from elsewhere too
-ROLES = ("weights", "activation", "norm")
+ROLES = {"weights": "weights", "activation": "activation", "other": "activation", "norm": "norm"}
+"""Role of a part -> factor. An activation that torch does not have, such as the centred sigmoid, has the role other."""
 _BLOCK = re.compile(r"blocks\.(\d+)")
 
 
@@ -89,7 +90,7 @@ def factors_of(seen: FirstPass, depth: int) -> Factors:
     """The factors of a lab network of that many blocks."""
     hops = [hop for hop in seen.run.network(None).hops if _block(hop.upper) > 0]
     parts = [part for hop in hops for part in hop.parts]
-    means = {role: _mean(seen, [p for p in parts if p.role == role], depth) for role in ROLES}
+    means = {f: _mean(seen, [p for p in parts if ROLES.get(p.role) == f], depth) for f in ROLES.values()}
     return Factors(
         gain=_hop_gain(seen, depth),
         weights=means["weights"],
@@ -119,7 +120,7 @@ def _output_error(seen: FirstPass, block: int) -> float:
 
 
 def _mean(seen: FirstPass, parts: list[Part], depth: int) -> float:
-    """Geometric mean over the blocks of what the parts of one role keep, each measured alone; nan where some have none."""
+    """Geometric mean over the blocks of what these parts keep, each measured alone; nan where a block has none."""
     if len(parts) < depth - 1:
         return math.nan
     with np.errstate(divide="ignore"):
