@@ -15,6 +15,8 @@ from gradiometer.reproduction.fair import Searched, lower_end, order_rows, rates
 from gradiometer.reproduction.lag_network import BASELINE, Reader, Training, adding_batch, judged_error, squared_error
 from gradiometer.reproduction.lag_slope import LAGS, Start, faded, lstm_logs, rnn_slope, slope
 
+ALONE = Order(quick=True, processes=1)
+
 
 def failing(out: Outcome) -> str:
     return " | ".join(row.name for row in out.rows if not row.holds)
