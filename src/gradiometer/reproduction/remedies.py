@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from gradiometer.lab import Recipe
 from gradiometer.views import Axis, Figure, Mark, Series
 from gradiometer.views.numbers import UNICODE
 
@@ -71,7 +72,11 @@ class Treated:
 
 def outcome(order: Order, plan: Plan) -> Outcome:
     """The experiment by a plan."""
-    found = _treat(order, plan)
+    return told(plan, _treat(order, plan), order)
+
+
+def told(plan: Plan, found: Mapping[str, Treated], order: Order) -> Outcome:
+    """What came out of the arms by name, judged."""
     rows = _rows(plan, found)
     return Outcome(
         name="remedies",
@@ -87,28 +92,29 @@ def outcome(order: Order, plan: Plan) -> Outcome:
 def _treat(order: Order, plan: Plan) -> dict[str, Treated]:
     """Search the rate of every arm, then train it on the seeds that are judged."""
     with tempfile.TemporaryDirectory() as folder:
-        teacher = ""
-        if any(arm.teacher for arm in plan.arms):
-            (teacher,) = each(teach, [str(Path(folder) / "teacher.safetensors")], alone(order), "the teacher")
-        recipes = {arm.name: arm.recipe(plan.steps, teacher) for arm in plan.arms}
+        recipes = _recipes(order, plan, Path(folder))
         tried = {
-            arm.name: {
-                rate: [msgspec.structs.replace(recipes[arm.name], lr=rate, seed=plan.search_seed)]
-                for rate in arm.rates(plan.places)
-            }
+            arm.name: {r: [_with(recipes[arm.name], r, plan.search_seed)] for r in arm.rates(plan.places)}
             for arm in plan.arms
         }
         rates = search(validation_error, tried, order, "learning rates on the validation split")
-        jobs = [
-            msgspec.structs.replace(recipes[arm.name], lr=rates[arm.name].rate, seed=seed)
-            for arm in plan.arms
-            for seed in plan.seeds
-        ]
+        jobs = [_with(recipes[arm.name], rates[arm.name].rate, seed) for arm in plan.arms for seed in plan.seeds]
         runs = each(ran, jobs, order, "remedies, the seeds that are judged")
     n = len(plan.seeds)
-    return {
-        arm.name: Treated(arm, rates[arm.name], tuple(runs[i * n : (i + 1) * n])) for i, arm in enumerate(plan.arms)
-    }
+    own = [tuple(runs[i : i + n]) for i in range(0, len(runs), n)]
+    return {arm.name: Treated(arm, rates[arm.name], its) for arm, its in zip(plan.arms, own, strict=True)}
+
+
+def _recipes(order: Order, plan: Plan, folder: Path) -> dict[str, Recipe]:
+    """By arm; the teacher is trained where one learns from it."""
+    teacher = ""
+    if any(arm.teacher for arm in plan.arms):
+        (teacher,) = each(teach, [str(folder / "teacher.safetensors")], alone(order), "the teacher")
+    return {arm.name: arm.recipe(plan.steps, teacher) for arm in plan.arms}
+
+
+def _with(recipe: Recipe, rate: float, seed: int) -> Recipe:
+    return msgspec.structs.replace(recipe, lr=rate, seed=seed)
 
 
 def _rows(plan: Plan, found: Mapping[str, Treated]) -> tuple[Row, ...]:
@@ -175,20 +181,20 @@ def _changed(found: Mapping[str, Treated], one: Treated) -> str:
 
 def changed(before: Factors, now: Factors, otherwise: str) -> str:
     """Which factors of the gain a remedy changed, from what to what, as measured."""
-    told = []
+    out = []
     if now.skip and not before.skip:
-        told.append("skip added")
+        out.append("skip added")
     if math.isfinite(now.norm) and not math.isfinite(before.norm):
-        told.append(f"norm added, {UNICODE.gain(now.norm)}")
+        out.append(f"norm added, {UNICODE.gain(now.norm)}")
     for factor, old, new in (
         ("weights", before.weights, now.weights),
         ("activation", before.activation, now.activation),
     ):
         if abs(math.log(new / old)) > math.log(CHANGED):  # nan, where a skip leads round them, is not told
-            told.append(f"{factor} {UNICODE.gain(old)} → {UNICODE.gain(new)}")
+            out.append(f"{factor} {UNICODE.gain(old)} → {UNICODE.gain(new)}")
     if now.entries > before.entries:
-        told.append(f"error enters at {now.entries - before.entries} more places")
-    return "; ".join(told) or f"none: {otherwise or 'the same network'}"
+        out.append(f"error enters at {now.entries - before.entries} more places")
+    return "; ".join(out) or f"none: {otherwise or 'the same network'}"
 
 
 def _edges(plan: Plan, found: Mapping[str, Treated]) -> tuple[str, ...]:
