@@ -202,7 +202,8 @@ EXPERIMENT = Experiment(
     source="Bengio, Lamblin, Popovici, Larochelle, Greedy Layer-Wise Training of Deep Networks, 2007; Erhan et al., "
     "Why Does Unsupervised Pre-training Help Deep Learning?, 2010",
     rule="Mean test accuracy: random start at most 20 % (chance 10 %), both pre-trained starts at least 90 %, and two "
-    "layers from a random start at least 90 %; before the training, the autoencoder has brought back at least a decade of the error at layer 1.",
+    "layers from a random start at least 90 %; before the training, the autoencoder has brought back at least a decade "
+    "of the error at layer 1.",
     setting="Six sigmoid layers of width 64 as PyTorch draws them (U(±1/√n)), digits, batch 32; the learning rate of "
     "every arm searched alike on the validation split and on other seeds. Differs: no MNIST, no deep belief network.",
     run=outcome,
