@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -351,6 +353,14 @@ def test_the_menus_are_whole_and_say_more_than_a_name() -> None:
         assert 10 <= len(choice.words) <= 100, choice
         assert choice.words.lower() != choice.name
         assert "\n" not in choice.words
+
+
+def test_the_manual_has_every_network_once() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
+    table = page.split("## Table")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE) == list(NETWORKS)
+    with_one_less = table.replace("| `dense` |", "|")
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|", with_one_less, re.MULTILINE) != list(NETWORKS)
 
 
 # ---- what is refused ------------------------------------------------------------------------------------------------

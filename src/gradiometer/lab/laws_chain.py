@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from gradiometer import theory
-
 from .laws_setting import INPUT, Hop, Layer, Setting, Signal, beside, layer
 from .proportions import HEAD_EVERY, KERNEL, rank_of
 
@@ -105,11 +103,6 @@ def dense(setting: Setting) -> list[Hop]:
         kept = 0.0 if at == setting.recipe.depth else at / (at + 1)
         hops.append(beside(kept, max(lower / upper - kept, 0.0), kappas[at - 1], n))
     return hops
-
-
-def dense_part(setting: Setting, at: int) -> float:
-    """‖∂L/∂h_j‖²/‖∂L/∂h_L‖² of one part: `theory.dense_total` for He and true fans."""
-    return float(theory.dense_total(at))
 
 
 def _fields(x: Signal) -> tuple[float, float, float]:
