@@ -154,7 +154,7 @@ def outcome(order: Order, made_of: Ingredients = Ingredients()) -> Outcome:
 _NOTES = (
     "The formula leaves out VGG's max-poolings, and so does the judged measurement: each shares an error over 4 times "
     "as many units, but hands it only to units that fire. The row with poolings is shown.",
-    "Pictures are random and small (8 × 8, wrapped around at the edges): the gain does not depend on their content.",
+    "Pictures are random and small (8 × 8, wrapped around at the edges): the formula asks nothing of their content.",
     "The 30-layer network of the paper is convolutional and was trained on ImageNet; here width 128, dense, on digits. "
     "That its Xavier arm stalls is the same; that a 22-layer one converges in the end is not tried.",
 )
