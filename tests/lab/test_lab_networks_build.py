@@ -358,9 +358,9 @@ def test_the_menus_are_whole_and_say_more_than_a_name() -> None:
 def test_the_manual_has_every_network_once() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "networks.md").read_text(encoding="utf-8")
     table = page.split("## Table")[1].split("\n## ")[0]
-    assert re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE) == list(NETWORKS)
+    assert re.findall(r"^\| `([a-z][a-z0-9-]+)` \|", table, re.MULTILINE) == list(NETWORKS)
     with_one_less = table.replace("| `dense` |", "|")
-    assert re.findall(r"^\| `([a-z0-9-]+)` \|", with_one_less, re.MULTILINE) != list(NETWORKS)
+    assert re.findall(r"^\| `([a-z][a-z0-9-]+)` \|", with_one_less, re.MULTILINE) != list(NETWORKS)
 
 
 # ---- what is refused ------------------------------------------------------------------------------------------------
