@@ -18,6 +18,8 @@ from .telling import CONFIDENCE
 from .workers import each
 
 J = TypeVar("J")
+TIE = 1e-9
+"""A difference that is no larger is a tie, and a tie is no order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,6 @@ def order_rows(name: str, larger: Sequence[float], smaller: Sequence[float], uni
     """That one thing is larger than another, paired by seed: the difference, and the lower end of its interval."""
     differences = tuple(a - b for a, b in zip(larger, smaller, strict=True))
     return (
-        Row(name=name, unit=unit, values=differences, statistic="mean", low=0.0),
-        Row(name="… lower end of its 95 % interval", unit=unit, values=(lower_end(differences),), low=0.0),
+        Row(name=name, unit=unit, values=differences, statistic="mean", low=TIE),
+        Row(name="… lower end of its 95 % interval", unit=unit, values=(lower_end(differences),), low=TIE),
     )
