@@ -122,7 +122,11 @@ def dropout_gain(part: Part) -> float:
 
 
 def residual_gain(now: Moment, hop: Hop) -> float:
-    """‖x upper‖/‖x lower‖: a homogeneous branch without normalisation passes both ways alike; nan elsewhere."""
+    """‖x upper‖/‖x lower‖: a homogeneous branch without normalisation passes both ways alike; nan elsewhere.
+
+    Elsewhere: where a concatenation adds units, and where the branch ends in an activation, whose mean adds to that of
+    the stream on the way forward alone (a branch that adds nothing yet, as in ReZero, is 1 all the same).
+    """
     block = next((p for p in hop.parts if p.role == "block"), None)
     if block is None or len(hop.parts) != 1:
         return math.nan
@@ -131,8 +135,12 @@ def residual_gain(now: Moment, hop: Hop) -> float:
     others = [m for m in inside if m.role not in ("weights", "block", "reshape")]
     if not weights or not all(m.role == "activation" and m.kind in HOMOGENEOUS for m in others):
         return math.nan
+    if now.at(now.act_numel, hop.upper) != now.at(now.act_numel, hop.lower):
+        return math.nan
     lower = now.at(now.act_norm, hop.lower)
-    return now.at(now.act_norm, hop.upper) / lower if lower > 0 else math.nan
+    ratio = now.at(now.act_norm, hop.upper) / lower if lower > 0 else math.nan
+    ends_in_weights = next(m.role for m in reversed(inside) if m.role in ("weights", "activation")) == "weights"
+    return ratio if ends_in_weights or ratio == 1 else math.nan
 
 
 def part_gain(now: Moment, part: Part, hop: Hop, below: Hop | None) -> float:

@@ -1,0 +1,41 @@
+"""Where a skip has a prediction from the forward pass, it is right; where the two ways differ, there is none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from measurement_nets import recorded
+
+from gradiometer import quantities
+from gradiometer.lab import Recipe, build_network
+from gradiometer.lab.networks.build import Ports
+
+DEPTH, WIDTH, BATCH = 6, 128, 64
+
+
+def block_gains(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """(measured, predicted) gains of the hops that are a block with a skip or a concatenation, He and ReLU [hop]."""
+    recipe = Recipe(network=name, depth=DEPTH, width=WIDTH, init="he", activation="relu")
+    network = build_network(recipe, Ports((WIDTH,), 10))
+    x, y = torch.randn(BATCH, WIDTH), torch.randint(0, 10, (BATCH,))
+    run = recorded(network, lambda _: F.cross_entropy(network(x), y).backward())
+    found, skips = quantities.profile(run), [hop.skip for hop in run.network().hops]
+    assert sum(skips) >= DEPTH - 1
+    return found.gain[skips], found.theory_gain[skips]
+
+
+@pytest.mark.parametrize("name", ["preact", "preact-scaled", "rezero", "skipinit"])
+def test_a_branch_that_ends_in_weights_passes_both_ways_alike(name: str) -> None:
+    measured, predicted = block_gains(name)
+    assert np.isfinite(predicted).all()
+    assert predicted == pytest.approx(measured, rel=0.15)  # one draw of width 128: 3 standard errors of ½ √(5/128)
+    assert predicted != pytest.approx(1.6 * measured, rel=0.15)
+
+
+@pytest.mark.parametrize("name", ["residual", "dense"])
+def test_a_mean_that_adds_up_and_a_concatenation_have_no_prediction(name: str) -> None:
+    measured, predicted = block_gains(name)
+    assert np.isfinite(measured).all()
+    assert np.isnan(predicted).all()
