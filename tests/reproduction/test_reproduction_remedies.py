@@ -15,7 +15,18 @@ from gradiometer.lab import Recipe, check_recipe, prepare, score, train
 from gradiometer.reproduction import remedies
 from gradiometer.reproduction.experiment import Order, Outcome
 from gradiometer.reproduction.fair import Searched
-from gradiometer.reproduction.remedies import FULL, QUICK, Plan, Treated, changed, judged, told
+from gradiometer.reproduction.remedies import (
+    FULL,
+    QUICK,
+    VALIDATED,
+    Plan,
+    Treated,
+    beyond,
+    changed,
+    judged,
+    taken,
+    told,
+)
 from gradiometer.reproduction.remedies_arms import ARMS, BASE, CONVOLUTIONAL, PLAIN, Arm
 from gradiometer.reproduction.remedies_measure import Factors, Ran, measured, teach, validation_error
 
@@ -123,6 +134,45 @@ def test_a_factor_that_moved_is_told(now: Factors, words: str) -> None:
     assert changed(UNTREATED, now, "the optimizer") == words
 
 
+@pytest.mark.parametrize(
+    ("errors", "rate", "more"),
+    [
+        ((0.90, 0.50, 0.05, 0.30, 0.90), 0.01, ()),
+        ((0.90, 0.06, 0.05, 0.30, math.inf), 0.00316, ()),  # a standard error of .05 is .0115
+        ((0.90, 0.07, 0.05, 0.30, math.inf), 0.01, ()),
+        ((0.90, 0.90, 0.91, 0.90, 0.90), 0.01, ()),  # all at chance
+        ((0.05, 0.06, math.inf, math.inf, math.inf), 0.001, (0.000316,)),
+        ((0.90, 0.90, 0.90, 0.90, 0.05), 0.1, (0.316,)),
+        ((math.inf,) * 5, 0.01, ()),
+    ],
+)
+def test_the_rate_that_is_taken(errors: tuple[float, ...], rate: float, more: tuple[float, ...]) -> None:
+    searched = Searched(dict(zip((0.001, 0.00316, 0.01, 0.0316, 0.1), errors, strict=True)))
+    assert taken(searched) == rate
+    assert beyond(searched) == more
+
+
+def test_an_end_is_looked_beyond(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, int]] = []
+
+    def error(recipe: Recipe) -> float:
+        assert recipe.lr is not None
+        seen.append((recipe.lr, recipe.seed))
+        return {0.001: 0.2, 0.000316: 0.05}.get(recipe.lr, 0.9)
+
+    monkeypatch.setattr(remedies, "validation_error", error)
+    monkeypatch.setattr(remedies, "ran", lambda recipe: Ran(recipe.lr, UNTREATED))
+    plan = Plan((NAMED[PLAIN],), steps=1, seeds=(0, 1))
+    out = remedies.outcome(Order(processes=1), plan)
+    assert [rate for rate, _ in seen] == [0.001, 0.00316, 0.01, 0.0316, 0.1, 0.000316, 0.0001]
+    assert {seed for _, seed in seen} == {plan.search_seed}
+    assert out.rows[0].values == (0.000316, 0.000316)
+
+
+def test_the_validation_split_has_the_size_of_its_standard_error() -> None:
+    assert len(prepare(SMALL).task.validation) == VALIDATED
+
+
 def test_verdicts_in_words() -> None:
     assert [judged(accuracy, 90.0) for accuracy in (10, 20, 21, 90, 91, math.nan)] == [
         "not enough",
@@ -165,7 +215,7 @@ def test_every_arm_stands_in_the_table_and_in_a_picture() -> None:
     places = [label for figure in out.figures for label in figure.axes[0].labels]
     assert sorted(places) == sorted(arm.name for arm in ARMS)
     assert all(len(figure.axes[0].labels) <= 24 for figure in out.figures)  # rows that a terminal shows
-    assert any("end of its two decades" in note for note in out.notes)
+    assert any("end of the rates" in note for note in out.notes)
 
 
 # The arms.
@@ -217,7 +267,7 @@ def test_its_quick_form_reproduces() -> None:
 )
 def test_another_network_under_its_name_does_not_reproduce(name: str, swapped: dict[str, str]) -> None:
     true = NAMED[name]
-    plan = Plan((NAMED[PLAIN], NAMED["ReZero"], true), (3.16,), 60, seeds=(0,), cured=60.0)
+    plan = Plan((NAMED[PLAIN], NAMED["ReZero"], true), (3.16,), 60, 0, seeds=(0,), cured=60.0)
     assert remedies.outcome(QUICKLY, plan).reproduced
     wrong = replace(plan, arms=(*plan.arms[:2], replace(true, changes=swapped)))
     assert f"{name}: test accuracy" in failing(remedies.outcome(QUICKLY, wrong))

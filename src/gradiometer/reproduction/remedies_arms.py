@@ -103,8 +103,8 @@ def _teaching() -> list[Arm]:
 def _convolutions() -> list[Arm]:
     separable = {**_CONVOLUTIONS, "network": "separable"}
     return [
-        Arm(CONVOLUTIONAL, _CONVOLUTIONS, "stalls", against=CONVOLUTIONAL, steps_share=0.5),
-        Arm("depthwise separable", separable, against=CONVOLUTIONAL, steps_share=0.5),
+        Arm(CONVOLUTIONAL, _CONVOLUTIONS, "stalls", against=CONVOLUTIONAL, steps_share=1 / 3),
+        Arm("depthwise separable", separable, against=CONVOLUTIONAL, steps_share=1 / 3),
     ]
 
 
