@@ -25,7 +25,6 @@ from .workers import each
 CHANCE = 10.0  # percent, of ten classes
 STALLED, NOT_ENOUGH = 15.0, 20.0  # percent of test accuracy, mean over the seeds
 VALIDATED = 360  # digits of the validation split
-HALF_DECADE = math.sqrt(10)
 KEPT, LOST = 0.8, 0.5  # of the error a hop: thirty hops of these leave three decades less, and nine
 CHANGED = 1.2  # a factor that moved by less is told as unchanged: its own spread over draws is a few percent
 
@@ -134,11 +133,10 @@ def taken(searched: Searched) -> float:
 
 
 def beyond(searched: Searched) -> tuple[float, ...]:
-    """The next rate where the one taken is the smallest or the largest that was tried, and the rates differ."""
+    """Half a decade further where the rate taken is the smallest or the largest that was tried, else nothing."""
     rate, tried = taken(searched), sorted(searched.losses)
-    if rate == tried[0]:
-        return (float(f"{rate / HALF_DECADE:.3g}"),)
-    return (float(f"{rate * HALF_DECADE:.3g}"),) if rate == tried[-1] else ()
+    step = {tried[0]: -1, tried[-1]: 1}.get(rate, 0)
+    return (float(f"{10 ** ((round(2 * math.log10(rate)) + step) / 2):.3g}"),) if step else ()
 
 
 def _recipes(order: Order, plan: Plan, folder: Path) -> dict[str, Recipe]:
