@@ -190,7 +190,8 @@ def _gradient_figure(decades: dict[str, Array]) -> Figure:
 
 _NOTES = (
     "Differs from the source: digits of 8 × 8 pixels (about 1080 to learn from) in place of MNIST, dense ReLU layers "
-    "in place of convolutional maxout, Adam, one weight of the teacher throughout (the source lets it fall), fewer steps.",
+    "in place of convolutional maxout, Adam, one weight of the teacher throughout (the source lets it fall), fewer "
+    "steps.",
     f"Every student makes the same number of updates; of a FitNet's, {HINT_SHARE:.0%} are the hint's. All arms of a "
     "seed begin from the same weights, see the same batches and have the same teacher.",
     "Published figures are quoted from memory. Only their order is judged.",
