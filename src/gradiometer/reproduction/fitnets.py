@@ -46,17 +46,17 @@ class Plan:
     teacher_steps: of the teacher; 1 leaves it as good as untrained.
     """
 
-    rates: tuple[float, ...] = (0.0025, 0.004, 0.0063)
+    rates: tuple[float, ...] = (0.0016, 0.0025, 0.004, 0.0063)
     steps: int = 1200
-    search_seeds: tuple[int, ...] = (100, 101, 102)
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7)
-    teacher_rates: tuple[float, ...] = (0.001, 0.003, 0.01)
+    search_seeds: tuple[int, ...] = (100, 101)
+    seeds: tuple[int, ...] = tuple(range(200, 224))
+    teacher_rates: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03)
     teacher_steps: int = 800
     taught: tuple[Arm, ...] = ("KD", "FitNet")
 
 
 FULL = Plan()
-QUICK = Plan((0.004,), 600, (100,), (0, 1, 2), (0.003,), 300)
+QUICK = Plan((0.004,), 600, (100,), (200, 201, 202), (0.003,), 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +194,16 @@ _NOTES = (
     "steps.",
     f"Every student makes the same number of updates; of a FitNet's, {HINT_SHARE:.0%} are the hint's. All arms of a "
     "seed begin from the same weights, see the same batches and have the same teacher.",
+    "The setting was chosen on another split of the digits. Eight seeds of a second split gave the same order of means "
+    "with intervals that held 0 (plain − KD 3.2 % ± 4.3, plain − FitNet 4.9 % ± 5.3); their spread asked for 24 seeds, "
+    "which are new ones, on a third split.",
     "Published figures are quoted from memory. Only their order is judged.",
     "The layers above the hint get no gradient in the first stage, so their line is empty.",
 )
 _REASON = (
-    "Under He's weights a student of 16 layers does start by itself, and in its first stage the FitNet spends updates "
-    "that KD has for the task; a hint pays where the error does not come through, and where updates cost nothing."
+    "The order is one of means: some draws of a student of 20 layers stall for a while in every arm, so that a single "
+    "difference spreads by more than the mean; fewer seeds or steps leave it open. Where the plain student starts "
+    "easily (16 layers and fewer), the updates of the hint are lost to the task, and KD alone does better."
 )
 
 
