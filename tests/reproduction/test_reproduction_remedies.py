@@ -138,11 +138,13 @@ def test_a_factor_that_moved_is_told(now: Factors, words: str) -> None:
     ("errors", "rate", "more"),
     [
         ((0.90, 0.50, 0.05, 0.30, 0.90), 0.01, ()),
-        ((0.90, 0.06, 0.05, 0.30, math.inf), 0.00316, ()),  # a standard error of .05 is .0115
+        ((0.90, 0.06, 0.05, 0.30, 0.90), 0.00316, ()),  # a standard error of .05 is .0115
         ((0.90, 0.07, 0.05, 0.30, math.inf), 0.01, ()),
         ((0.90, 0.90, 0.91, 0.90, 0.90), 0.01, ()),  # all at chance
         ((0.05, 0.06, math.inf, math.inf, math.inf), 0.001, (0.000316,)),
         ((0.90, 0.90, 0.90, 0.90, 0.05), 0.1, (0.316,)),
+        ((0.04, 0.03, math.inf, math.inf, math.inf), 0.001, (0.000316,)),  # .00316 is next to one that diverges
+        ((0.90, 0.07, 0.05, 0.04, math.inf), 0.01, ()),
         ((math.inf,) * 5, 0.01, ()),
     ],
 )
