@@ -2,6 +2,7 @@
 
 gradiometer reproduce all --json all.json
 python scripts/write_reproduced.py all.json      keep its figures in docs/reproduced.json, and write the page
+python scripts/write_reproduced.py a.json b.json the same of a run in parts; the later part wins
 python scripts/write_reproduced.py               write the page again from docs/reproduced.json
 """
 
@@ -14,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gradiometer.views import ToldExperiment, ToldRow
+from gradiometer.reproduction.menu import offered
+from gradiometer.views import ToldExperiment, ToldRow, ToldTable
 from gradiometer.views.experiment import counts_words, how_measured, name_words, precise, rule_words, spread_words
 from gradiometer.views.numbers import UNICODE
 
@@ -22,11 +24,11 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 KEPT, PAGE = DOCS / "reproduced.json", DOCS / "reproduce.md"
 BEGIN, END = "<!-- figures begin: scripts/write_reproduced.py -->", "<!-- figures end -->"
 DIGITS = 6
-DROPPED = ("figures", "tables", "notes", "setting")
+DROPPED = ("figures", "notes", "setting")
 
 
 def slim(document: dict[str, Any]) -> dict[str, Any]:
-    """The figures of a document without pictures, tables and notes, numbers to six digits.
+    """The figures of a document without pictures and notes, numbers to six digits.
 
     ValueError for one that is broken off or of the quick form: the manual shows whole runs.
     """
@@ -60,9 +62,17 @@ def told(document: dict[str, Any]) -> tuple[ToldExperiment, ...]:
     experiments = []
     for one in document["experiments"]:
         rows = tuple(_row(row) for row in one["rows"])
-        facts = {k: tuple(v) if isinstance(v, list) else v for k, v in one.items() if k not in (*DROPPED, "rows")}
-        experiments.append(ToldExperiment(rows=rows, setting="", **facts))
+        tables = tuple(_table(one) for one in one["tables"])
+        facts = {k: tuple(v) if isinstance(v, list) else v for k, v in one.items() if k not in (*DROPPED, *_BUILT)}
+        experiments.append(ToldExperiment(rows=rows, tables=tables, setting="", **facts))
     return tuple(experiments)
+
+
+_BUILT = ("rows", "tables")
+
+
+def _table(table: dict[str, Any]) -> ToldTable:
+    return ToldTable(table["title"], tuple(table["columns"]), tuple(map(tuple, table["rows"])))
 
 
 def _row(row: dict[str, Any]) -> ToldRow:
@@ -101,6 +111,12 @@ def _section(one: ToldExperiment) -> Iterator[str]:
         cells = [name_words(row), row.published, precise(row.measured, UNICODE), spread_words(row, UNICODE)]
         yield _line([_sign(row.holds), *cells, rule])
     yield f"\n{_cell(how_measured(one.rows))}\n"
+    for table in one.tables:
+        yield f"{_cell(table.title)}:\n"
+        yield _line(list(table.columns))
+        yield "|---" * len(table.columns) + "|"
+        yield from (_line(list(row)) for row in table.rows)
+        yield ""
 
 
 def _sign(holds: bool | None) -> str:
@@ -127,13 +143,21 @@ def page_with(page: str, document: dict[str, Any]) -> str:
     return f"{before}{BEGIN}\n\n{table(document)}\n{END}{after}"
 
 
+def merged(documents: list[dict[str, Any]]) -> dict[str, Any]:
+    """The parts of one run as one document, in the order of the list; of an experiment twice, the later one."""
+    found = {one["name"]: one for document in documents for one in document["experiments"]}
+    names = [entry.name for entry in offered() if entry.name in found]
+    order = [*names, *(name for name in found if name not in names)]
+    complete = all(document["complete"] for document in documents)
+    return {**documents[-1], "complete": complete, "experiments": [found[name] for name in order]}
+
+
 def main(arguments: list[str]) -> int:
-    """Take over a document where one is named, then write the page."""
+    """Take over the documents that are named, then write the page."""
     try:
         if arguments:
-            KEPT.write_text(
-                kept_text(slim(json.loads(Path(arguments[0]).read_text(encoding="utf-8")))), encoding="utf-8"
-            )
+            documents = [json.loads(Path(name).read_text(encoding="utf-8")) for name in arguments]
+            KEPT.write_text(kept_text(slim(merged(documents))), encoding="utf-8")
         document = json.loads(KEPT.read_text(encoding="utf-8"))
         PAGE.write_text(page_with(PAGE.read_text(encoding="utf-8"), document), encoding="utf-8")
     except (OSError, ValueError) as error:
