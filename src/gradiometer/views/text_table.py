@@ -12,13 +12,14 @@ from .style import Ink, Side, Style, line, pad, paragraph
 
 GAP = 2  # columns between two cells
 WORDS_LEAST = 9  # columns that a cell of words keeps, where nothing else is asked
+WORD_MOST = 16  # columns up to which a single word is not broken
 
 
 @dataclass(slots=True)
 class Column:
     """One column; a cell may have line ends of its own. inks: one a row, or none.
 
-    folds: whether its cells may be wrapped, down to ``floor`` columns.
+    folds: whether its cells may be wrapped, down to ``floor`` columns or its longest word.
     """
 
     head: str
@@ -36,7 +37,10 @@ class Column:
     @property
     def least(self) -> int:
         """How narrow it may become: numbers not at all."""
-        return min(self.width, max(self.floor, cell_len(self.head))) if self.folds else self.width
+        if not self.folds:
+            return self.width
+        words = [cell_len(word) for cell in self.cells for word in cell.split()]
+        return min(self.width, max(self.floor, cell_len(self.head), *(w for w in words if w <= WORD_MOST), 0))
 
 
 def table_lines(columns: Sequence[Column], style: Style, indent: int = 0) -> list[Text]:
