@@ -1,4 +1,4 @@
-"""Romero 2015: a thin deep student learns best with a hint from its teacher's layers, then from the teacher's outputs."""
+"""Romero 2015: a thin deep student learns best with a hint from its teacher first, then from its outputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from .fitnets_lessons import (
     TEMPERATURE,
     Arm,
     Lessons,
-    Member,
     Taught,
     Teaching,
     Told,
@@ -31,6 +30,7 @@ from .fitnets_lessons import (
     studied,
     taught,
 )
+from .fitnets_population import Member
 from .plain import alone
 from .workers import each
 
@@ -86,14 +86,16 @@ def outcome(order: Order, plan: Plan) -> Outcome:
 
 
 _NOTES = (
-    "Differs from the source: MNIST-1D in place of MNIST, which a dense student finds hard (errors are those of another "
-    "task); dense ReLU layers with He's weights in place of convolutional maxout; Adam in place of RMSProp; a learning "
-    "rate searched for every network alike.",
+    "Differs from the source: MNIST-1D in place of MNIST, on which dense networks err far more; dense ReLU layers with "
+    "He's weights in place of convolutional maxout; Adam in place of RMSProp; a learning rate searched for every "
+    "network alike. There the FitNet errs less than its teacher, here it does not: that order is not judged.",
     f"As in the source: the student is deeper and thinner than its teacher, a linear reading of its layer {GUIDED} "
-    "imitates the teacher's, then it learns from labels and softened outputs together, the weight of the latter falling "
-    f"from 4 to 1. Every student makes the same number of updates; of a FitNet's, {HINT_SHARE:.0%} are the hint's.",
+    "imitates the teacher's, then it learns from labels and softened outputs together, the weight of the latter "
+    f"falling from 4 to 1. Every student makes the same number of updates; of a FitNet's, {HINT_SHARE:.0%} are the "
+    "hint's.",
     "All arms of a seed begin from the same weights and have the same teacher. Depth, width and temperature were found "
-    "on other seeds than those that are searched or judged. Published figures are from memory; only their order counts.",
+    "on other seeds than those that are searched or judged. Published figures are from memory; only their order is "
+    "judged.",
 )
 _REASON = (
     "A student gains from a teacher that errs clearly less than itself, and from a hint where depth makes it slow to "
