@@ -16,7 +16,6 @@ from .fair import Searched, order_rows, rates_table
 from .fitnets_lessons import (
     ARMS,
     GUIDED,
-    HINT_SHARE,
     STUDENT_DEPTH,
     STUDENT_WIDTH,
     TEACHER_DEPTH,
@@ -91,8 +90,7 @@ _NOTES = (
     "network alike. There the FitNet errs less than its teacher, here it does not: that order is not judged.",
     f"As in the source: the student is deeper and thinner than its teacher, a linear reading of its layer {GUIDED} "
     "imitates the teacher's, then it learns from labels and softened outputs together, the weight of the latter "
-    f"falling from 4 to 1. Every student makes the same number of updates; of a FitNet's, {HINT_SHARE:.0%} are the "
-    "hint's.",
+    f"falling from 4 to 1. Every student makes the same number of updates; of a FitNet's, a third are the hint's.",
     "Not every setting shows it: on the 8 × 8 digits, with 20 layers of 12 and 1200 steps, an earlier form found no "
     "order over 24 seeds, and the hint's first stage cost 3.9 points (95 % interval 1.2 to 6.6).",
     "All arms of a seed begin from the same weights and have the same teacher. Depth, width and temperature were found "
@@ -204,8 +202,8 @@ def _saved_row(lost: np.ndarray) -> Row:
         source=f"{hops} hops less, each costs √6",
         values=tuple((lost[:, 1] - lost[:, 0]).tolist()),
         statistic="mean",
-        low=hops * HOP_DECADES * (1 - TOLERANCE),
-        high=hops * HOP_DECADES * (1 + TOLERANCE),
+        low=round(hops * HOP_DECADES * (1 - TOLERANCE), 2),
+        high=round(hops * HOP_DECADES * (1 + TOLERANCE), 2),
     )
 
 
@@ -229,7 +227,7 @@ EXPERIMENT = Experiment(
     "Dean, Distilling the Knowledge in a Neural Network, 2015",
     rule="mean test errors, paired by seed: plain student > KD > hint then KD, and plain student > teacher, each "
     "difference with a 95 % interval above 0; under torch's own weights the hint's way to layer 1 costs the error "
-    f"√6 a hop less, within {TOLERANCE:.0%}.",
+    f"√6 a hop less, within {100 * TOLERANCE:.0f} %.",
     setting=f"MNIST-1D; teacher {TEACHER_DEPTH} ReLU layers of {FULL.teacher_width}, dropout and weight decay; student "
     f"{STUDENT_DEPTH} of {STUDENT_WIDTH}, batch 64, {FULL.steps} steps of Adam, temperature {TEMPERATURE:g}; each "
     "network's rate searched on the validation split and three seeds, eight others are judged. Quick: teachers of 128, "

@@ -25,7 +25,7 @@ SAME = 1e-3  # Gradiometer's time steps against a loop of cells, in float32
 KINDS: tuple[Kind, ...] = ("tanh RNN", "LSTM")
 SOLVED = 0.02  # an eighth of the baseline
 UNSOLVED = 0.9 * BASELINE
-HALF = 0.5 * BASELINE  # what it takes to know one of the two values
+HALF = round(0.5 * BASELINE, 3)  # what it takes to know one of the two values
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,8 @@ def _within(name: str, expected: float, source: str, values: tuple[float, ...]) 
         source=source,
         values=values,
         statistic="mean",
-        low=expected * (1 + TOLERANCE),  # both are negative
-        high=expected * (1 - TOLERANCE),
+        low=round(expected * (1 + TOLERANCE), 3),  # both are negative
+        high=round(expected * (1 - TOLERANCE), 3),
     )
 
 

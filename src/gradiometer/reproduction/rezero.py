@@ -177,11 +177,8 @@ def outcome(order: Order, plan: Plan) -> Outcome:
 
 
 _NOTES = (
-    "Layers, initialisation and optimizer are those of the authors' published program ("
-    + CODE
-    + "); digits instead of "
-    "CIFAR-10, so that the steps are fewer for every network, and the learning rate is searched, which is .01 for all "
-    "there.",
+    f"Layers, initialisation and optimizer are those of the authors' program ({CODE}). Differs: digits instead of "
+    "CIFAR-10, which takes fewer steps in every network, and a searched learning rate instead of one for all.",
 )
 _REASON = (
     "ReZero passes the error unchanged only while its branches are closed; with another start, depth or learning rate "
