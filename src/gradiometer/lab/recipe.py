@@ -17,7 +17,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     its split, so that two trainings with other seeds see the same data. length: time steps of a sequence task, 0 is
     the task's own.
     data, target: file and column of a task that reads one. standardise: inputs to mean 0 and variance 1 by the
-    training split, where the task does not forbid it.
+    training split, where the task does not forbid it; a table's numeric target too, which is scored in its own units.
     teacher: weights file to distil from, "" for none. temperature: softens both outputs, 1 leaves them. soft_share:
     of the loss that is the teacher's, 0 to 1. hints: number of middle positions at which the teacher's blocks are
     imitated. hint_steps: 0 gives hints in every step; N makes the first N steps of hints alone, and none after.

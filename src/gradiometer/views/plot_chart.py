@@ -26,12 +26,6 @@ def experiment_chart(figure: Figure) -> Spec:
     return _across(figure)
 
 
-def chart_height(figure: Figure) -> int:
-    """Height of the picture in px."""
-    spec: int = experiment_chart(figure)["layout"]["height"]
-    return spec
-
-
 # Positions from left to right.
 
 

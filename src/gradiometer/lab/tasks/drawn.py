@@ -16,7 +16,6 @@ from .splits import Array, class_split, generator, number_split, scale_by_column
 from .task import Split, Task
 
 ARTICLE_EXAMPLES = (100, 1000, 1000)  # training as in the article; the other two wide enough to score by
-ARTICLE_TEST_X = (0.1, 0.2, 0.3, 0.4, 0.5)  # where the article predicts
 POINTS = (1000, 500, 500)
 CIRCLE_RADII, CIRCLE_NOISE = (1.0, 0.5), 0.1
 BLOB_CENTRE = 2.0  # of unit Gaussians at (±2, ±2): the best accuracy is Φ(2)² = 95.5 %
