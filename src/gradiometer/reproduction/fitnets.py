@@ -90,7 +90,7 @@ _NOTES = (
     "network alike. There the FitNet errs less than its teacher, here it does not: that order is not judged.",
     f"As in the source: the student is deeper and thinner than its teacher, a linear reading of its layer {GUIDED} "
     "imitates the teacher's, then it learns from labels and softened outputs together, the weight of the latter "
-    f"falling from 4 to 1. Every student makes the same number of updates; of a FitNet's, a third are the hint's.",
+    "falling from 4 to 1. Every student makes the same number of updates; of a FitNet's, a third are the hint's.",
     "Not every setting shows it: on the 8 × 8 digits, with 20 layers of 12 and 1200 steps, an earlier form found no "
     "order over 24 seeds, and the hint's first stage cost 3.9 points (95 % interval 1.2 to 6.6).",
     "All arms of a seed begin from the same weights and have the same teacher. Depth, width and temperature were found "
