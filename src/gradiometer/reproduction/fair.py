@@ -13,13 +13,13 @@ from typing import TypeVar
 import numpy as np
 from scipy import stats
 
+from gradiometer.views.experiment import TIE
+
 from .experiment import Order, Row, Table
 from .telling import CONFIDENCE
 from .workers import each
 
 J = TypeVar("J")
-TIE = 1e-9
-"""A difference that is no larger is a tie, and a tie is no order."""
 
 
 @dataclass(frozen=True, slots=True)

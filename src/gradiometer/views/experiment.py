@@ -73,6 +73,10 @@ class ToldExperiment:
         return "Reproduced" if self.reproduced else "Not reproduced"
 
 
+TIE = 1e-9
+"""An order is a difference above 0; a bound of this size says no more than that."""
+
+
 def precise(value: float, numbers: Numbers) -> str:
     """Four significant digits beside a published figure that may have four; powers of ten as everywhere."""
     size = abs(value)
@@ -97,6 +101,8 @@ def rule_words(row: ToldRow, numbers: Numbers) -> str:
     """The range in which a figure counts as reproduced: ``0.17 to 0.23``, ``≥ 0.9``, ``= 0``; "" without a rule."""
     if row.low is None and row.high is None:
         return ""
+    if row.high is None and row.low is not None and 0 < row.low <= TIE:
+        return "> 0"
     if row.low is None or row.high is None:
         one = row.high if row.low is None else row.low
         return f"{'≤' if row.low is None else '≥'} {bound(one or 0.0, numbers)}"
