@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from gradiometer.cli import app
 from gradiometer.reproduction.experiment import Experiment, Order, Outcome, Row
+from gradiometer.reproduction.menu import offered
 
 TESTS = Path(__file__).resolve().parents[1]
 Invoke = Callable[..., Result]
@@ -81,7 +82,8 @@ print({"torch", "numpy", "scipy", "plotly"} & {m.split(".")[0] for m in sys.modu
     names = [line.split()[0] for line in lines[:-1]]
     assert names[0] == "article"
     assert "loss" in names
-    assert all(len(line) <= 100 for line in lines)
+    assert all(len(line) <= 80 for line in lines)
+    assert [line.split()[0] for line in lines[:-1] if not line.startswith(" ")] == [e.name for e in offered()]
 
 
 @pytest.mark.parametrize(

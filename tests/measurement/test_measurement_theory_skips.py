@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from measurement_nets import recorded
+from torch import Tensor, nn
 
 from gradiometer import quantities
 from gradiometer.lab import Recipe, build_network
@@ -39,3 +40,23 @@ def test_a_mean_that_adds_up_and_a_concatenation_have_no_prediction(name: str) -
     measured, predicted = block_gains(name)
     assert np.isfinite(measured).all()
     assert np.isnan(predicted).all()
+
+
+class Beside(nn.Module):
+    """[x, W₂ ReLU(W₁x)]: a concatenation whose branch ends in weights."""
+
+    def __init__(self, below: int) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(nn.Linear(below, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat((x, self.branch(x)), dim=1)
+
+
+def test_a_concatenation_has_no_prediction_either_where_its_branch_ends_in_weights() -> None:
+    network = nn.Sequential(nn.Linear(WIDTH, WIDTH), *(Beside(k * WIDTH) for k in (1, 2, 3)), nn.Linear(4 * WIDTH, 10))
+    x, y = torch.randn(BATCH, WIDTH), torch.randint(0, 10, (BATCH,))
+    run = recorded(network, lambda _: F.cross_entropy(network(x), y).backward())
+    joins = [any(part.kind == "beside" for part in hop.parts) for hop in run.network().hops]
+    assert sum(joins) == 3
+    assert np.isnan(quantities.profile(run).theory_gain[joins]).all()

@@ -185,6 +185,14 @@ def test_words_fold_and_numbers_do_not() -> None:
     assert " ".join(line[:31].strip() for line in narrow[1:3]) == "a cell of several words that folds"
 
 
+def test_a_word_is_not_broken_where_another_column_can_give_way() -> None:
+    names = Column("remedy", ["distillation + hints", "pre-activation"], folds=True, floor=5)
+    words = Column("what", ["one two three four five six seven eight nine " * 2] * 2, folds=True, floor=5)
+    told = lines_of(names, words, width=40)
+    assert any("distillation" in line for line in told)
+    assert any("pre-activation" in line for line in told)
+
+
 def replace_width(column: Column) -> Column:
     return Column(column.head, column.cells, column.inks, column.side, column.folds)
 

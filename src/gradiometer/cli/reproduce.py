@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,12 +63,16 @@ def reproduce(
     return _reproduced(names, quick, min(processes, os.cpu_count() or 1), (json, output))
 
 
+COLUMNS = 80  # of a terminal page; the room of views, which knows it too, would load numpy
+
+
 def _listed() -> str:
     from gradiometer.reproduction.menu import offered
 
     entries = offered()
     wide = max(len(entry.name) for entry in entries)
-    return "".join(f"{entry.name.ljust(wide)}  {entry.words}\n" for entry in entries)
+    folded = textwrap.TextWrapper(COLUMNS, subsequent_indent=" " * (wide + 2), break_long_words=False)
+    return "".join(f"{folded.fill(f'{entry.name.ljust(wide)}  {entry.words}')}\n" for entry in entries)
 
 
 def _check_page() -> None:
