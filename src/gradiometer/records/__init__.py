@@ -29,21 +29,27 @@ from .network import (
     SiteKind,
 )
 from .run import Run, RunInfo
+from .walk import WALK_SCHEMA, Arm, Factor, Focus, LawUsed, Term, Update, Walk, WalkHop
 
 __all__ = [
     "ALL_CAUSES",
     "CAUSES",
     "STATS",
     "STAT_INDEX",
+    "WALK_SCHEMA",
     "Alternative",
+    "Arm",
     "Cure",
     "Diagnosis",
     "Event",
     "Evidence",
+    "Factor",
     "Finding",
+    "Focus",
     "Frame",
     "GradiometerError",
     "Hop",
+    "LawUsed",
     "LossSeen",
     "ModelError",
     "ModuleSeen",
@@ -61,5 +67,9 @@ __all__ = [
     "Site",
     "SiteKind",
     "Symptom",
+    "Term",
+    "Update",
     "UserError",
+    "Walk",
+    "WalkHop",
 ]

@@ -1,0 +1,7 @@
+"""Calls of embedding, read as laws."""
+
+from __future__ import annotations
+
+from .calling import Caller
+
+CALLS: dict[str, Caller] = {}

@@ -1,0 +1,7 @@
+"""Laws of dense."""
+
+from __future__ import annotations
+
+from .law import Law
+
+LAWS: tuple[Law, ...] = ()

@@ -1,0 +1,7 @@
+"""Laws of dropout."""
+
+from __future__ import annotations
+
+from .law import Law
+
+LAWS: tuple[Law, ...] = ()

@@ -1,0 +1,7 @@
+"""Laws of embedding."""
+
+from __future__ import annotations
+
+from .law import Law
+
+LAWS: tuple[Law, ...] = ()

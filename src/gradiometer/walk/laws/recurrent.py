@@ -1,0 +1,7 @@
+"""Laws of recurrent."""
+
+from __future__ import annotations
+
+from .law import Law
+
+LAWS: tuple[Law, ...] = ()

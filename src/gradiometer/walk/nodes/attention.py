@@ -1,0 +1,7 @@
+"""Autograd nodes of attention, read as laws."""
+
+from __future__ import annotations
+
+from .reading import Reader
+
+READERS: dict[str, Reader] = {}
