@@ -14,7 +14,7 @@ WALK_SCHEMA = 1
 
 FactorRole = str
 """weights | activation | norm | dropout | pool | softmax | attention | recurrent | reshape | sum | product |
-reduction | loss | index | fork | unknown. A ``fork`` is a stretch that the error passes on several ways at once (see ``arms``)."""
+reduction | loss | index | fork | unknown. A ``fork`` is a stretch that the error passes on several ways at once."""
 
 
 class LawUsed(msgspec.Struct, frozen=True):
