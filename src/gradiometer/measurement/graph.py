@@ -6,7 +6,7 @@ A vertex is a tensor: (node, output number). The error travels from a vertex to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 NODE_LIMIT = 400_000  # a graph beyond this is not walked: the walk would take seconds
@@ -15,14 +15,17 @@ Vertex = tuple[int, int]
 
 
 class Graph:
-    """nodes[i] in topological order, loss first; next[i] lists (node, output number); leaves[i] its parameters."""
+    """nodes[i] in topological order, loss first; next[i] lists (node, output number); leaves[i] its parameters.
 
-    def __init__(self, roots: Sequence[Any]) -> None:
+    ``within``: the nodes and leaves that count, where the others are to be left out; None for all.
+    """
+
+    def __init__(self, roots: Sequence[Any], within: Container[Any] | None = None) -> None:
         self.nodes: list[Any] = []
         self.index: dict[Any, int] = {}
         self.next: list[list[Vertex]] = []
         self.leaves: list[list[Any]] = []
-        order = _topological(roots)
+        order = _topological(roots, within)
         for i, node in enumerate(order):
             self.nodes.append(node)
             self.index[node] = i
@@ -30,7 +33,7 @@ class Graph:
             edges: list[Vertex] = []
             leaves = []
             for child, nr in node.next_functions:
-                if child is None:
+                if child is None or (within is not None and child not in within):
                     continue
                 if is_leaf(child):
                     leaves.append(child.variable)
@@ -117,7 +120,7 @@ def is_leaf(node: Any) -> bool:
     return hasattr(node, "variable")
 
 
-def _topological(roots: Sequence[Any]) -> list[Any]:
+def _topological(roots: Sequence[Any], within: Container[Any] | None) -> list[Any]:
     """Nodes reachable from ``roots``, every node before the nodes that its error goes to. ValueError past the limit."""
     done: set[Any] = set()
     order: list[Any] = []
@@ -134,6 +137,7 @@ def _topological(roots: Sequence[Any]) -> list[Any]:
             if len(done) > NODE_LIMIT:
                 raise ValueError(f"the autograd graph has more than {NODE_LIMIT} nodes")
             stack.append((node, True))
-            stack.extend((c, False) for c, _ in node.next_functions if c is not None and not is_leaf(c))
+            below = (c for c, _ in node.next_functions if c is not None and not is_leaf(c))
+            stack.extend((c, False) for c in below if within is None or c in within)
     order.reverse()
     return order

@@ -10,7 +10,8 @@ import functools
 import math
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
@@ -241,6 +242,19 @@ def _remove(handle: RemovableHandle) -> None:
     """Take a hook out; torch forgets the entry that says it takes kwargs."""
     handle.remove()
     nn_module._global_forward_hooks_with_kwargs.pop(handle.id, None)
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Whatever is attached to this process looks away meanwhile: a pass of our own is no part of the training."""
+    kept = [(tap, tap.alive, tap.recorder.on) for tap in _attached]
+    for tap, _, _ in kept:
+        tap.alive = tap.recorder.on = False
+    try:
+        yield
+    finally:
+        for tap, alive, on in kept:
+            tap.alive, tap.recorder.on = alive, on
 
 
 def _off_in_child() -> None:

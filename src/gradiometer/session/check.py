@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import copy
 import itertools
-import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Optimizer
 
 from ..diagnosis import diagnose
+from ..measurement.rehearsal import check_scalar, original_untouched, state_kept
 from ..records import Diagnosis, ModelError, Run, UserError
 from .live import Session, owns_part_of
 from .options import Options
 
 CHECK_STEPS = 10  # after the first pass; what is only visible later is not looked for here
 DEFAULT_LR = 0.01  # of the plain SGD that stands in where no optimizer is given
-
-WRONG_MODEL = (
-    "loss(model, batch) used the original network instead of the `model` that it was given, which is a copy. "
-    "Use its first argument for the forward pass, and for penalties on the weights."
-)
 
 Loss = Callable[[nn.Module, Any], Tensor]
 
@@ -86,7 +79,7 @@ def judge_setup(setup: Setup, run: Run, ignore: Sequence[str] = ()) -> Diagnosis
 def check_setup(setup: Setup) -> Run:
     """The recorded run of a check (see ``check``)."""
     _validate(setup)
-    with _state_kept(), torch.inference_mode(False), torch.enable_grad():
+    with state_kept(), torch.inference_mode(False), torch.enable_grad():
         model, optimizer = _copies(setup)
         session = Session(Options(name=_name(setup), every=1, keep_file=False), say=lambda text: None)
         try:
@@ -94,7 +87,7 @@ def check_setup(setup: Setup) -> Run:
             session.steps.accept = lambda o: o is optimizer
             session.steps.cadence.all_full = True
             session.attach(discover=False)
-            with _original_untouched(setup):
+            with original_untouched(setup.model, setup.optimizer):
                 _train(setup, model, optimizer)
         finally:
             run = session.stop("finished")
@@ -120,7 +113,7 @@ def _train(setup: Setup, model: nn.Module, optimizer: Optimizer) -> None:
         def backward(batch: Any = batch) -> Tensor:
             optimizer.zero_grad()
             value = setup.loss(model, batch)
-            _scalar(value)
+            check_scalar(value)
             value.backward()  # type: ignore[no-untyped-call]
             _reached(model)
             return value
@@ -137,21 +130,6 @@ def _reached(model: nn.Module) -> None:
         raise ModelError(
             f"The loss has a gradient, but it reaches no parameter of {type(model).__name__}. Look whether "
             "loss(model, batch) runs the model, and for .detach() between the model's output and the loss."
-        )
-
-
-def _scalar(value: Any) -> None:
-    if not isinstance(value, Tensor):
-        raise ModelError(f"loss(model, batch) returned a {type(value).__name__}. Return a scalar tensor.")
-    if value.numel() != 1:
-        raise ModelError(
-            f"loss(model, batch) returned a tensor of shape {tuple(value.shape)}, not a scalar. "
-            "Reduce it with .mean() or .sum()."
-        )
-    if not value.requires_grad:
-        raise ModelError(
-            "The loss does not depend on any parameter that requires grad, so no error can go back. Look for "
-            ".detach(), .item(), torch.no_grad(), argmax or numpy between the model's output and the loss."
         )
 
 
@@ -211,40 +189,3 @@ def _validate_rest(setup: Setup) -> None:
             f"The {type(setup.optimizer).__name__} holds no parameter of this {type(setup.model).__name__}. "
             "Build it with model.parameters() of the same model."
         )
-
-
-@contextmanager
-def _original_untouched(setup: Setup) -> Iterator[None]:
-    """The gradients of the original are put aside, and a loss that runs the original is stopped before it does."""
-    own = list(setup.model.parameters())
-    groups = setup.optimizer.param_groups if setup.optimizer is not None else []
-    kept = [(p, p.grad) for p in [*own, *(p for group in groups for p in group["params"])]]
-
-    def refuse(module: nn.Module, inputs: object) -> None:
-        raise ModelError(WRONG_MODEL)
-
-    for p, _ in kept:
-        p.grad = None
-    hooks = [module.register_forward_pre_hook(refuse) for module in setup.model.modules()]
-    try:
-        yield
-        if any(p.grad is not None for p in own):
-            raise ModelError(WRONG_MODEL)
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for p, grad in kept:
-            p.grad = grad
-
-
-@contextmanager
-def _state_kept() -> Iterator[None]:
-    """Random number generators as they were, whatever happens inside: torch (CPU, CUDA), numpy, random."""
-    numbers, arrays = random.getstate(), np.random.get_state()
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
-    try:
-        with torch.random.fork_rng(devices=devices):
-            yield
-    finally:
-        random.setstate(numbers)
-        np.random.set_state(arrays)

@@ -1,0 +1,200 @@
+"""Handing one error on by laws, from the loss down to every parameter: the backward pass without autograd.
+
+A vertex is a tensor of the forward pass: (node of the autograd graph, output number). The graph says what was
+calculated from what, and keeps the numbers that the laws need; what is sent along its edges is made by the laws. An
+operation without a law is asked to send its error itself, and marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..measurement.graph import Graph, Vertex, is_leaf
+from .composites import Composite
+from .laws.law import Applied, Kept, Law, Tensors
+from .nodes import READERS
+
+GAP_FLOOR = 1e-300  # a true error below this is compared absolutely
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One way out of an operation: to a vertex, or to a leaf (id of the tensor)."""
+
+    slot: int
+    vertex: Vertex | None
+    leaf: int | None
+    sent: Tensor | None
+
+
+@dataclass(slots=True)
+class Step:
+    """One operation that the error has passed.
+
+    order: its place in the walk, loss first. outputs: the vertices that it made. name: of the law, or of the operation
+    where there is none. gap: to what autograd makes of the same error, nan where that was not asked.
+    """
+
+    order: int
+    outputs: tuple[Vertex, ...]
+    name: str
+    law: Law | None
+    kept: Kept | None
+    edges: tuple[Edge, ...]
+    gap: float
+    path: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Carried:
+    """All that the error left: it at every vertex and leaf, and the steps between, loss first."""
+
+    errors: dict[Vertex, Tensor]
+    leaves: dict[int, Tensor]
+    steps: list[Step]
+    made_by: dict[Vertex, Step]
+
+    def size(self, vertex: Vertex) -> float:
+        """‖δ‖ at a vertex; 0 where no error came."""
+        error = self.errors.get(vertex)
+        return norm(error) if error is not None else 0.0
+
+    def position(self, vertex: Vertex) -> tuple[int, int]:
+        """Place in the walk: loss first."""
+        return self.made_by[vertex].order, vertex[1]
+
+
+def norm(x: Tensor) -> float:
+    """Total L2 norm, in float64 whatever the tensor is."""
+    return float(torch.linalg.vector_norm(x.detach().double()))
+
+
+def carry(graph: Graph, start: Mapping[Vertex, Tensor], composites: Sequence[Composite]) -> Carried:
+    """Hand the errors in ``start`` on to everything below, loss first."""
+    inside = {node: c for c in composites for node in c.nodes}
+    last = {max(c.nodes.intersection(v[0] for v in c.outputs)): c for c in composites}
+    carried = Carried(dict(start), {}, [], {})
+    with torch.no_grad():
+        for i in range(len(graph.nodes)):
+            whole = last.get(i)
+            if whole is not None:
+                _pass_composite(carried, whole)
+            if i not in inside:
+                _pass_node(carried, graph, i)
+    return carried
+
+
+def _pass_node(carried: Carried, graph: Graph, i: int) -> None:
+    node = graph.nodes[i]
+    deltas = tuple(carried.errors.get((i, nr)) for nr in range(len(node._input_metadata)))
+    if all(d is None for d in deltas):
+        return
+    targets = [_target(graph, child, nr) for child, nr in node.next_functions]
+    true = _by_autograd(node, deltas, targets)
+    applied, kept = _read(node, targets)
+    sent = applied.law.backward(deltas, kept) if applied is not None and kept is not None else true
+    edges = []
+    for slot, (vertex, leaf, _) in enumerate(targets):
+        error = sent[slot] if slot < len(sent) else None
+        if (vertex is not None or leaf is not None) and error is not None:
+            edges.append(Edge(slot, vertex, leaf, error))
+    name = applied.law.name if applied is not None else graph.op(i)
+    step = Step(
+        order=len(carried.steps),
+        outputs=tuple((i, nr) for nr in range(len(deltas))),
+        name=name,
+        law=applied.law if applied is not None else None,
+        kept=kept,
+        edges=tuple(edges),
+        gap=_gap(sent, true) if applied is not None else float("nan"),
+    )
+    _keep(carried, step)
+
+
+def _pass_composite(carried: Carried, whole: Composite) -> None:
+    deltas = tuple(carried.errors.get(v) if v is not None else None for v in whole.deltas)
+    if all(d is None for d in deltas):
+        return
+    sent = whole.law.backward(deltas, whole.kept)
+    edges = [
+        Edge(slot, vertex, leaf, error)
+        for slot, ((vertex, leaf), error) in enumerate(zip(whole.targets, sent, strict=True))
+        if error is not None and (vertex is not None or leaf is not None)
+    ]
+    step = Step(
+        order=len(carried.steps),
+        outputs=whole.outputs,
+        name=whole.law.name,
+        law=whole.law,
+        kept=whole.kept,
+        edges=tuple(edges),
+        gap=float("nan"),
+        path=whole.path,
+        extra={"deltas": deltas},
+    )
+    _keep(carried, step)
+
+
+def _keep(carried: Carried, step: Step) -> None:
+    carried.steps.append(step)
+    for vertex in step.outputs:
+        carried.made_by[vertex] = step
+    for edge in step.edges:
+        if edge.sent is None:
+            continue
+        if edge.vertex is not None:
+            before = carried.errors.get(edge.vertex)
+            carried.errors[edge.vertex] = edge.sent if before is None else before + edge.sent
+        elif edge.leaf is not None:
+            there = carried.leaves.get(edge.leaf)
+            carried.leaves[edge.leaf] = edge.sent if there is None else there + edge.sent
+
+
+Target = tuple[Vertex | None, int | None, torch.Size | None]
+
+
+def _target(graph: Graph, child: Any, nr: int) -> Target:
+    """(vertex, leaf, shape) at the end of an edge; all None where it leads nowhere."""
+    if child is None:
+        return None, None, None
+    if is_leaf(child):
+        return None, id(child.variable), child.variable.shape
+    return (graph.index[child], nr), None, torch.Size(child._input_metadata[nr].shape)
+
+
+def _read(node: Any, targets: Sequence[Target]) -> tuple[Applied | None, Kept | None]:
+    reader = READERS.get(node.name())
+    if reader is None:
+        return None, None
+    applied = reader(node)
+    shapes = tuple(shape for _, _, shape in targets)
+    wanted = tuple(vertex is not None or leaf is not None for vertex, leaf, _ in targets)
+    return applied, Kept(applied.inputs, applied.outputs, shapes, applied.settings, wanted)
+
+
+def _by_autograd(node: Any, deltas: Tensors, targets: Sequence[Target]) -> Tensors:
+    """What autograd's own node makes of the same errors; the engine would sum it over broadcast axes."""
+    run = node.apply if isinstance(node, torch.autograd.function.BackwardCFunction) else node
+    true = run(*deltas)
+    errors = true if isinstance(true, tuple) else (true,)
+    return tuple(
+        e.sum_to_size(shape) if e is not None and shape is not None else e
+        for e, (_, _, shape) in zip(errors, targets, strict=False)
+    )
+
+
+def _gap(found: Tensors, true: Tensors) -> float:
+    """Largest relative gap over the edges that autograd sends something along."""
+    worst = 0.0
+    for mine, theirs in zip(found, true, strict=False):
+        if mine is None or theirs is None:
+            continue
+        size = norm(theirs)
+        worst = max(worst, norm(mine - theirs) / (size if size > GAP_FLOOR else 1.0))
+    return worst

@@ -1,0 +1,248 @@
+"""Two passes of a network on a copy: one as it trains, measured as the watch does; one in float64 that is walked."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..measurement.graph import Graph, Vertex, is_leaf
+from ..measurement.models import Call, WatchedModel, flatten
+from ..measurement.onepass import measured_pass, noted
+from ..measurement.places import GraphPlaces
+from ..measurement.rehearsal import check_scalar, original_untouched, state_kept
+from ..measurement.trunk import Trunk, find_trunk
+from ..records import ModelError, Run, UserError
+
+Loss = Callable[[nn.Module, Any], Tensor]
+NAMED_AT_MOST = 3  # places named in one sentence
+
+
+@dataclass(slots=True)
+class Traced:
+    """One walked pass: its graph with every edge, the trunk in it, and what autograd sends over it.
+
+    arrived: autograd's error at every vertex of the trunk and at the inputs. gradients: autograd's, by parameter name.
+    inputs: the batch's floating tensors, as vertices of the graph; leaves: name of every parameter by id.
+    whole: float64 was possible.
+    """
+
+    model: nn.Module
+    watched: WatchedModel
+    graph: Graph
+    places: GraphPlaces
+    trunk: Trunk | None
+    loss: Tensor
+    arrived: dict[Vertex, Tensor]
+    gradients: dict[str, Tensor]
+    inputs: tuple[Vertex, ...]
+    leaves: dict[int, str]
+    examples: int
+    calls: tuple[Call, ...]
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Asked:
+    """What explain() was asked to walk."""
+
+    model: nn.Module
+    batch: Any
+    loss: Loss
+    optimizer: torch.optim.Optimizer | None
+
+
+def passes(asked: Asked) -> tuple[Run, Traced]:
+    """The measured run of one pass in the network's own precision, and the traced pass in float64 where that works.
+
+    Both draw the same random numbers. Nothing changes in the model, its gradients or the global generators.
+    ModelError where the network can't be copied, gives different shapes in the two passes, or the loss is no scalar.
+    """
+    model, doubled, spare = (_copied(asked.model) for _ in range(3))  # before hooks stand on the original
+    name = type(model).__name__.lower()
+    with original_untouched(asked.model, asked.optimizer):
+        with _ready():
+            run = measured_pass(model, name, lambda: asked.loss(model, _map(asked.batch, torch.clone)))
+            shapes = _shapes(run)
+        try:
+            with _ready(), _in_double():
+                traced = _traced(asked, doubled.double(), torch.float64)
+        except ModelError:
+            raise
+        except Exception as error:
+            with _ready():
+                traced = _traced(asked, spare, None)
+            traced.notes.append(
+                f"Calculated in the network's own precision: in float64 it raises {type(error).__name__}: {error}"
+            )
+    _same_shapes(type(asked.model).__name__, shapes, traced)
+    return run, traced
+
+
+@contextmanager
+def _ready() -> Iterator[None]:
+    """Each pass begins with the same random state, with gradients on and nothing compiled."""
+    with state_kept(), torch.inference_mode(False), torch.enable_grad(), torch.compiler.set_stance("force_eager"):
+        yield
+
+
+@contextmanager
+def _in_double() -> Iterator[None]:
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(default)
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    try:
+        made = copy.deepcopy(model)
+    except Exception as error:
+        raise ModelError(
+            f"{type(model).__name__} cannot be copied ({type(error).__name__}: {error}). explain() works on a copy; "
+            "call it before the first forward pass, or give the class a __deepcopy__."
+        ) from error
+    for p in made.parameters():
+        p.grad = None
+    return made
+
+
+def _map(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A batch with every tensor changed: tuples, lists, dicts and named tuples keep their form."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping) and type(value) is dict:
+        return {k: _map(v, change) for k, v in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_map(v, change) for v in value))
+    if type(value) in (tuple, list):
+        return type(value)(_map(v, change) for v in value)
+    return value
+
+
+def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced:
+    given: list[Tensor] = []
+
+    def prepared(x: Tensor) -> Tensor:
+        if not x.is_floating_point():
+            return x.clone()
+        leaf = x.detach().to(dtype or x.dtype, copy=True).requires_grad_()
+        given.append(leaf.view_as(leaf))  # a vertex of its own, so that the error that reaches the input is seen
+        return given[-1]
+
+    batch = _map(asked.batch, prepared)
+    name = type(asked.model).__name__.lower()
+    with noted(model, name) as (_, watched):
+        value = asked.loss(model, batch)
+        check_scalar(value)
+        calls = tuple(watched.calls)
+    full = Graph([value.grad_fn])
+    alive = _with_parameters(full)
+    pruned = Graph([value.grad_fn], alive)
+    places = GraphPlaces(pruned, watched)
+    trunk = find_trunk(pruned, places.places) if places.calls else None
+    moved = _in_full(full, pruned, trunk)
+    inputs = tuple((full.index[x.grad_fn], x.output_nr) for x in given if x.grad_fn in full.index)
+    arrived = _backward(full, value, (*(moved.vertices if moved else ()), *inputs))
+    leaves = {id(p): n for n, p in model.named_parameters()}
+    gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
+    sizes = [len(x) for x in flatten(asked.batch) if x.dim()]
+    traced = Traced(model, watched, full, places, moved, value, arrived, gradients, inputs, leaves, 0, calls)
+    traced.examples = max(set(sizes), key=sizes.count) if sizes else 1
+    return traced
+
+
+def _with_parameters(graph: Graph) -> set[Any]:
+    """The nodes and leaves that the error of a training would pass: those above a parameter."""
+    alive: set[Any] = set()
+    for i in reversed(range(len(graph.nodes))):
+        node = graph.nodes[i]
+        for child, _ in node.next_functions:
+            if child is not None and is_leaf(child) and isinstance(child.variable, nn.Parameter):
+                alive.add(child)
+        if any(child in alive for child, _ in node.next_functions):
+            alive.add(node)
+    return alive
+
+
+def _in_full(full: Graph, pruned: Graph, trunk: Trunk | None) -> Trunk | None:
+    """The trunk with its vertices as numbered in the full graph."""
+    if trunk is None:
+        return None
+    vertices = tuple((full.index[pruned.nodes[i]], nr) for i, nr in trunk.vertices)
+    return Trunk(trunk.hops, trunk.stations, vertices, trunk.names)
+
+
+def _backward(graph: Graph, value: Tensor, vertices: Iterable[Vertex]) -> dict[Vertex, Tensor]:
+    """Autograd's own pass: the error that arrives at each vertex."""
+    arrived: dict[Vertex, Tensor] = {}
+
+    def catch(vertex: Vertex) -> Callable[[Sequence[Tensor | None]], None]:
+        def hook(errors: Sequence[Tensor | None]) -> None:
+            error = errors[vertex[1]]
+            if error is not None:
+                arrived[vertex] = error.detach().clone()
+
+        return hook
+
+    handles = [graph.nodes[v[0]].register_prehook(catch(v)) for v in dict.fromkeys(vertices)]
+    value.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+    for handle in handles:
+        handle.remove()
+    return arrived
+
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def _shapes(run: Run) -> dict[str, float]:
+    """Number of elements of every module's output in the measured pass, by site name."""
+    numel = run.of("act_numel")[0]
+    return {s.name: n for s, n in zip(run.sites(), numel, strict=True) if s.kind == "output" and n == n}
+
+
+def _same_shapes(cls: str, before: dict[str, float], traced: Traced) -> None:
+    now: dict[str, int] = {}
+    for call, number, vertices in traced.places.calls:
+        path = call.entry.path or "(root)"
+        shape = torch.Size(traced.places.graph.nodes[vertices[0][0]]._input_metadata[vertices[0][1]].shape)
+        now[f"{path}#{number}" if number else path] = shape.numel()
+    changed = [n for n in now if n in before and now[n] != before[n]]
+    calls = {n for n in now if n in before} and set(now) != set(before)
+    if changed or (calls and len(now) != len(before)):
+        names = ", ".join(changed[:NAMED_AT_MOST]) or "its calls"
+        raise ModelError(
+            f"{cls} changes between two forward passes of the same batch ({names} differ in shape or number). "
+            "explain() walks one pass and measures another: make the forward pass the same for the same batch."
+        )
+
+
+def check_asked(asked: Asked) -> None:
+    """UserError or ModelError where a network, a loss or an optimizer cannot be explained."""
+    model: object = asked.model
+    if not isinstance(model, nn.Module):
+        raise UserError(f"explain() got a {type(model).__name__} as model. Pass a torch.nn.Module.")
+    if not callable(asked.loss):
+        raise UserError("explain() needs loss(model, batch) -> scalar; what was passed is not callable.")
+    if not any(p.requires_grad for p in asked.model.parameters()):
+        raise ModelError(
+            f"No parameter of {type(model).__name__} requires grad, so no error goes back through it. "
+            "Call model.requires_grad_(True) on the part that should train."
+        )
+    if any(p.is_meta for p in asked.model.parameters()):
+        raise ModelError(
+            f"{type(model).__name__} has parameters on the meta device, without numbers. "
+            "Move it with to_empty(device=...) and initialise it first."
+        )
+    optimizer: object = asked.optimizer
+    if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
+        raise UserError(
+            f"explain() got a {type(optimizer).__name__} as optimizer. Pass a torch.optim.Optimizer, or none."
+        )
