@@ -24,10 +24,12 @@ from .formula_letters import (
     WORDS,
 )
 from .numbers import ASCII, clean
+from .style import Style
 
 Kind = Literal["letter", "digit", "word", "operator", "open", "close", "prefix", "sum", "comma", "slash", "fraction"]
 
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[0-9]+(?:\.[0-9]+)?|\s+|.", re.DOTALL)
+_LONG_WORD = re.compile(r"[a-z]{3}")  # lowered letters are hard to read as a word
 _DEEPEST = 40  # of nested groups; below it, everything is read as letters
 _DOT = " \N{DOT OPERATOR} "  # between a fraction and its neighbour, until it gets the sign of the form
 _UNARY_AFTER = frozenset({"operator", "open", "comma", "slash"})
@@ -52,6 +54,11 @@ def unicode_formula(tex: str) -> str:
 def ascii_formula(tex: str) -> str:
     """One line of ASCII: ``\\delta_{13}`` is ``delta_13``. Never raises."""
     return ASCII.text(_Reader(tex, ASCII_LETTERS).line().replace(_DOT, " * "))
+
+
+def formula_line(tex: str, style: Style) -> str:
+    """The formula in the letters that a page has."""
+    return unicode_formula(tex) if style.unicode else ascii_formula(tex)
 
 
 class _Reader:
@@ -153,9 +160,9 @@ class _Reader:
         return f"{token[1:]}({text})"
 
     def _word(self, token: str, apart: bool) -> list[_Piece]:
-        text = _set(self._argument())
-        if token == r"\mathbb" and text == "1":
-            return [_Piece("1", "word", apart, calls=True)]
+        """Roman letters as they stand: a minus in a name is a hyphen."""
+        pieces = self._argument()
+        text = "".join((" " if p.apart else "") + p.text for p in pieces).replace("−", "-").strip()
         return [_Piece(text, "word", apart, calls=True)]
 
     def _symbol(self, token: str, apart: bool) -> _Piece:
@@ -201,7 +208,7 @@ class _Reader:
         tight = "".join(p.text for p in pieces)
         if self._fancy:
             table = SUBSCRIPTS if sign == "_" else SUPERSCRIPTS
-            if tight and all(c in table for c in tight):
+            if tight and all(c in table for c in tight) and not _LONG_WORD.search(tight):
                 return "".join(table[c] for c in tight)
         if re.fullmatch(r"[\w.′']+|\(.*\)", tight):
             return sign + tight

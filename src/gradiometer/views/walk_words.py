@@ -10,12 +10,13 @@ import math
 from gradiometer.records.walk import Focus, Walk, WalkHop
 
 from .numbers import UNICODE
-from .walk_words_focus import focus_line, focus_name, terms_words, update_lines
+from .walk_words_focus import focus_line, focus_name, terms_words, update_lines, update_short
 from .walk_words_hop import (
     KEPT_LEAST,
     SAME_SIZE,
     angle_degrees,
     bound_note,
+    counts,
     gain_words,
     headline,
     kept_words,
@@ -28,6 +29,7 @@ from .walk_words_hop import (
     theory_note,
     times_words,
     way_words,
+    weight,
 )
 
 __all__ = [
@@ -35,6 +37,7 @@ __all__ = [
     "agrees",
     "angle_degrees",
     "bound_note",
+    "counts",
     "coverage_line",
     "focus_line",
     "focus_name",
@@ -50,8 +53,10 @@ __all__ = [
     "theory_note",
     "times_words",
     "update_lines",
+    "update_short",
     "walk_verdict",
     "way_words",
+    "weight",
 ]
 
 DROP_DECADES = 3.0
@@ -62,23 +67,32 @@ AGREES_TO_OTHERWISE = 1e-3
 """Largest relative gap to autograd that rounding explains over some hundred operations, by number format."""
 
 NAMES_TOLD = 4
+INPUT_LABELS = frozenset({"in", "input"})
 
 
 # ---- the whole walk ----------------------------------------------------------------------------------------------
 
 
 def walk_verdict(walk: Walk) -> str:
-    """What happens to the error, where, and the consequence: two sentences, at most 25 words."""
+    """What happens to the error, where, and the consequence: two sentences, at most 25 words.
+
+    The way is the one to the last layer: what the input gets trains nothing.
+    """
     if (odd := _odd_verdict(walk)) != "":
         return odd
     decades = total_decades(walk)
     if math.isnan(decades):
         return "No error was walked: there is no hop between the loss and the input."
-    if decades < math.log10(1 - SAME_SIZE):
-        return f"{_loss_words(walk, decades)} {_consequence(walk, decades)}"
-    if decades > math.log10(1 + SAME_SIZE):
-        return f"{_growth_words(walk, decades)} {_consequence(walk, decades)}"
-    return f"The error keeps its size on its way back. {_sentence(arrival(walk))} as much as the output."
+    if abs(decades) < math.log10(1 + SAME_SIZE):
+        return f"The error keeps its size on its way back. {_arrival(walk)} as much as the output."
+    if decades <= -1:
+        verb = "dies on its way back:" if -decades >= DROP_DECADES else "shrinks on its way back:"
+        return f"The error {verb} {-decades:.1f} decades, {_most(*taken_most(walk))}. {_consequence(walk, decades)}"
+    if decades >= 1:
+        return f"The error grows {decades:.1f} decades on its way back, {_most(*grown_most(walk))}. {_gets(walk)}"
+    if decades < 0:
+        return f"The error keeps {UNICODE.percent(10**decades)} of its size on its way back. {_worst(walk, -1)}"
+    return f"The error grows to {UNICODE.factor(10**decades)} times its size on its way back. {_worst(walk, 1)}"
 
 
 def _odd_verdict(walk: Walk) -> str:
@@ -104,78 +118,77 @@ def _below(walk: Walk, hop: WalkHop) -> str:
     return "What lies below it" if left else "The layer there"
 
 
+def hops_to_layers(walk: Walk) -> tuple[WalkHop, ...]:
+    """The hops down to the last layer: all but the one to the input, where there are others."""
+    inside = walk.hops[:-1] if walk.hops and walk.hops[-1].lower_label in INPUT_LABELS else walk.hops
+    return inside or walk.hops
+
+
 def total_decades(walk: Walk) -> float:
-    """log10 of the last error over that at the head; nan where there is no hop, or either is no number above 0."""
-    if not walk.hops:
+    """log10 of the error at the last layer over that at the head; nan where either is no number above 0."""
+    hops = hops_to_layers(walk)
+    if not hops:
         return math.nan
-    first, last = walk.hops[0].error_in, walk.hops[-1].error_out
+    first, last = hops[0].error_in, hops[-1].error_out
     sound = math.isfinite(first) and math.isfinite(last) and first > 0 and last > 0
     return math.log10(last) - math.log10(first) if sound else math.nan
 
 
-def _loss_words(walk: Walk, decades: float) -> str:
-    name, share = taken_most(walk)
-    where = f", {_most(share)} in {name}" if name else ""
-    if -decades >= DROP_DECADES:
-        return f"The error dies on its way back: {_number(-decades)} decades{where}."
-    if decades <= -1:
-        return f"The error loses {_number(-decades)} decades on its way back{where}."
-    return f"The error loses {UNICODE.percent(1 - 10**decades)} on its way back{where}."
+def _most(name: str, share: float) -> str:
+    """``70 % of it in the sigmoids``."""
+    if not name:
+        return "step by step"
+    part = "all of it" if share > 0.995 else f"{UNICODE.percent(share)} of it" if share >= 0.5 else "most"
+    return f"{part} in {name}"
 
 
-def _growth_words(walk: Walk, decades: float) -> str:
-    name, share = grown_most(walk)
-    where = f", {_most(share)} in {name}" if name else ""
-    size = f"{_number(decades)} decades" if decades >= 1 else f"{UNICODE.factor(10**decades)} times as large"
-    return f"The error grows {size} on its way back{where}.".replace("grows", "gets" if decades < 1 else "grows")
-
-
-def _number(decades: float) -> str:
-    return f"{decades:.1f}"
-
-
-def _most(share: float) -> str:
-    return "all of it" if share > 0.995 else f"{UNICODE.percent(share)} of it" if share >= 0.5 else "first of all"
+def _worst(walk: Walk, sign: int) -> str:
+    """The hop that does most in one direction: ``Hop 3 takes most: ×0.80.``"""
+    hops = [h for h in hops_to_layers(walk) if h.gain > 0 and math.isfinite(h.gain)]
+    hop = max(hops, key=lambda h: sign * h.gain)
+    return f"Hop {hop.number} {'adds' if sign > 0 else 'takes'} most: {times_words(hop.gain)}."
 
 
 def _consequence(walk: Walk, decades: float) -> str:
-    """What follows: how long the focused weight's layer needs where that is far, else what arrives."""
+    """What follows: how long the focused weight's layer needs where that is known, else what arrives."""
     update = walk.focus.update if walk.focus is not None else None
-    if update is not None and decades <= -1 and update.steps_to_move > 0 and not math.isnan(update.steps_to_move):
-        if math.isinf(update.steps_to_move):
-            return f"{_layer(walk.focus)} does not move at all."
-        return f"{_layer(walk.focus)} needs {UNICODE.steps(update.steps_to_move)} steps to move by its own size."
-    return f"{_sentence(arrival(walk))} {_times(decades)} the error of the output."
+    if update is None or math.isnan(update.steps_to_move) or update.steps_to_move <= 0:
+        return _gets(walk)
+    if math.isinf(update.steps_to_move):
+        return f"{_layer(walk.focus)} does not move at all."
+    return f"{_layer(walk.focus)} needs {UNICODE.steps(update.steps_to_move)} steps to move by its own size."
 
 
-def _times(decades: float) -> str:
-    gain = 10**decades if abs(decades) < 300 else math.nan
-    if decades >= math.log10(2):
-        return f"{UNICODE.factor(gain)} times" if math.isfinite(gain) else f"{_number(decades)} decades more than"
-    if gain >= KEPT_LEAST:
-        return f"{UNICODE.percent(gain)} of"
-    return f"{UNICODE.power(gain)} of" if math.isfinite(gain) else f"{_number(-decades)} decades less than"
+def _gets(walk: Walk) -> str:
+    """``Layer 1 gets 2.3 × 10⁻¹⁷ of the error of the output.``"""
+    decades = total_decades(walk)
+    if abs(decades) > 300:
+        more = "more" if decades > 0 else "less"
+        return f"{_arrival(walk)} {abs(decades):.1f} decades {more} error than the output."
+    gain = 10**decades
+    part = f"{UNICODE.factor(gain)} times" if gain > 1 else f"{_share(gain)} of"
+    return f"{_arrival(walk)} {part} the error of the output."
 
 
-def arrival(walk: Walk) -> str:
-    """``layer 1 gets``: the last station in words."""
-    return f"{station_words(walk.hops[-1].lower_label)} gets"
+def _share(gain: float) -> str:
+    return UNICODE.percent(gain) if gain >= KEPT_LEAST else UNICODE.power(gain)
+
+
+def _arrival(walk: Walk) -> str:
+    """``Layer 1 gets``: the last layer, with a capital where it begins with a word of ours."""
+    words = f"{station_words(hops_to_layers(walk)[-1].lower_label)} gets"
+    return words[:1].upper() + words[1:] if words.startswith(("layer ", "the ")) else words
 
 
 def station_words(label: str) -> str:
     """``layer 13`` for a number, ``the input`` for the input, else the label itself."""
     if label.isdigit():
         return f"layer {label}"
-    return "the input" if label in ("in", "input") else label
+    return "the input" if label in INPUT_LABELS else label
 
 
 def _layer(focus: Focus | None) -> str:
     return focus.parameter.rpartition(".")[0] or focus.parameter if focus is not None else ""
-
-
-def _sentence(words: str) -> str:
-    """With a capital where it begins with a word of ours; a path stays as it is."""
-    return words[:1].upper() + words[1:] if words.startswith(("layer ", "the ")) else words
 
 
 def taken_most(walk: Walk) -> tuple[str, float]:
@@ -191,24 +204,26 @@ def grown_most(walk: Walk) -> tuple[str, float]:
 def _most_of(amounts: dict[str, float], walk: Walk) -> tuple[str, float]:
     if not amounts:
         return "", math.nan
-    title = max(amounts, key=lambda t: amounts[t])
-    hops = sum(any(f.title == title for f in h.factors) for h in walk.hops)
+    title = max(amounts, key=amounts.__getitem__)
+    hops = sum(any(f.title == title for f in h.factors) for h in hops_to_layers(walk))
     return the(plural(title) if hops > 1 else title), amounts[title] / sum(amounts.values())
 
 
 def decades_by_title(walk: Walk) -> dict[str, float]:
     """log10 of all factors, summed over the hops, by the title of the step. What is zero or not finite is left out."""
     out: dict[str, float] = {}
-    for factor in (f for h in walk.hops for f in h.factors):
+    for factor in (f for h in hops_to_layers(walk) for f in h.factors):
         if factor.factor > 0 and math.isfinite(factor.factor):
             out[factor.title] = out.get(factor.title, 0.0) + math.log10(factor.factor)
     return out
 
 
 def plural(title: str) -> str:
-    """``sigmoids``, ``softmaxes``; ``weights`` and ``skip and branch`` are many already."""
+    """``sigmoids``, ``softmaxes``; ``weights`` and ``skip and branch`` are many already; other forks have no name."""
     if title.endswith("weights") or " and " in title:
         return title
+    if ", " in title:
+        return "forks"
     return title + ("es" if title.endswith(("x", "s", "sh", "ch")) and not title.endswith("tanh") else "s")
 
 

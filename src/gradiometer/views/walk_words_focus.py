@@ -35,6 +35,11 @@ def update_lines(update: Update) -> tuple[str, ...]:
     return tuple(w for w in lines if w)
 
 
+def update_short(update: Update) -> tuple[str, ...]:
+    """The same without the way of a gradient that stays, and without the note."""
+    return tuple(w for w in (_change(update), _epsilon(update), _move(update)) if w)
+
+
 def _change(update: Update) -> str:
     rate = update.settings.get("lr", math.nan)
     at = f" with rate {UNICODE.number(float(rate))}" if not math.isnan(float(rate)) else ""
@@ -45,14 +50,14 @@ def _change(update: Update) -> str:
 
 
 def _kept_up(update: Update) -> str:
-    """The way of Δw/lr under a gradient that stays: one number where it stays the same, else all."""
+    """Δw in multiples of the rate under a gradient that stays: one number where it stays the same, else all."""
     if not update.steps:
         return ""
     shown = [UNICODE.number(value) for _, value in update.steps]
     if len(set(shown)) == 1:
-        return f"While the gradient stays, every step is {shown[0]} rates."
+        return f"While the gradient stays as it is, each step is {shown[0]} times the rate."
     told = [f"{value} at step {UNICODE.count(step)}" for (step, _), value in zip(update.steps, shown, strict=True)]
-    return f"While the gradient stays, a step is, in rates: {', '.join(told)}."
+    return f"While the gradient stays as it is, a step is in multiples of the rate: {', '.join(told)}."
 
 
 def _epsilon(update: Update) -> str:

@@ -16,6 +16,9 @@ SAME_SIZE = 0.005
 """A gain this close to 1 is told as no change."""
 
 FACTORS_TOLD = 3
+JOIN = "join"
+"""The law's name of a step at which another loss or head adds its error."""
+
 _PLAIN_ROLES = frozenset({"reshape", "index"})
 """Steps that move numbers about: told in a headline only where they change the size of the error."""
 
@@ -44,14 +47,14 @@ def _odd_headline(hop: WalkHop) -> str:
 
 
 def not_finite(size: float) -> str:
-    """``infinite`` or ``not a number``."""
-    return "infinite" if math.isinf(size) else "not a number"
+    """``infinite`` or ``nan``."""
+    return "infinite" if math.isinf(size) else "nan"
 
 
 def spoilt(hop: WalkHop) -> str:
-    """`` in the softmax``: the first step that leaves what is not finite; "" where none is seen to."""
+    """``, in the softmax``: the first step that leaves what is not finite; "" where none is seen to."""
     found = next((f for f in hop.factors if not math.isfinite(f.after)), None)
-    return f" in {the(found.title)}" if found is not None else ""
+    return f", in {the(found.title)}" if found is not None else ""
 
 
 def stopping(hop: WalkHop) -> str:
@@ -84,10 +87,10 @@ def kept_words(gain: float) -> str:
 
 def factors_words(factors: Iterable[Factor]) -> str:
     """``×0.53 in the weights, then ×0.25 in the sigmoid``: the steps that count, in their order."""
-    told = [f for f in factors if _counts(f)]
+    told = [f for f in factors if counts(f)]
     if len(told) == 1 and told[0].arms:
         return arms_words(told[0])
-    kept = sorted(sorted(told, key=_weight, reverse=True)[:FACTORS_TOLD], key=told.index)
+    kept = sorted(sorted(told, key=weight, reverse=True)[:FACTORS_TOLD], key=told.index)
     words = [f"{times_words(f.factor)} {step_words(f)}" for f in kept]
     rest = [f.factor for f in told if f not in kept]
     if rest:
@@ -103,11 +106,12 @@ def times_words(factor: float) -> str:
     return f"{UNICODE.decades(math.log10(factor))} decades"
 
 
-def _counts(factor: Factor) -> bool:
+def counts(factor: Factor) -> bool:
+    """Whether a step is worth telling: moving numbers about is not."""
     return factor.role not in _PLAIN_ROLES or abs(factor.factor - 1) >= SAME_SIZE
 
 
-def _weight(factor: Factor) -> float:
+def weight(factor: Factor) -> float:
     """How much a step does to the size, in decades either way; what is not finite or zero does most."""
     sound = math.isfinite(factor.factor) and factor.factor > 0
     return abs(math.log10(factor.factor)) if sound else math.inf
@@ -117,6 +121,8 @@ def step_words(factor: Factor) -> str:
     """``in the weights``, ``over skip and branch (100 % along the skip, 12 % through the branch, at 83°)``."""
     if factor.arms:
         return f"over {factor.title} ({arms_words(factor)})"
+    if factor.law == JOIN:
+        return f"where {factor.title}"
     return f"in {the(factor.title)}" + ("" if factor.by_law else " (by autograd)")
 
 
@@ -133,7 +139,7 @@ def way_words(arm: Arm) -> str:
 
 
 def meeting_words(fork: Factor) -> str:
-    """How the ways of a fork add up: ``at 83° to each other``, for more than two ``and they partly cancel``."""
+    """How the ways of a fork add up: ``at 83° to each other``, for more than two ``partly cancelling``."""
     angle = angle_degrees(fork)
     if not math.isnan(angle):
         return f"at {angle:.0f}° to each other"
@@ -141,8 +147,8 @@ def meeting_words(fork: Factor) -> str:
         return ""
     squares = sum(a.gain**2 for a in fork.arms)
     if abs(fork.interference) < 0.1 * squares:
-        return "and they add up nearly at right angles"
-    return "and they strengthen each other" if fork.interference > 0 else "and they partly cancel"
+        return "adding up nearly at right angles"
+    return "strengthening each other" if fork.interference > 0 else "partly cancelling"
 
 
 def angle_degrees(fork: Factor) -> float:
@@ -159,10 +165,9 @@ def angle_degrees(fork: Factor) -> float:
 
 
 def the(title: str) -> str:
-    """With an article, but not before a name that counts (``branch 2``) or that is a path (``blocks.3``)."""
-    if title[-1:].isdigit() or "." in title or "#" in title or title.startswith("the "):
-        return title
-    return f"the {title}"
+    """With an article, but not before several (``skip and branch``), a number (``branch 2``) or a path (``fc.1``)."""
+    bare = title[-1:].isdigit() or any(s in title for s in (" and ", ", ", ".", "#", ":"))
+    return title if bare or title.startswith(("the ", "all ")) else f"the {title}"
 
 
 def joined(words: list[str]) -> str:

@@ -1,0 +1,117 @@
+"""The terminal pages of a walk: all hops at a glance, and one hop. At most ``style.columns`` wide."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from gradiometer.records.walk import Focus, Walk, WalkHop
+
+from .formula import formula_line
+from .style import Style, line, paragraph, render
+from .text_walk_focus import focus_section, focus_short
+from .text_walk_hop import agreement, hop_lines
+from .text_walk_table import table_of
+from .walk_words import coverage_line, focus_name, walk_verdict
+
+
+@dataclass(frozen=True, slots=True)
+class WalkAsked:
+    """How the walk was asked for. command: the line to type for another page of it, "" where there is none.
+
+    chosen: the user has chosen the focused weight, so it is told at length.
+    """
+
+    command: str = ""
+    chosen: bool = False
+
+
+def walk_overview(walk: Walk, style: Style | None = None, asked: WalkAsked | None = None) -> str:
+    """What happens to the error from the loss to the input, ending in a line break."""
+    style, asked = style or Style(), asked or WalkAsked()
+    sections = [_top(walk, style), table_of(walk, style), _sure(walk, style)]
+    if walk.focus is not None:
+        sections.append(focus_section(walk.focus, style) if asked.chosen else focus_short(walk.focus, style))
+    sections += [_notes(walk, style), _next(walk, asked, style)]
+    return _page(sections, style)
+
+
+def walk_hop_page(walk: Walk, hop: WalkHop, style: Style | None = None, asked: WalkAsked | None = None) -> str:
+    """One hop at length, with the focused weight that belongs to it."""
+    style, asked = style or Style(), asked or WalkAsked()
+    sections = hop_lines(walk, hop, style)
+    sections += [focus_section(focus, style) for focus in _focuses(walk, hop, asked)]
+    sections += [_notes(walk, style), _neighbours(walk, hop, asked, style)]
+    return _page(sections, style)
+
+
+def _page(sections: list[list[Text]], style: Style) -> str:
+    out: list[Text] = []
+    for section in (s for s in sections if s):
+        out += ([Text("")] if out else []) + section
+    return render(out, style)
+
+
+def _top(walk: Walk, style: Style) -> list[Text]:
+    numbers = style.numbers
+    examples = f"{numbers.count(walk.examples)} example{'' if walk.examples == 1 else 's'}"
+    loss = f"{walk.loss_kind or 'loss'} {numbers.number(walk.loss)}"
+    facts = [walk.cls, examples, loss, walk.dtype, walk.optimizer]
+    out = paragraph(style.words(" · ".join(f for f in facts if f)), style.columns, "quiet")
+    out += paragraph(style.words(walk_verdict(walk)), style.columns, "title")
+    if walk.loss_rule:
+        born = f"born in the loss: {formula_line(walk.loss_rule, style)}"
+        out += paragraph(born, style.columns, "quiet")
+    return out
+
+
+def _sure(walk: Walk, style: Style) -> list[Text]:
+    return paragraph(style.words(coverage_line(walk)), style.columns) + agreement(walk, walk, style)
+
+
+def _notes(walk: Walk, style: Style) -> list[Text]:
+    out = []
+    for note in walk.notes:
+        out += paragraph(style.words(f"{style.glyphs.warn} {note}"), style.columns, "warn-tag")
+    return out
+
+
+def _focuses(walk: Walk, hop: WalkHop, asked: WalkAsked) -> list[Focus]:
+    """The weights of this hop; the one that the user has chosen too, where it belongs to another one."""
+    found = list(hop.focus)
+    if asked.chosen and walk.focus is not None and focus_name(walk.focus) not in map(focus_name, found):
+        found.append(walk.focus)
+    return found
+
+
+def _next(walk: Walk, asked: WalkAsked, style: Style) -> list[Text]:
+    """What to type to see the hop that does most."""
+    hops = [h for h in walk.hops if not math.isnan(h.gain)]
+    if not asked.command or not hops:
+        return []
+    most = max(hops, key=lambda h: abs(math.log10(h.gain)) if 0 < h.gain < math.inf else math.inf)
+    lines = [(f"{asked.command} --hop {most.number}", "the hop that changes it most")]
+    return _typed([*lines, (f"{asked.command} --html walk.html", "a page to step through")], style)
+
+
+def _neighbours(walk: Walk, hop: WalkHop, asked: WalkAsked, style: Style) -> list[Text]:
+    if not asked.command:
+        return []
+    lines = [(asked.command, "all hops")]
+    if hop.number < len(walk.hops):
+        lines.insert(0, (f"{asked.command} --hop {hop.number + 1}", "the next hop"))
+    return _typed(lines, style)
+
+
+def _typed(lines: list[tuple[str, str]], style: Style) -> list[Text]:
+    """Commands, each with its purpose; a line that is too long goes without, and a command is never cut."""
+    out = [line(("next", "quiet"))]
+    for command, purpose in lines:
+        text = style.words(command)
+        if len(text) + len(purpose) + 4 <= style.columns:
+            out.append(line((f"  {text}", ""), (f"  {purpose}", "quiet")))
+        else:
+            out += paragraph(text, style.columns, "", "  ")
+    return out

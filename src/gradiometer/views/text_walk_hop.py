@@ -1,0 +1,190 @@
+"""One hop of a walk in the terminal: its formula, each step with its size and factor, ways that part, laws, weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from gradiometer.records.walk import Arm, Factor, LawUsed, Walk, WalkHop
+
+from .formula import formula_line
+from .style import Style, line, paragraph
+from .text_table import Column, table_lines
+from .walk_words import (
+    agreement_line,
+    agrees,
+    bound_note,
+    headline,
+    meeting_words,
+    station_words,
+    theory_note,
+    times_words,
+    way_words,
+)
+
+_NESTED_MOST = 6  # ways inside of ways that are told
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A row of the table: the size of the error behind this step."""
+
+    name: str
+    rule: str
+    size: float
+    factor: float = math.nan
+    share: float = math.nan
+    note: str = ""
+
+
+def hop_lines(walk: Walk, hop: WalkHop, style: Style) -> list[list[Text]]:
+    """The sections of a hop's page: what it does, its formula and steps, how sure that is, its laws."""
+    return [
+        _top(walk, hop, style),
+        _formula(walk, hop, style),
+        _steps(hop, style),
+        agreement(walk, hop, style),
+        _laws(walk, hop, style),
+    ]
+
+
+def _top(walk: Walk, hop: WalkHop, style: Style) -> list[Text]:
+    upper, lower = station_words(hop.upper_label), station_words(hop.lower_label)
+    where = f"hop {hop.number} of {len(walk.hops)}  {upper} {style.glyphs.arrow} {lower}"
+    out = paragraph(style.words(where), style.columns, "quiet")
+    return out + paragraph(style.words(headline(hop)), style.columns, "title")
+
+
+def _formula(walk: Walk, hop: WalkHop, style: Style) -> list[Text]:
+    out = []
+    if hop.number == 1 and walk.loss_rule:
+        out += [line(("born in the loss", "quiet")), *_indented(formula_line(walk.loss_rule, style), style)]
+        out += [line(("handed on", "quiet"))] if hop.rule else []
+    return out + (_indented(formula_line(hop.rule, style), style) if hop.rule else [])
+
+
+def _indented(text: str, style: Style) -> list[Text]:
+    return paragraph(text, style.columns, "", "  ")
+
+
+def _steps(hop: WalkHop, style: Style) -> list[Text]:
+    rows = list(_rows(hop, style))
+    numbers = style.numbers
+    columns = [
+        Column("", [r.name for r in rows], folds=True),
+        Column("", [r.rule for r in rows], ["quiet"] * len(rows), folds=True, floor=8),
+        Column("size", [numbers.number(r.size) for r in rows], side="right"),
+        Column("factor", [_factor_cell(r, style) for r in rows], ["title"] * len(rows), side="right"),
+        Column("takes", ["" if math.isnan(r.share) else numbers.percent(r.share) for r in rows], side="right"),
+        Column("", [style.words(r.note) for r in rows], ["quiet"] * len(rows), folds=True, floor=14),
+    ]
+    return table_lines(columns, style)
+
+
+def _factor_cell(step: _Step, style: Style) -> str:
+    return "" if math.isnan(step.factor) else style.words(times_words(step.factor))
+
+
+def _rows(hop: WalkHop, style: Style) -> Iterator[_Step]:
+    """What arrives, what is left behind each step, and at last the hop as a whole."""
+    yield _Step("arrives", _arriving(hop, style), hop.error_in, note=_shape(hop.shape_in, style))
+    for factor in hop.factors:
+        yield from _factor_rows(factor, style, 0)
+    if len(hop.factors) != 1:
+        shape = _shape(hop.shape_out, style) if hop.shape_out != hop.shape_in else ""
+        note = ", ".join(w for w in (theory_note(hop.theory), _lost(hop), shape) if w)
+        yield _Step(f"hop {hop.number}", "", hop.error_out, hop.gain, note=note)
+
+
+def _arriving(hop: WalkHop, style: Style) -> str:
+    label = hop.upper_label if hop.upper_label.isdigit() else rf"\mathrm{{{hop.upper_label}}}"
+    return formula_line(rf"\delta_{{{label}}}", style)
+
+
+def _lost(hop: WalkHop) -> str:
+    """``0.9 decades lost``; "" where nothing is, or where the gain is no number above 0."""
+    if not 0 < hop.gain < math.inf or abs(math.log10(hop.gain)) < 0.05:
+        return ""
+    decades = math.log10(hop.gain)
+    return f"{abs(decades):.1f} decades {'lost' if decades < 0 else 'gained'}"
+
+
+def _shape(shape: Sequence[int], style: Style) -> str:
+    return style.words(" × ".join(map(str, shape))) if shape else ""
+
+
+def _factor_rows(factor: Factor, style: Style, depth: int) -> Iterator[_Step]:
+    indent = "  " * depth
+    if depth < _NESTED_MOST:
+        for arm in factor.arms:
+            yield from _arm_rows(arm, style, depth + 1)
+    name = "together" if factor.arms else style.words(factor.title)
+    rule = "" if factor.arms else formula_line(factor.rule, style)
+    note = _note(factor, style)
+    yield _Step(indent + name, rule, factor.after, factor.factor, factor.share, note)
+
+
+def _arm_rows(arm: Arm, style: Style, depth: int) -> Iterator[_Step]:
+    yield _Step("  " * depth + style.words(way_words(arm)), "", arm.size, arm.gain)
+    for factor in arm.factors if len(arm.factors) > 1 or any(f.arms for f in arm.factors) else ():
+        yield from _factor_rows(factor, style, depth + 1)
+
+
+def _note(factor: Factor, style: Style) -> str:
+    """Theory, the mean slope and its bound; how ways add up; that autograd has made the step."""
+    slope = "" if math.isnan(factor.slope) else f"mean slope {style.numbers.number(factor.slope)}"
+    words = [theory_note(factor.theory), slope, bound_note(factor), meeting_words(factor), _squares(factor)]
+    words += ["by autograd: no law" if not factor.by_law else ""]
+    return ", ".join(w for w in words if w)
+
+
+def _squares(fork: Factor) -> str:
+    """``1.28 = 1.00 + 0.18 + 0.10``: square of the factor, squares of the ways, interference."""
+    if not fork.arms or math.isnan(fork.interference) or not math.isfinite(fork.factor):
+        return ""
+    parts = [a.gain**2 for a in fork.arms]
+    sign = "−" if fork.interference < 0 else "+"
+    ways = " + ".join(_two(p) for p in parts)
+    return f"squares {_two(fork.factor**2)} = {ways} {sign} {_two(abs(fork.interference))}"
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}" if value < 1000 else f"{value:.1e}"
+
+
+def agreement(walk: Walk, seen: Walk | WalkHop, style: Style) -> list[Text]:
+    """``✓ agrees with autograd to 3 × 10⁻¹⁶``, or ``✕ differs ...``."""
+    if math.isnan(seen.gap):
+        return paragraph(agreement_line(seen, walk.dtype), style.columns, "quiet")
+    fine = agrees(seen, walk.dtype)
+    said = f"{style.glyphs.ok if fine else style.glyphs.fail} {agreement_line(seen, walk.dtype)}"
+    return paragraph(style.words(said), style.columns, "healthy" if fine else "guilty")
+
+
+def _laws(walk: Walk, hop: WalkHop, style: Style) -> list[Text]:
+    """Value, backward rule and source of every law that this hop has used."""
+    used = set(_names(hop.factors))
+    laws = [law for law in walk.laws if law.name in used]
+    if not laws:
+        return []
+    out = [line(("laws", "quiet"), ("  value, then the rule for its error", "quiet"))]
+    for law in laws:
+        out += _law(law, style)
+    return out
+
+
+def _law(law: LawUsed, style: Style) -> list[Text]:
+    value, error = formula_line(law.value, style), formula_line(law.error, style)
+    source = f" ({style.words(law.source)})" if law.source else ""
+    out = paragraph(f"{style.words(law.name)}{source}", style.columns, "title")
+    return out + [t for text in (value, error) if text for t in paragraph(text, style.columns, "", "  ")]
+
+
+def _names(factors: Sequence[Factor]) -> Iterator[str]:
+    for factor in factors:
+        yield factor.law
+        for arm in factor.arms:
+            yield from _names(arm.factors)
