@@ -7,8 +7,8 @@ operation without a law is asked to send its error itself, and marked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -36,19 +36,25 @@ class Edge:
 class Step:
     """One operation that the error has passed.
 
-    order: its place in the walk, loss first. outputs: the vertices that it made. name: of the law, or of the operation
-    where there is none. gap: to what autograd makes of the same error, nan where that was not asked.
+    order: its place in the walk, loss first. outputs: the vertices that it made, None for one that nobody uses. name: of the law, or of the operation
+    where there is none. send: from errors at the outputs to errors along the node's edges, by slot. gap: to what
+    autograd makes of the same error, nan for a composite.
     """
 
     order: int
-    outputs: tuple[Vertex, ...]
+    outputs: tuple[Vertex | None, ...]
     name: str
     law: Law | None
     kept: Kept | None
     edges: tuple[Edge, ...]
+    send: Callable[[Tensors], Tensors]
     gap: float
     path: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def node(self) -> int:
+        """A node of the graph in which it was made."""
+        return next(v[0] for v in self.outputs if v is not None)
 
 
 @dataclass(slots=True)
@@ -72,13 +78,14 @@ class Carried:
 
 def norm(x: Tensor) -> float:
     """Total L2 norm, in float64 whatever the tensor is."""
-    return float(torch.linalg.vector_norm(x.detach().double()))
+    wide = torch.complex128 if x.is_complex() else torch.float64
+    return float(torch.linalg.vector_norm(x.detach().to(wide)))
 
 
 def carry(graph: Graph, start: Mapping[Vertex, Tensor], composites: Sequence[Composite]) -> Carried:
     """Hand the errors in ``start`` on to everything below, loss first."""
-    inside = {node: c for c in composites for node in c.nodes}
-    last = {max(c.nodes.intersection(v[0] for v in c.outputs)): c for c in composites}
+    inside = {node for c in composites for node in c.nodes}
+    last = {c.trigger: c for c in composites}
     carried = Carried(dict(start), {}, [], {})
     with torch.no_grad():
         for i in range(len(graph.nodes)):
@@ -98,12 +105,13 @@ def _pass_node(carried: Carried, graph: Graph, i: int) -> None:
     targets = [_target(graph, child, nr) for child, nr in node.next_functions]
     true = _by_autograd(node, deltas, targets)
     applied, kept = _read(node, targets)
-    sent = applied.law.backward(deltas, kept) if applied is not None and kept is not None else true
+    send = _sender(applied.law, kept) if applied is not None and kept is not None else _native(node, targets)
+    sent = send(deltas)
     edges = []
-    for slot, (vertex, leaf, _) in enumerate(targets):
+    for slot, target in enumerate(targets):
         error = sent[slot] if slot < len(sent) else None
-        if (vertex is not None or leaf is not None) and error is not None:
-            edges.append(Edge(slot, vertex, leaf, error))
+        if target.there and error is not None:
+            edges.append(Edge(slot, target.vertex, target.leaf, error))
     name = applied.law.name if applied is not None else graph.op(i)
     step = Step(
         order=len(carried.steps),
@@ -112,7 +120,8 @@ def _pass_node(carried: Carried, graph: Graph, i: int) -> None:
         law=applied.law if applied is not None else None,
         kept=kept,
         edges=tuple(edges),
-        gap=_gap(sent, true) if applied is not None else float("nan"),
+        send=send,
+        gap=_gap(sent, true) if applied is not None else 0.0,
     )
     _keep(carried, step)
 
@@ -121,7 +130,8 @@ def _pass_composite(carried: Carried, whole: Composite) -> None:
     deltas = tuple(carried.errors.get(v) if v is not None else None for v in whole.deltas)
     if all(d is None for d in deltas):
         return
-    sent = whole.law.backward(deltas, whole.kept)
+    send = _sender(whole.law, whole.kept)
+    sent = send(deltas)
     edges = [
         Edge(slot, vertex, leaf, error)
         for slot, ((vertex, leaf), error) in enumerate(zip(whole.targets, sent, strict=True))
@@ -129,14 +139,14 @@ def _pass_composite(carried: Carried, whole: Composite) -> None:
     ]
     step = Step(
         order=len(carried.steps),
-        outputs=whole.outputs,
+        outputs=whole.deltas,
         name=whole.law.name,
         law=whole.law,
         kept=whole.kept,
         edges=tuple(edges),
+        send=send,
         gap=float("nan"),
         path=whole.path,
-        extra={"deltas": deltas},
     )
     _keep(carried, step)
 
@@ -144,7 +154,8 @@ def _pass_composite(carried: Carried, whole: Composite) -> None:
 def _keep(carried: Carried, step: Step) -> None:
     carried.steps.append(step)
     for vertex in step.outputs:
-        carried.made_by[vertex] = step
+        if vertex is not None:
+            carried.made_by[vertex] = step
     for edge in step.edges:
         if edge.sent is None:
             continue
@@ -156,16 +167,28 @@ def _keep(carried: Carried, step: Step) -> None:
             carried.leaves[edge.leaf] = edge.sent if there is None else there + edge.sent
 
 
-Target = tuple[Vertex | None, int | None, torch.Size | None]
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The end of an edge: a vertex or a leaf, its shape and type; nothing where the edge leads nowhere."""
+
+    vertex: Vertex | None = None
+    leaf: int | None = None
+    shape: torch.Size | None = None
+    dtype: torch.dtype | None = None
+
+    @property
+    def there(self) -> bool:
+        """An error can go there."""
+        return self.shape is not None
 
 
 def _target(graph: Graph, child: Any, nr: int) -> Target:
-    """(vertex, leaf, shape) at the end of an edge; all None where it leads nowhere."""
     if child is None:
-        return None, None, None
+        return Target()
     if is_leaf(child):
-        return None, id(child.variable), child.variable.shape
-    return (graph.index[child], nr), None, torch.Size(child._input_metadata[nr].shape)
+        return Target(None, id(child.variable), child.variable.shape, child.variable.dtype)
+    seen = child._input_metadata[nr]
+    return Target((graph.index[child], nr), None, torch.Size(seen.shape), seen.dtype)
 
 
 def _read(node: Any, targets: Sequence[Target]) -> tuple[Applied | None, Kept | None]:
@@ -173,20 +196,39 @@ def _read(node: Any, targets: Sequence[Target]) -> tuple[Applied | None, Kept | 
     if reader is None:
         return None, None
     applied = reader(node)
-    shapes = tuple(shape for _, _, shape in targets)
-    wanted = tuple(vertex is not None or leaf is not None for vertex, leaf, _ in targets)
-    return applied, Kept(applied.inputs, applied.outputs, shapes, applied.settings, wanted)
+    shapes = tuple(t.shape for t in targets)
+    wanted = tuple(t.there for t in targets)
+    inputs, outputs = detached(applied.inputs), detached(applied.outputs)
+    return applied, Kept(inputs, outputs, shapes, applied.settings, wanted)
+
+
+def detached(tensors: Tensors) -> Tensors:
+    """The same numbers, out of autograd's graph."""
+    return tuple(x.detach() if x is not None else None for x in tensors)
+
+
+def _sender(law: Law, kept: Kept) -> Callable[[Tensors], Tensors]:
+    return lambda deltas: law.backward(deltas, kept)
+
+
+def _native(node: Any, targets: Sequence[Target]) -> Callable[[Tensors], Tensors]:
+    return lambda deltas: _by_autograd(node, deltas, targets)
 
 
 def _by_autograd(node: Any, deltas: Tensors, targets: Sequence[Target]) -> Tensors:
-    """What autograd's own node makes of the same errors; the engine would sum it over broadcast axes."""
+    """What autograd's own node makes of the same errors, then what the engine does: sum over broadcast axes, cast."""
     run = node.apply if isinstance(node, torch.autograd.function.BackwardCFunction) else node
     true = run(*deltas)
     errors = true if isinstance(true, tuple) else (true,)
-    return tuple(
-        e.sum_to_size(shape) if e is not None and shape is not None else e
-        for e, (_, _, shape) in zip(errors, targets, strict=False)
-    )
+    return tuple(_fitted(e, t) if e is not None else None for e, t in zip(errors, targets, strict=False))
+
+
+def _fitted(error: Tensor, target: Target) -> Tensor:
+    if target.shape is None or target.dtype is None:
+        return error
+    if error.is_complex() and not target.dtype.is_complex:
+        error = error.real
+    return error.to(target.dtype).sum_to_size(target.shape)
 
 
 def _gap(found: Tensors, true: Tensors) -> float:

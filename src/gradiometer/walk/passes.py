@@ -16,11 +16,24 @@ from ..measurement.models import Call, WatchedModel, flatten
 from ..measurement.onepass import measured_pass, noted
 from ..measurement.places import GraphPlaces
 from ..measurement.rehearsal import check_scalar, original_untouched, state_kept
+from ..measurement.tap import paused
 from ..measurement.trunk import Trunk, find_trunk
 from ..records import ModelError, Run, UserError
 
 Loss = Callable[[nn.Module, Any], Tensor]
-NAMED_AT_MOST = 3  # places named in one sentence
+Shapes = dict[str, list[list[tuple[int, ...]]]]
+WHOLE_MODULES = (nn.RNNBase, nn.RNNCellBase, nn.RMSNorm, nn.Softsign)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCall:
+    """One call of a module that has one law as a whole, with what went in and came out."""
+
+    path: str
+    module: nn.Module
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    output: Any
 
 
 @dataclass(slots=True)
@@ -29,7 +42,7 @@ class Traced:
 
     arrived: autograd's error at every vertex of the trunk and at the inputs. gradients: autograd's, by parameter name.
     inputs: the batch's floating tensors, as vertices of the graph; leaves: name of every parameter by id.
-    whole: float64 was possible.
+    wholes: calls of modules that may have one law as a whole.
     """
 
     model: nn.Module
@@ -44,6 +57,7 @@ class Traced:
     leaves: dict[int, str]
     examples: int
     calls: tuple[Call, ...]
+    wholes: tuple[WholeCall, ...]
     notes: list[str] = field(default_factory=list)
 
 
@@ -65,30 +79,33 @@ def passes(asked: Asked) -> tuple[Run, Traced]:
     """
     model, doubled, spare = (_copied(asked.model) for _ in range(3))  # before hooks stand on the original
     name = type(model).__name__.lower()
+    first: Shapes = {}
+    second: Shapes = {}
     with original_untouched(asked.model, asked.optimizer):
-        with _ready():
+        with _ready(), _shapes_kept(model, first):
             run = measured_pass(model, name, lambda: asked.loss(model, _map(asked.batch, torch.clone)))
-            shapes = _shapes(run)
         try:
-            with _ready(), _in_double():
+            with _ready(), _in_double(), _shapes_kept(doubled, second):
                 traced = _traced(asked, doubled.double(), torch.float64)
         except ModelError:
             raise
         except Exception as error:
-            with _ready():
+            second.clear()
+            with _ready(), _shapes_kept(spare, second):
                 traced = _traced(asked, spare, None)
             traced.notes.append(
                 f"Calculated in the network's own precision: in float64 it raises {type(error).__name__}: {error}"
             )
-    _same_shapes(type(asked.model).__name__, shapes, traced)
+    _same_shapes(type(asked.model).__name__, first, second)
     return run, traced
 
 
 @contextmanager
 def _ready() -> Iterator[None]:
-    """Each pass begins with the same random state, with gradients on and nothing compiled."""
-    with state_kept(), torch.inference_mode(False), torch.enable_grad(), torch.compiler.set_stance("force_eager"):
-        yield
+    """Each pass begins with the same random state, with gradients on, nothing compiled, and unseen by a watch."""
+    with paused(), state_kept(), torch.inference_mode(False), torch.enable_grad():
+        with torch.compiler.set_stance("force_eager"):
+            yield
 
 
 @contextmanager
@@ -139,7 +156,8 @@ def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced
 
     batch = _map(asked.batch, prepared)
     name = type(asked.model).__name__.lower()
-    with noted(model, name) as (_, watched):
+    wholes: list[WholeCall] = []
+    with noted(model, name) as (_, watched), _wholes_kept(model, wholes):
         value = asked.loss(model, batch)
         check_scalar(value)
         calls = tuple(watched.calls)
@@ -154,9 +172,30 @@ def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced
     leaves = {id(p): n for n, p in model.named_parameters()}
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
     sizes = [len(x) for x in flatten(asked.batch) if x.dim()]
-    traced = Traced(model, watched, full, places, moved, value, arrived, gradients, inputs, leaves, 0, calls)
+    traced = Traced(
+        model, watched, full, places, moved, value, arrived, gradients, inputs, leaves, 0, calls, tuple(wholes)
+    )
     traced.examples = max(set(sizes), key=sizes.count) if sizes else 1
     return traced
+
+
+@contextmanager
+def _wholes_kept(model: nn.Module, kept: list[WholeCall]) -> Iterator[None]:
+    """Note what goes into and comes out of modules that autograd takes apart and a law takes whole."""
+
+    def keeper(path: str) -> Callable[..., None]:
+        def keep(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
+            kept.append(WholeCall(path, module, args, kwargs, output))
+
+        return keep
+
+    named = [(n, m) for n, m in model.named_modules() if isinstance(m, WHOLE_MODULES)]
+    handles = [m.register_forward_hook(keeper(n), with_kwargs=True) for n, m in named]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _with_parameters(graph: Graph) -> set[Any]:
@@ -199,29 +238,35 @@ def _backward(graph: Graph, value: Tensor, vertices: Iterable[Vertex]) -> dict[V
     return arrived
 
 
-Shapes = dict[str, tuple[int, ...]]
+@contextmanager
+def _shapes_kept(model: nn.Module, shapes: Shapes) -> Iterator[None]:
+    """Note the shapes that every module puts out, call after call."""
+
+    def keeper(path: str) -> Callable[[nn.Module, Any, Any], None]:
+        def keep(module: nn.Module, args: Any, output: Any) -> None:
+            shapes.setdefault(path or "the whole", []).append([tuple(x.shape) for x in flatten(output)])
+
+        return keep
+
+    handles = [m.register_forward_hook(keeper(n)) for n, m in model.named_modules()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
-def _shapes(run: Run) -> dict[str, float]:
-    """Number of elements of every module's output in the measured pass, by site name."""
-    numel = run.of("act_numel")[0]
-    return {s.name: n for s, n in zip(run.sites(), numel, strict=True) if s.kind == "output" and n == n}
-
-
-def _same_shapes(cls: str, before: dict[str, float], traced: Traced) -> None:
-    now: dict[str, int] = {}
-    for call, number, vertices in traced.places.calls:
-        path = call.entry.path or "(root)"
-        shape = torch.Size(traced.places.graph.nodes[vertices[0][0]]._input_metadata[vertices[0][1]].shape)
-        now[f"{path}#{number}" if number else path] = shape.numel()
-    changed = [n for n in now if n in before and now[n] != before[n]]
-    calls = {n for n in now if n in before} and set(now) != set(before)
-    if changed or (calls and len(now) != len(before)):
-        names = ", ".join(changed[:NAMED_AT_MOST]) or "its calls"
-        raise ModelError(
-            f"{cls} changes between two forward passes of the same batch ({names} differ in shape or number). "
-            "explain() walks one pass and measures another: make the forward pass the same for the same batch."
-        )
+def _same_shapes(cls: str, first: Shapes, second: Shapes) -> None:
+    for path in (*first, *(p for p in second if p not in first)):
+        before, after = first.get(path, []), second.get(path, [])
+        if before != after:
+            was, now = (told[-1] if told else "no output" for told in (before, after))
+            if len(before) != len(after):
+                was, now = f"{len(before)} calls", f"{len(after)} calls"
+            raise ModelError(
+                f"{cls} changes between two forward passes of the same batch: {path} gave {was}, then {now}. explain() "
+                "measures one pass and walks another: make the forward pass the same for the same batch."
+            )
 
 
 def check_asked(asked: Asked) -> None:

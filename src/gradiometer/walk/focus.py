@@ -1,0 +1,192 @@
+"""One weight's gradient as the article writes it: ∂L/∂w = Σ_k ∂L/∂z_k · ∂z_k/∂w, with its actual terms."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..measurement.graph import Vertex
+from ..records import Focus, ModelError, Term, UserError
+from .carry import Carried
+from .hops import WalkedTrunk
+
+TERMS_AT_MOST = 256
+_FOCUS = re.compile(r"\s*([^\[\]\s]+)\s*\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\]\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A weight: parameter, index, and why it was chosen ("" by the user)."""
+
+    parameter: str
+    index: tuple[int, ...]
+    why: str = ""
+
+
+def chosen_by(model: nn.Module, focus: str | tuple[str, Sequence[int]]) -> Chosen:
+    """The weight that ``layer.weight[3,5]`` or ``("layer.weight", (3, 5))`` names. UserError where there is none."""
+    if isinstance(focus, str):
+        match = _FOCUS.fullmatch(focus)
+        if match is None:
+            raise UserError(
+                f"{focus!r} names no weight. Write it as layer.weight[3,5]: a parameter and one index an axis."
+            )
+        name, index = match[1], tuple(int(i) for i in match[2].split(","))
+    else:
+        name, index = focus[0], tuple(int(i) for i in focus[1])
+    parameters = dict(model.named_parameters())
+    parameter = parameters.get(name)
+    if parameter is None:
+        near = difflib.get_close_matches(name, parameters, n=3, cutoff=0.4) or list(parameters)[:3]
+        raise UserError(f"No parameter is called {name!r}. Some that there are: {', '.join(near)}.")
+    shape = tuple(parameter.shape)
+    if len(index) != len(shape) or any(not -n <= i < n for i, n in zip(index, shape, strict=True)):
+        told = ",".join(map(str, index))
+        last = ",".join(str(n - 1) for n in shape)
+        raise UserError(f"{name}[{told}] lies outside: its shape is {shape}, its last weight {name}[{last}].")
+    if not parameter.requires_grad:
+        raise UserError(f"{name} is frozen: it gets no gradient. Call requires_grad_(True) on it, or choose another.")
+    return Chosen(name, tuple(i % n for i, n in zip(index, shape, strict=True)))
+
+
+def largest_of(walked: WalkedTrunk, parameter: str, why: str) -> Chosen | None:
+    """The weight with the largest gradient of a parameter; None where none is finite and above 0."""
+    gradient = _gradient(walked, parameter)
+    if gradient is None or not gradient.numel():
+        return None
+    sizes = torch.where(torch.isfinite(gradient), gradient.abs(), torch.zeros(()).to(gradient))
+    flat = int(sizes.argmax())
+    if not float(sizes.flatten()[flat]) > 0:
+        return None
+    index = tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), gradient.shape))
+    return Chosen(parameter, index, why)
+
+
+def focused(walked: WalkedTrunk, chosen: Chosen) -> Focus:
+    """The sum for one weight, its terms calculated by the laws. ModelError where no error reaches it."""
+    name, index = chosen.parameter, chosen.index
+    gradient = _gradient(walked, name)
+    if gradient is None:
+        raise ModelError(f"No error reaches {name}: the loss does not depend on it in this pass.")
+    leaf = _leaf(walked, name)
+    vertex, over = _cut(walked, leaf, name)
+    terms = _terms(walked, vertex, over, (leaf, index))
+    ranked = torch.argsort(terms.abs(), descending=True)[:TERMS_AT_MOST]
+    kept = sorted(((int(k), float(terms[k])) for k in ranked), key=lambda pair: -pair[1])
+    total, by_hand = float(terms.sum()), float(gradient[index])
+    true = walked.traced.gradients.get(name)
+    by_autograd = float(true[index]) if true is not None else math.nan
+    scale = max(float(terms.abs().sum()), abs(by_autograd)) or 1.0
+    letter = "w" if gradient.dim() > 1 else "b" if name.endswith("bias") else "w"
+    weight = rf"{letter}_{{{', '.join(map(str, index))}}}"
+    z = "z_{k}" if over == "units" else "z_{n}"
+    k = z[-2]
+    return Focus(
+        parameter=name,
+        index=index,
+        weight=float(dict(walked.traced.model.named_parameters())[name].detach()[index]),
+        gradient=by_hand,
+        by_autograd=by_autograd,
+        over=over,
+        site=_site(walked, vertex),
+        rule=(
+            rf"\frac{{\partial L}}{{\partial {weight}}} = \sum_{{{k}}} \frac{{\partial L}}{{\partial {z}}} "
+            rf"\frac{{\partial {z}}}{{\partial {weight}}}"
+        ),
+        terms=tuple(Term(str(k), value) for k, value in kept),
+        count=int(terms.numel()),
+        positive=float(terms.clamp(min=0).sum()),
+        negative=float(terms.clamp(max=0).sum()),
+        gap=max(abs(total - by_autograd), abs(by_hand - by_autograd)) / scale,
+        why=chosen.why,
+    )
+
+
+def _leaf(walked: WalkedTrunk, name: str) -> int:
+    return id(dict(walked.traced.model.named_parameters())[name])
+
+
+def _gradient(walked: WalkedTrunk, name: str) -> Tensor | None:
+    return walked.carried.leaves.get(_leaf(walked, name))
+
+
+def _cut(walked: WalkedTrunk, leaf: int, name: str) -> tuple[Vertex, str]:
+    """Where the sum is written: at the units of the next layer's station, or over the examples of the last layer."""
+    chain = walked.stretches.ways.chain_to_leaf(leaf)
+    trunk = walked.traced.trunk
+    at = dict(zip(trunk.names, trunk.vertices, strict=True)) if trunk is not None else {}
+    stations = {at[s]: s for s in trunk.stations} if trunk is not None else {}
+    module = name.rpartition(".")[0]
+    above = [v for v in chain if v in stations and stations[v].split("#")[0] != module]
+    if above:
+        return above[-1], "units"
+    carried = walked.carried
+    wide = [v for v in chain if carried.errors[v].dim() > 1 and carried.made_by[v].name != "t"] or chain
+    own = [v for v in wide if v in stations]
+    return (own or wide)[-1], "examples"
+
+
+def _terms(walked: WalkedTrunk, cut: Vertex, over: str, weight: tuple[int, tuple[int, ...]]) -> Tensor:
+    """∂L/∂z · ∂z/∂w, summed over everything but the axis that k runs over: [k].
+
+    ∂z/∂w is had from the laws' own backward rules, which are linear in the error: the error that would leave one
+    weight is a weighted sum of the errors at z, and its weights are ∂z/∂w.
+    """
+    carried = walked.carried
+    leaf, index = weight
+    delta = carried.errors[cut]
+    with torch.enable_grad():
+        probe = delta.detach().clone().requires_grad_()
+        left = _sent_to_leaf(carried, set(walked.stretches.ways.above_leaf(leaf)), (cut, probe), leaf)
+        slope: Tensor | None = torch.autograd.grad(left[index], probe, allow_unused=True)[0]
+    terms = (slope if slope is not None else torch.zeros_like(delta)) * delta
+    axis = _unit_axis(delta, walked, cut) if over == "units" else 0
+    others = [i for i in range(terms.dim()) if i != axis]
+    return (terms.sum(dim=others) if others else terms).double()
+
+
+def _sent_to_leaf(carried: Carried, live: set[Vertex], start: tuple[Vertex, Tensor], leaf: int) -> Tensor:
+    """What the laws send to a leaf when only the error at one vertex is there."""
+    errors = {start[0]: start[1]}
+    arrived: list[Tensor] = []
+    for step in carried.steps[carried.made_by[start[0]].order :]:
+        deltas = tuple(errors.get(v) if v is not None else None for v in step.outputs)
+        if all(d is None for d in deltas):
+            continue
+        sent = step.send(deltas)
+        for edge in step.edges:
+            error = sent[edge.slot]
+            if error is None:
+                continue
+            if edge.leaf == leaf:
+                arrived.append(error)
+            elif edge.vertex is not None and edge.vertex in live:
+                before = errors.get(edge.vertex)
+                errors[edge.vertex] = error if before is None else before + error
+    total = arrived[0]
+    for more in arrived[1:]:
+        total = total + more
+    return total
+
+
+def _unit_axis(delta: Tensor, walked: WalkedTrunk, vertex: Vertex) -> int:
+    """Axis of the units: channels of images [N, C, ...], the last axis of features and tokens."""
+    if delta.dim() == 3:
+        module = walked.traced.model.get_submodule(
+            _site(walked, vertex).split("#")[0].split(":")[0].removesuffix(".input")
+        )
+        return 1 if isinstance(module, (nn.Conv1d, nn.BatchNorm1d)) else 2
+    return 1 if delta.dim() in (2, 4, 5) else delta.dim() - 1
+
+
+def _site(walked: WalkedTrunk, vertex: Vertex) -> str:
+    trunk = walked.traced.trunk
+    if trunk is not None and vertex in trunk.vertices:
+        return trunk.names[trunk.vertices.index(vertex)]
+    return walked.path_of(walked.carried.made_by[vertex])
