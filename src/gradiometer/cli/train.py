@@ -18,6 +18,7 @@ Examples:
   gradiometer train --task digits --depth 5 --optimizer adam --steps 200
   gradiometer train --task table --data houses.csv --target price
   gradiometer train --norm batch --activation tanh --json trained.json
+  gradiometer train --by-hand --network gru --steps 100
 """
 
 
@@ -51,6 +52,7 @@ def train(
     from_: options.From = None,
     resume: options.Resume = None,
     search_lr: options.SearchRate = False,
+    by_hand: options.ByHand = False,
     out: options.Out = None,
     every: options.Every = None,
     budget: options.Budget = None,
@@ -95,7 +97,8 @@ def train(
         "start": from_,
     }
     watching = Watching(out, every, budget, json, fail_on, tuple(ignore or ()), length="line" if quiet else "page")
-    return _trained(plan_of(Asked(given, resume, search_lr), watching))
+    asked = Asked(given, resume, search_lr)
+    return _by_hand(asked, watching) if by_hand else _trained(plan_of(asked, watching))
 
 
 def _listed() -> int:
@@ -105,6 +108,16 @@ def _listed() -> int:
 
     put_text(list_page(Style.of_stream(sys.stdout)))
     return 0
+
+
+def _by_hand(asked: Asked, watching: Watching) -> int:
+    from .train_by_hand import train_shown
+    from .train_by_hand_page import tell_by_hand
+    from .train_by_hand_plan import hand_plan_of
+
+    trained = train_shown(hand_plan_of(asked, watching))
+    with last_word() if trained.interrupted else nullcontext():
+        return tell_by_hand(trained)
 
 
 def _trained(plan: TrainPlan) -> int:

@@ -101,6 +101,12 @@ SearchRate = Annotated[
     bool,
     typer.Option("--search-lr", help="Search the learning rate on the validation split first, around --lr."),
 ]
+ByHand = Annotated[
+    bool,
+    typer.Option(
+        "--by-hand", help="Train by hand-written laws alone, in float64, without autograd; nothing is recorded."
+    ),
+]
 
 Every = Annotated[int | None, typer.Option(min=1, metavar="N", help="Record every Nth step, whatever it costs.")]
 Budget = Annotated[
