@@ -2,6 +2,109 @@
 
 from __future__ import annotations
 
-from .reading import Reader
+from typing import Any
 
-READERS: dict[str, Reader] = {}
+from ..laws import shapes, shapes_parts, shapes_resample
+from ..laws.law import Applied, Law
+from .reading import Reader
+from .shapes_base import below, nodes, rank, reading, saved
+
+
+def _transposed(node: Any) -> Applied:
+    """t() of up to two axes, or transpose of two of them."""
+    dims = list(range(rank(node)))
+    if not hasattr(node, "_saved_dim0"):
+        dims.reverse()
+    elif dims:
+        a, b = saved(node, "dim0"), saved(node, "dim1")
+        dims[a], dims[b] = dims[b], dims[a]
+    return Applied(shapes.PERMUTE, (None,), (None,), {"dims": dims})
+
+
+def _cast(node: Any) -> Applied:
+    dtype, device = below(node, 0) or (None, None)
+    return Applied(shapes.CAST, (None,), (None,), {"from_dtype": dtype, "from_device": device})
+
+
+def _joined(node: Any) -> Applied:
+    """ValueError where more than one tensor has no edge: their lengths are not saved."""
+    edges = [child is not None for child, _ in node.next_functions]
+    if edges.count(False) > 1:
+        raise ValueError("a concatenation saves no lengths, and more than one of its tensors needs no gradient")
+    return Applied(shapes.CAT, (None,) * len(edges), (None,), {"dim": saved(node, "dim")})
+
+
+def _stacked(node: Any) -> Applied:
+    return Applied(shapes.STACK, (None,) * len(node.next_functions), (None,), {"dim": saved(node, "dim")})
+
+
+def _unbound(node: Any) -> Applied:
+    return Applied(shapes.UNBIND, (None,), (None,) * len(node._input_metadata), {"dim": saved(node, "dim")})
+
+
+def _narrowed(node: Any) -> Applied:
+    start = saved(node, "start")
+    settings = {"dim": saved(node, "dim"), "start": start, "end": start + saved(node, "length"), "step": 1}
+    return Applied(shapes_parts.SLICE, (None,), (None,), settings)
+
+
+def _upsampled(law: Law, *scales: str) -> Reader:
+    def read(node: Any) -> Applied:
+        settings = {"output_size": saved(node, "output_size"), "scales": tuple(saved(node, s) for s in scales)}
+        if hasattr(node, "_saved_align_corners"):
+            settings["align_corners"] = node._saved_align_corners
+        return Applied(law, (None,), (None,), settings)
+
+    return read
+
+
+_SCALES = {"1D": ("scales",), "2D": ("scales_h", "scales_w"), "3D": ("scales_d", "scales_h", "scales_w")}
+_UPSAMPLED = {
+    "UpsampleNearest1D": shapes_resample.NEAREST,
+    "UpsampleNearest2D": shapes_resample.NEAREST,
+    "UpsampleNearest3D": shapes_resample.NEAREST,
+    "UpsampleNearestExact1D": shapes_resample.NEAREST_EXACT,
+    "UpsampleNearestExact2D": shapes_resample.NEAREST_EXACT,
+    "UpsampleNearestExact3D": shapes_resample.NEAREST_EXACT,
+    "UpsampleLinear1D": shapes_resample.LINEAR,
+    "UpsampleBilinear2D": shapes_resample.LINEAR,
+    "UpsampleTrilinear3D": shapes_resample.LINEAR,
+    "UpsampleBicubic2D": shapes_resample.CUBIC,
+}
+_DIAGONAL = "offset dim1 dim2"
+
+READERS: dict[str, Reader] = {
+    **nodes("View0 UnsafeView0 ReshapeAlias0 ReshapeCopy0", reading(shapes.RESHAPE)),
+    **nodes("Squeeze0 Squeeze1 Squeeze2 Squeeze3 Squeeze4 Squeeze5 Unsqueeze0 Unsqueeze1", reading(shapes.RESHAPE)),
+    **nodes("Clone0 LazyClone0 Alias0 Lift0 LiftFresh0 PinMemory0", reading(shapes.CLONE)),
+    **nodes("T0 T1 Transpose0 Transpose1", _transposed),
+    **nodes("Permute0", reading(shapes.PERMUTE, "dims")),
+    **nodes("Expand0", reading(shapes.EXPAND)),
+    **nodes("ToCopy0", _cast),
+    **nodes("Cat0", _joined),
+    **nodes("Stack0", _stacked),
+    **nodes("Split0 UnsafeSplit0", reading(shapes.SPLIT, "dim size=split_size")),
+    **nodes("SplitWithSizes0 UnsafeSplitWithSizes0", reading(shapes.SPLIT, "dim size=split_sizes")),
+    **nodes("Unbind0", _unbound),
+    **nodes("Select0", reading(shapes_parts.SELECT, "dim index")),
+    **nodes("Slice0", reading(shapes_parts.SLICE, "dim start end step")),
+    **nodes("NarrowCopy0", _narrowed),
+    **nodes("Diagonal0", reading(shapes_parts.DIAGONAL, _DIAGONAL)),
+    **nodes("DiagEmbed0", reading(shapes_parts.DIAG_EMBED, _DIAGONAL)),
+    **nodes("Tril0", reading(shapes_parts.TRIL, "diagonal")),
+    **nodes("Triu0", reading(shapes_parts.TRIU, "diagonal")),
+    **nodes("Repeat0", reading(shapes_parts.REPEAT, "repeats")),
+    **nodes("Flip0", reading(shapes_parts.FLIP, "dims")),
+    **nodes("Roll0", reading(shapes_parts.ROLL, "shifts dims")),
+    **nodes("Rot900", reading(shapes_parts.ROT90, "k dims")),
+    **nodes("ConstantPadNd0", reading(shapes_parts.PAD, "pad")),
+    **nodes("Unfold0", reading(shapes_parts.UNFOLD, "dimension size step")),
+    **nodes("ReflectionPad1D0 ReflectionPad2D0 ReflectionPad3D0", reading(shapes_resample.REFLECTION_PAD, "padding")),
+    **nodes(
+        "ReplicationPad1D0 ReplicationPad2D0 ReplicationPad3D0", reading(shapes_resample.REPLICATION_PAD, "padding")
+    ),
+    **{f"{name}Backward0": _upsampled(law, *_SCALES[name[-2:]]) for name, law in _UPSAMPLED.items()},
+    **nodes("PixelShuffle0", reading(shapes_resample.PIXEL_SHUFFLE, "factor=upscale_factor")),
+    **nodes("PixelUnshuffle0", reading(shapes_resample.PIXEL_UNSHUFFLE, "factor=downscale_factor")),
+    **nodes("ChannelShuffle0", reading(shapes_resample.CHANNEL_SHUFFLE, "factor=groups")),
+}

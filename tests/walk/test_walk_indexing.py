@@ -1,0 +1,142 @@
+"""Laws, nodes and calls of indices."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from table_checks import Case, case, check_call, check_exaggerated, check_float32, check_law, check_node, randn
+
+V = randn(4)
+X = randn(3, 4)
+Y = randn(3, 4, seed=1)
+Z = randn(2, 3, 4)
+S = randn()
+MASK = randn(3, 4, seed=3) > 0
+ROWS = torch.tensor([2, 0, 2])
+PLACES = torch.tensor([[0, 0], [1, 3], [3, 2]])
+APART = torch.tensor([[0, 2], [1, 3], [3, 2]])
+
+
+def written(x: torch.Tensor, key: object, value: object) -> torch.Tensor:
+    """x[key] = value on a copy."""
+    y = x * 1
+    y[key] = value
+    return y
+
+
+CASES = [
+    case("index", "IndexBackward0", lambda x: x[ROWS], X),
+    case("index", "IndexBackward0", lambda z: z[:, ROWS], Z),
+    case("index", "IndexBackward0", lambda z: z[ROWS[1:2], :, ROWS], Z),
+    case("index", "IndexBackward0", lambda x: x[MASK], X),
+    case("index", "IndexBackward0", lambda x: x[:, torch.tensor([True, False, True, True])], X),
+    case("index", "IndexBackward0", lambda z: z[torch.arange(2), torch.tensor([-1, 0])], Z),
+    case("index", "IndexBackward0", lambda x: x[ROWS[:0]], X),
+    case("_unsafe_index", "UnsafeIndexBackward0", lambda x: torch.ops.aten._unsafe_index(x, [None, ROWS]), X),
+    case("index_select", "IndexSelectBackward0", lambda z: z.index_select(-2, ROWS), Z),
+    case("index_select", "IndexSelectBackward0", lambda v: v.index_select(0, torch.tensor(2)), V),
+    case("index_select", "IndexSelectBackward0", lambda s: s.index_select(0, torch.tensor([0])), S),
+    case("gather", "GatherBackward0", lambda x: x.gather(-1, PLACES), X),
+    case("gather", "GatherBackward0", lambda x: torch.take_along_dim(x, PLACES, 1), X),
+    case("take", "TakeBackward0", lambda x: x.take(torch.tensor([[1, 5], [11, 5]])), X),
+    case("masked_select", "MaskedSelectBackward0", lambda x: x.masked_select(MASK), X),
+    case("masked_select", "MaskedSelectBackward0", lambda x: x.masked_select(MASK[0]), X),
+    case("masked_select", "MaskedSelectBackward0", lambda v: v.masked_select(MASK), V),
+    case("masked_fill", "MaskedFillBackward0", lambda x: x.masked_fill(MASK, -9.0), X),
+    case("masked_fill", "MaskedFillBackward0", lambda z: z.masked_fill(MASK[:, :1], -3), Z),
+    case("masked_fill", "MaskedFillBackward0", lambda x: (x * 1).masked_fill_(MASK, 0), X),
+    case("masked_fill", "MaskedFillBackward0", lambda v: v.masked_fill(MASK, 2), V),
+    case("masked_fill", "MaskedFillBackward1", lambda x, s: x.masked_fill(MASK, s), X, S),
+    case("where", "WhereBackward0", lambda x, v: torch.where(MASK, x, v), X, V),
+    case("where", "WhereBackward0", lambda x: torch.where(MASK, 0.0, x), X),
+    case("where", "WhereBackward0", lambda v, s: torch.where(MASK, s, v[:, None, None]), V, S),
+    case("sort", "SortBackward1", lambda z: z.sort(stable=True, dim=1), Z),
+    case("sort", "SortBackward0", lambda z: z.sort(-1, descending=True), Z),
+    case("sort", "SortBackward0", lambda s: s.sort(), S),
+    case("topk", "TopkBackward0", lambda z: z.topk(2), Z),
+    case("topk", "TopkBackward0", lambda z: z.topk(2, dim=1, largest=False), Z),
+    case("topk", "TopkBackward0", lambda s: s.topk(1), S),
+    case("kthvalue", "KthvalueBackward0", lambda z: z.kthvalue(2, 1), Z),
+    case("kthvalue", "KthvalueBackward0", lambda z: z.kthvalue(3, keepdim=True), Z),
+    case("index_put", "IndexPutBackward0", lambda x, v: written(x, ROWS[:2], v), X, V),
+    case("index_put", "IndexPutBackward0", lambda x: written(x, MASK, 0.0), X),
+    case("index_put", "IndexPutBackward0", lambda x, s: written(x, (slice(None), ROWS[:2]), s), X, S),
+    case("index_put", "IndexPutBackward0", lambda x, y: x.index_put((ROWS,), y, accumulate=True), X, Y),
+    case("index_put", "IndexPutBackward0", lambda x, y: x.index_put((ROWS, ROWS), y[:1, 0], accumulate=True), X, Y),
+    case(
+        "_unsafe_index_put",
+        "UnsafeIndexPutBackward0",
+        lambda x, v: torch.ops.aten._unsafe_index_put(x, [ROWS[:2]], v),
+        X,
+        V,
+    ),
+    case("scatter", "ScatterBackward0", lambda x, y: x.scatter(1, APART, y[:, :2] * 1), X, Y),
+    case("scatter", "ScatterBackward1", lambda x: x.scatter(-1, PLACES, 1.5), X),
+    case("scatter", "ScatterBackward1", lambda x: (x * 1).scatter_(-1, PLACES, 1.5), X),
+    case("scatter_add", "ScatterAddBackward0", lambda x, y: x.scatter_add(1, PLACES, y[:, :2] * 1), X, Y),
+    case("scatter_reduce", "ScatterReduceBackward0", lambda x, y: x.scatter_reduce(1, PLACES, y[:, :2], "sum"), X, Y),
+    case("scatter_reduce", "ScatterReduceBackward0", lambda x, y: x.scatter_reduce(1, PLACES, y[:, :2], "mean"), X, Y),
+    case("scatter_reduce", "ScatterReduceBackward0", lambda x, y: x.scatter_reduce(1, PLACES, y[:, :2], "amax"), X, Y),
+    case(
+        "scatter_reduce",
+        "ScatterReduceBackward0",
+        lambda x, y: x.scatter_reduce(1, PLACES, y[:, :2], "amin", include_self=False),
+        X,
+        Y,
+    ),
+    case(
+        "scatter_reduce",
+        "ScatterReduceBackward0",
+        lambda x, y: x.scatter_reduce(1, PLACES, y[:, :2], "mean", include_self=False),
+        X,
+        Y,
+    ),
+    case(
+        "scatter_reduce",
+        "ScatterReduceBackward0",
+        lambda x, y: x.scatter_reduce(1, PLACES, y[:, :2], "sum", include_self=False),
+        X,
+        Y,
+    ),
+    case("index_add", "IndexAddBackward0", lambda x, y: x.index_add(0, ROWS, y), X, Y),
+    case("index_add", "IndexAddBackward0", lambda z, y: z.index_add(-2, ROWS[:2], y[:, :2], alpha=0.5), Z, Y[None] * Z),
+    case("index_copy", "IndexCopyBackward0", lambda x, y: x.index_copy(0, ROWS[:2], y[:2]), X, Y),
+    case("index_fill", "IndexFillBackward0", lambda x: x.index_fill(1, ROWS, 3.0), X),
+    case("index_fill", "IndexFillBackward1", lambda x, s: x.index_fill(1, ROWS, s), X, S),
+    case("masked_scatter", "MaskedScatterBackward0", lambda x, y: x.masked_scatter(MASK, y), X, Y),
+    case("masked_scatter", "MaskedScatterBackward0", lambda z, y: z.masked_scatter(MASK[:1], y), Z, randn(30)),
+    case(
+        "masked_scatter",
+        "MaskedScatterBackward0",
+        lambda x, e: x.masked_scatter(torch.zeros_like(MASK), e),
+        X,
+        randn(0),
+    ),
+    case("slice_scatter", "SliceScatterBackward0", lambda x, y: x.slice_scatter(y[:, ::2], -1, 0, 4, 2), X, Y),
+    case("select_scatter", "SelectScatterBackward0", lambda x, v: x.select_scatter(v, 0, -1), X, V),
+]
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_call_gives_the_value(given: Case) -> None:
+    check_call(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_law_is_autograd_and_difference(given: Case) -> None:
+    check_law(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_exaggerated_law_is_found_out(given: Case) -> None:
+    check_exaggerated(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_node_is_read(given: Case) -> None:
+    check_node(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_float32(given: Case) -> None:
+    check_float32(given)

@@ -1,0 +1,174 @@
+"""Laws, nodes and calls of shapes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from table_checks import (
+    Case,
+    case,
+    check_call,
+    check_exaggerated,
+    check_float32,
+    check_law,
+    check_node,
+    randn,
+    reader_gap,
+)
+
+V = randn(4)
+X = randn(3, 4)
+Z = randn(2, 3, 4)
+P = randn(2, 4, 6, 5)  # pictures [N, C, H, W]
+ONE = randn(1, 3, 1, 4)
+
+CASES = [
+    case("view", "ViewBackward0", lambda z: z.view(6, -1), Z),
+    case("view", "ViewBackward0", lambda z: z.flatten(1), Z),
+    case("view", "ViewBackward0", lambda x: x.unflatten(1, (2, 2)), X),
+    case("view", "ViewBackward0", lambda z: z.view(0, 4), randn(2, 0, 2)),
+    case("_unsafe_view", "UnsafeViewBackward0", lambda z: z.transpose(0, 1).reshape(3, 8), Z),
+    case("_reshape_alias", "ReshapeAliasBackward0", lambda x: torch.ops.aten._reshape_alias(x, [2, 6], [6, 1]), X),
+    case("squeeze", "SqueezeBackward0", lambda x: x.squeeze(), ONE),
+    case("squeeze", "SqueezeBackward1", lambda x: x.squeeze(-2), ONE),
+    case("squeeze", "SqueezeBackward1", lambda x: x.squeeze(1), ONE),
+    case("squeeze", "SqueezeBackward2", lambda x: x.squeeze((0, -2)), ONE),
+    case("squeeze", "SqueezeBackward3", lambda x: (x * 1).squeeze_(), ONE),
+    case("unsqueeze", "UnsqueezeBackward0", lambda z: z.unsqueeze(-1), Z),
+    case("unsqueeze", "UnsqueezeBackward0", lambda z: z[:, None], Z),
+    case("unsqueeze", "UnsqueezeBackward1", lambda z: (z * 1).unsqueeze_(0), Z),
+    case("t", "TBackward0", lambda x: x.t(), X),
+    case("t", "TBackward0", lambda v: v.t(), V),
+    case("t", "TBackward1", lambda x: (x * 1).t_(), X),
+    case("transpose", "TransposeBackward0", lambda z: z.transpose(-1, 0), Z),
+    case("transpose", "TransposeBackward1", lambda z: (z * 1).transpose_(1, 2), Z),
+    case("permute", "PermuteBackward0", lambda z: z.permute(2, 0, -2), Z),
+    case("permute", "PermuteBackward0", lambda z: z.movedim(0, -1), Z),
+    case("permute", "PermuteBackward0", lambda s: s.permute(()), randn()),
+    case("expand", "ExpandBackward0", lambda v: v.expand(2, 3, 4), V),
+    case("expand", "ExpandBackward0", lambda x: x[:, :1].expand(-1, 5), X),
+    case("expand", "ExpandBackward0", lambda v: v.expand(0, 4), V),
+    case("clone", "CloneBackward0", lambda x: x.t().contiguous(), X),
+    case("clone", "CloneBackward0", lambda p: p.contiguous(memory_format=torch.channels_last), P),
+    case("alias", "AliasBackward0", lambda x: torch.ops.aten.alias(x), X),
+    case("cat", "CatBackward0", lambda x, z: torch.cat([x, z, x * 2], -1), X, randn(3, 2, seed=1)),
+    case("cat", "CatBackward0", lambda x, e: torch.cat([e, x, x * 2], 1), X, randn(0)),
+    case("cat", "CatBackward0", lambda x: torch.cat([torch.ones(3, 2, dtype=x.dtype), x, x * 2], 1), X),
+    case("stack", "StackBackward0", lambda x, y: torch.stack([x, y, x * 2], -1), X, randn(3, 4, seed=1)),
+    case("stack", "StackBackward0", lambda x: torch.stack([x, torch.ones_like(x)], 0), X),
+    case("split", "SplitBackward0", lambda z: z.split(3, -1), Z),
+    case("split", "SplitBackward0", lambda z: z.chunk(2, -1), Z),
+    case("split_with_sizes", "SplitWithSizesBackward0", lambda z: z.split([1, 3], -1), Z),
+    case("unsafe_split", "UnsafeSplitBackward0", lambda z: z.unsafe_chunk(3, 1), Z),
+    case("unsafe_split_with_sizes", "UnsafeSplitWithSizesBackward0", lambda z: z.unsafe_split_with_sizes([1, 2], 1), Z),
+    case("unbind", "UnbindBackward0", lambda z: z.unbind(-2), Z),
+    case("unbind", "UnbindBackward0", lambda z: tuple(z), Z),
+    case("select", "SelectBackward0", lambda z: z[:, -1], Z),
+    case("select", "SelectBackward0", lambda z: z.select(-1, 2), Z),
+    case("slice", "SliceBackward0", lambda z: z[:, 1:-1], Z),
+    case("slice", "SliceBackward0", lambda z: z[..., ::2], Z),
+    case("slice", "SliceBackward0", lambda z: z[..., -2:], Z),
+    case("slice", "SliceBackward0", lambda z: z.narrow(-1, 1, 2), Z),
+    case("slice", "SliceBackward0", lambda z: z[:, 5:], Z),
+    case("narrow_copy", "NarrowCopyBackward0", lambda z: torch.narrow_copy(z, -1, 1, 2), Z),
+    case("diagonal", "DiagonalBackward0", lambda z: z.diagonal(-1, -1, 0), Z),
+    case("diag_embed", "DiagEmbedBackward0", lambda x: torch.diag_embed(x, 1, 0, -1), X),
+    case("diag_embed", "DiagEmbedBackward0", lambda v: torch.diag(v, -2), V),
+    case("tril", "TrilBackward0", lambda z: z.tril(-1), Z),
+    case("triu", "TriuBackward0", lambda z: z.triu(1), Z),
+    case("repeat", "RepeatBackward0", lambda x: x.repeat(2, 1, 3), X),
+    case("repeat", "RepeatBackward0", lambda x: x.tile(2), X),
+    case("repeat", "RepeatBackward0", lambda x: x.repeat(0, 2), X),
+    case("flip", "FlipBackward0", lambda x: x.flip(-1), X),
+    case("roll", "RollBackward0", lambda x: x.roll((1, -2), (0, -1)), X),
+    case("roll", "RollBackward0", lambda x: x.roll(5), X),
+    case("rot90", "Rot90Backward0", lambda z: z.rot90(3, (-1, 0)), Z),
+    case("constant_pad_nd", "ConstantPadNdBackward0", lambda x: F.pad(x, (1, 2)), X),
+    case("constant_pad_nd", "ConstantPadNdBackward0", lambda x: F.pad(x, (-1, 2, 1, -1), value=3.0), X),
+    case("unfold", "UnfoldBackward0", lambda z: z.unfold(-1, 2, 1), Z),
+    case("unfold", "UnfoldBackward0", lambda z: z.unfold(1, 2, 2), randn(2, 5, 3)),
+    case("reflection_pad1d", "ReflectionPad1DBackward0", lambda z: F.pad(z, (1, 2), mode="reflect"), Z),
+    case("reflection_pad2d", "ReflectionPad2DBackward0", lambda p: F.pad(p, (4, 2, 1, 0), mode="reflect"), P),
+    case("reflection_pad3d", "ReflectionPad3DBackward0", lambda p: F.pad(p, (4, 2, 1, 0, 1, 3), mode="reflect"), P),
+    case("replication_pad1d", "ReplicationPad1DBackward0", lambda z: F.pad(z, (1, 7), mode="replicate"), Z),
+    case("replication_pad2d", "ReplicationPad2DBackward0", lambda p: F.pad(p, (4, 2, 1, 0), mode="replicate"), P),
+    case("replication_pad3d", "ReplicationPad3DBackward0", lambda p: F.pad(p, (4, 2, 1, 0, 1, 9), mode="replicate"), P),
+    case("upsample_nearest1d", "UpsampleNearest1DBackward0", lambda z: F.interpolate(z, size=7), Z),
+    case("upsample_nearest2d", "UpsampleNearest2DBackward0", lambda p: F.interpolate(p, scale_factor=2), P),
+    case("upsample_nearest2d", "UpsampleNearest2DBackward0", lambda p: F.interpolate(p, scale_factor=(1.7, 0.6)), P),
+    case("upsample_nearest3d", "UpsampleNearest3DBackward0", lambda p: F.interpolate(p[None], size=(5, 9, 10)), P),
+    case(
+        "_upsample_nearest_exact1d",
+        "UpsampleNearestExact1DBackward0",
+        lambda z: F.interpolate(z, size=7, mode="nearest-exact"),
+        Z,
+    ),
+    case(
+        "_upsample_nearest_exact2d",
+        "UpsampleNearestExact2DBackward0",
+        lambda p: F.interpolate(p, scale_factor=1.5, mode="nearest-exact"),
+        P,
+    ),
+    case(
+        "_upsample_nearest_exact3d",
+        "UpsampleNearestExact3DBackward0",
+        lambda p: F.interpolate(p[None], size=(5, 9, 10), mode="nearest-exact"),
+        P,
+    ),
+    case("upsample_linear1d", "UpsampleLinear1DBackward0", lambda z: F.interpolate(z, size=7, mode="linear"), Z),
+    case(
+        "upsample_bilinear2d",
+        "UpsampleBilinear2DBackward0",
+        lambda p: F.interpolate(p, scale_factor=(1.7, 0.6), mode="bilinear"),
+        P,
+    ),
+    case(
+        "upsample_bilinear2d",
+        "UpsampleBilinear2DBackward0",
+        lambda p: F.interpolate(p, size=(9, 1), mode="bilinear", align_corners=True),
+        P,
+    ),
+    case(
+        "upsample_trilinear3d",
+        "UpsampleTrilinear3DBackward0",
+        lambda p: F.interpolate(p[None], scale_factor=2, mode="trilinear"),
+        P,
+    ),
+    case(
+        "upsample_bicubic2d",
+        "UpsampleBicubic2DBackward0",
+        lambda p: F.interpolate(p, scale_factor=1.7, mode="bicubic"),
+        P,
+    ),
+    case("pixel_shuffle", "PixelShuffleBackward0", lambda p: F.pixel_shuffle(p, 2), P),
+    case("pixel_unshuffle", "PixelUnshuffleBackward0", lambda p: F.pixel_unshuffle(p[..., :4], 2), P),
+    case("channel_shuffle", "ChannelShuffleBackward0", lambda p: F.channel_shuffle(p[:, None].flatten(0, 1), 2), P),
+]
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_call_gives_the_value(given: Case) -> None:
+    check_call(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_law_is_autograd_and_difference(given: Case) -> None:
+    check_law(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_exaggerated_law_is_found_out(given: Case) -> None:
+    check_exaggerated(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_node_is_read(given: Case) -> None:
+    check_node(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_float32(given: Case) -> None:
+    check_float32(given)
