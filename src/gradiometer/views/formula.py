@@ -100,6 +100,15 @@ class _Reader:
         """One token or group that is no script."""
         token = self._tokens[self._at]
         self._at += 1
+        if self._depth >= _DEEPEST:
+            return [] if token == "{" else [self._symbol(token, apart)]
+        self._depth += 1
+        found = self._taken(token, apart)
+        self._depth -= 1
+        return found
+
+    def _taken(self, token: str, apart: bool) -> list[_Piece]:
+        """What a token stands for, with the groups that belong to it."""
         if token == "{":
             inner = self._closed()
             return [_Piece(inner[0].text, inner[0].kind, apart, inner[0].tall)] if len(inner) == 1 else inner
@@ -119,11 +128,7 @@ class _Reader:
 
     def _closed(self) -> list[_Piece]:
         """The pieces of a group whose opening brace has been read; its closing one is read too."""
-        if self._depth >= _DEEPEST:
-            return []
-        self._depth += 1
         out = self._pieces()
-        self._depth -= 1
         self._at += 1
         return out
 
@@ -210,14 +215,16 @@ class _Reader:
             table = SUBSCRIPTS if sign == "_" else SUPERSCRIPTS
             if tight and all(c in table for c in tight) and not _LONG_WORD.search(tight):
                 return "".join(table[c] for c in tight)
-        if re.fullmatch(r"[\w.′']+|\(.*\)", tight):
+        if len(pieces) > 1 and any(len(p.text) > 1 and p.text.isalpha() for p in pieces):
+            tight = _set(pieces)
+        if re.fullmatch(r"[\w.′']+|\([^()]*\)", tight):
             return sign + tight
         return f"{sign}({tight})" if tight else ""
 
 
 def _bracketed(pieces: list[_Piece]) -> str:
     text = _set(pieces)
-    return text if len(pieces) == 1 else f"({text})"
+    return f"({text})" if len(pieces) > 1 else text
 
 
 def _set(pieces: list[_Piece]) -> str:

@@ -7,7 +7,7 @@ import math
 from rich.cells import cell_len
 from rich.text import Text
 
-from gradiometer.records.walk import Focus, Update
+from gradiometer.records.walk import Focus, Term, Update
 
 from .formula import formula_line
 from .style import Ink, Style, fit, line, pad, paragraph
@@ -48,8 +48,9 @@ def _title(focus: Focus, style: Style) -> list[Text]:
 
 def _bars(focus: Focus, style: Style) -> list[Text]:
     """One bar a term: filled where it is positive, hollow where it is negative; all on one scale with the sum."""
-    shown = focus.terms[:TERMS_SHOWN] if focus.count > TERMS_SHOWN + 1 else focus.terms
-    rows: list[tuple[str, float, Ink]] = [(t.label, t.value, "") for t in shown]
+    largest_first = sorted(focus.terms, key=lambda t: -abs(t.value))
+    shown = largest_first[:TERMS_SHOWN] if focus.count > TERMS_SHOWN + 1 else largest_first
+    rows: list[tuple[str, float, Ink]] = [(_label(t, focus), t.value, "") for t in shown]
     if len(shown) < focus.count:
         rest = focus.gradient - math.fsum(t.value for t in shown)
         rows.append((f"the other {focus.count - len(shown)}", rest, "quiet"))
@@ -63,6 +64,12 @@ def _bars(focus: Focus, style: Style) -> list[Text]:
         number = pad(style.numbers.number(value), 12, "right")
         out.append(line((f"  {label}  ", ink), (body, "error"), (number, ink)))
     return out
+
+
+def _label(term: Term, focus: Focus) -> str:
+    """``unit 12``, ``example 3``; a label that is no number stands as it is."""
+    kind = {"units": "unit", "examples": "example"}.get(focus.over, "")
+    return f"{kind} {term.label}".strip() if term.label.isdigit() else term.label
 
 
 def _bar(value: float, largest: float, style: Style) -> str:
