@@ -36,9 +36,9 @@ class Edge:
 class Step:
     """One operation that the error has passed.
 
-    order: its place in the walk, loss first. outputs: the vertices that it made, None for one that nobody uses. name: of the law, or of the operation
-    where there is none. send: from errors at the outputs to errors along the node's edges, by slot. gap: to what
-    autograd makes of the same error, nan for a composite.
+    order: its place in the walk, loss first. outputs: the vertices that it made, None for one that nobody uses.
+    name: of the law, or of the operation where there is none. send: from errors at the outputs to errors along the
+    node's edges, by slot. gap: to what autograd makes of the same error, nan for a composite.
     """
 
     order: int

@@ -30,7 +30,7 @@ class Paths:
 
     def __init__(self, traced: Traced) -> None:
         self.graph = traced.graph
-        calls = sorted((c.seq[0], -c.seq[1], c.entry) for c in traced.calls)
+        calls = sorted(((c.seq[0], -c.seq[1], c.entry) for c in traced.calls), key=lambda c: c[:2])
         self.bounds: list[tuple[int, int]] = []
         self.entries = [entry for _, _, entry in calls]
         self.begins = [begin for begin, _, _ in calls]

@@ -19,6 +19,7 @@ from ..measurement.rehearsal import check_scalar, original_untouched, state_kept
 from ..measurement.tap import paused
 from ..measurement.trunk import Trunk, find_trunk
 from ..records import ModelError, Run, UserError
+from .padding import CircularAsSelection
 
 Loss = Callable[[nn.Module, Any], Tensor]
 Shapes = dict[str, list[list[tuple[int, ...]]]]
@@ -103,9 +104,9 @@ def passes(asked: Asked) -> tuple[Run, Traced]:
 @contextmanager
 def _ready() -> Iterator[None]:
     """Each pass begins with the same random state, with gradients on, nothing compiled, and unseen by a watch."""
-    with paused(), state_kept(), torch.inference_mode(False), torch.enable_grad():
-        with torch.compiler.set_stance("force_eager"):
-            yield
+    eager = torch.compiler.set_stance("force_eager")
+    with paused(), state_kept(), torch.inference_mode(False), torch.enable_grad(), eager:
+        yield
 
 
 @contextmanager
@@ -157,7 +158,7 @@ def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced
     batch = _map(asked.batch, prepared)
     name = type(asked.model).__name__.lower()
     wholes: list[WholeCall] = []
-    with noted(model, name) as (_, watched), _wholes_kept(model, wholes):
+    with noted(model, name) as (_, watched), _wholes_kept(model, wholes), CircularAsSelection():
         value = asked.loss(model, batch)
         check_scalar(value)
         calls = tuple(watched.calls)
