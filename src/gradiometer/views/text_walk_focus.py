@@ -56,12 +56,13 @@ def _bars(focus: Focus, style: Style) -> list[Text]:
         rows.append((f"the other {focus.count - len(shown)}", rest, "quiet"))
     rows.append(("sum", focus.gradient, "title"))
     wide = max(cell_len(fit(style.words(name), LABEL_MOST, style.glyphs.ellipsis)) for name, _, _ in rows)
+    digits = max(cell_len(style.numbers.number(value)) for _, value, _ in rows)
     largest = max((abs(v) for _, v, _ in rows if math.isfinite(v)), default=0.0)
     out = []
     for name, value, ink in rows:
         label = pad(fit(style.words(name), LABEL_MOST, style.glyphs.ellipsis), wide)
         body = pad(_bar(value, largest, style), BAR_COLUMNS)
-        number = pad(style.numbers.number(value), 12, "right")
+        number = pad(style.numbers.number(value), digits + 2, "right")
         out.append(line((f"  {label}  ", ink), (body, "error"), (number, ink)))
     return out
 
