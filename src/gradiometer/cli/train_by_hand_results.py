@@ -10,7 +10,7 @@ import msgspec
 from .train_results import SPLITS, Results
 
 if TYPE_CHECKING:
-    from gradiometer.lab import Recipe, Score
+    from gradiometer.lab import Matched, Recipe, Score
     from gradiometer.walk.by_hand import HandTraining
     from gradiometer.walk.laws.law import Law
 
@@ -30,7 +30,7 @@ class HandResults(msgspec.Struct, frozen=True, kw_only=True):
     """losses: of each step, before its update. scores: by split. laws: of one step, loss first, and ``operations`` all
     of their counts. formulas: phase -> TeX. gap: ‖g − g′‖ / ‖g′‖ of the first step's gradients to autograd's.
 
-    constant_loss: of the best constant prediction on the training split. diverged_at: as in a training.
+    constant_loss: of the best constant prediction on the training split. The rest is as in ``Results``.
     """
 
     schema: int = 1
@@ -49,6 +49,7 @@ class HandResults(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float
     slopes: tuple[tuple[str, float], ...] = ()
     scales: tuple[tuple[str, float], ...] = ()
+    started: Matched | None = None
     diverged_at: int | None = None
 
     def lab(self) -> Results:
@@ -60,6 +61,7 @@ class HandResults(msgspec.Struct, frozen=True, kw_only=True):
             scores=self.scores,
             slopes=self.slopes,
             scales=self.scales,
+            started=self.started,
             diverged_at=self.diverged_at,
         )
 
@@ -89,6 +91,7 @@ def hand_results(trained: HandTrained) -> HandResults:
         wall_s=trained.wall_s,
         slopes=learned_slopes(network),
         scales=learned_scales(network),
+        started=training.started,
         diverged_at=training.diverged_at,
     )
 

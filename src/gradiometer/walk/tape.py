@@ -31,6 +31,7 @@ class Tape:
 
     parameters: where the walk ends; those that require no gradient are left out. network: for the names of modules in
     what is refused. ModelError from inside ``recording`` where an operation on what descends from them has no law.
+    A ``torch.autograd.Function`` is followed through the operations of its forward; its own backward is not asked.
     """
 
     def __init__(self, parameters: Sequence[Tensor], network: nn.Module | None = None) -> None:

@@ -48,5 +48,5 @@ class Functions(TorchFunctionMode):
     ) -> Any:
         if func is _SWITCH:
             raise switches_autograd(self._tape.places)
-        outputs = run_whole(self._tape, func, args, kwargs or {})
-        return func(*args, **(kwargs or {})) if outputs is None else outputs[0]
+        made = run_whole(self._tape, func, args, kwargs or {})
+        return func(*args, **(kwargs or {})) if made is None else made

@@ -30,6 +30,8 @@ DRAWS = frozenset(
     f"aten::{name}"
     for name in ("bernoulli", "normal", "uniform", "exponential", "geometric", "random", "log_normal", "cauchy")
 )
+MOVING = frozenset({"aten::_native_batch_norm_legit"})
+"""Operations that change running statistics beside what they give: ``_move_running`` does so for their law."""
 FILLS = DRAWS | {"aten::zero", "aten::fill", "aten::copy"}
 """In-place operations that forget what the tensor held."""
 
@@ -37,7 +39,7 @@ FILLS = DRAWS | {"aten::zero", "aten::fill", "aten::copy"}
 def run(tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What the operation gives, and its entry on the tape where a parameter has a part in it."""
     tracked = [t for t in tensors_in((*args, *kwargs.values())) if tape.values.of(t) is not None]
-    if func._schema.is_mutable:
+    if func._schema.is_mutable and name_of(func) not in MOVING:
         return _changed(tape, func, args, kwargs, tracked)
     if func.is_view:
         return _viewed(tape, func, args, kwargs)
@@ -118,6 +120,8 @@ def _view_entry(tape: Tape, step: Looked, tensor: Tensor, value: int) -> Entry:
     if reader is None:
         raise no_law(tape.places, name)
     called = reader((tensor, *step.args), step.kwargs)
+    if all(x is not tensor for x in called.inputs):
+        raise RuntimeError(f"the view {called.law.name!r} was read without its tensor")
     entry = Entry(
         law=called.law,
         inputs=[None] * len(called.inputs),
