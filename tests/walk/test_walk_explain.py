@@ -161,6 +161,11 @@ def test_a_recurrent_layer_is_one_step_by_its_own_law() -> None:
         walk = walk_of(kind)
         told = [f for hop in walk.hops for f in hop.factors if f.role == "recurrent"]
         assert [f.law for f in told] == [kind]
+        (factor,) = told
+        assert [len(layer) for layer in factor.through_time] == [7] * (2 if kind == "gru" else 1)
+        top = factor.through_time[0]
+        assert top[0] == pytest.approx(factor.before)  # the loss reads the last step alone
+        assert top[-1] < 0.5 * top[0]
 
 
 @pytest.mark.parametrize("name", ZOO)

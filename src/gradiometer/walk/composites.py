@@ -75,7 +75,7 @@ def _applied(call: WholeCall, outputs: tuple[Tensor, ...]) -> Applied | None:
     if isinstance(module, nn.Softsign):
         return Applied(LAWS["softsign"], (call.args[0],), outputs, {})
     reading = read_recurrent(module, tuple(call.args), dict(call.kwargs))
-    if reading is None:
+    if reading is None or reading.masks:  # masks between layers are drawn inside and seen by nobody
         return None
     return Applied(reading.law, reading.inputs, outputs, reading.settings)
 

@@ -14,8 +14,11 @@ from torch import Tensor
 from ..measurement.graph import Vertex
 from ..records import Arm, Factor
 from .carry import Carried, Edge, Step, norm
+from .laws.recurrent_time import LAWS as NETS_THROUGH_TIME
+from .laws.recurrent_time import time_profile
 from .ways import Ways
 
+NETS = frozenset(law.name for law in NETS_THROUGH_TIME)
 UNCHANGED = 1e-9  # a reshape or sum that changes the size by less than this is not a factor
 QUIET_ROLES = frozenset({"reshape", "sum", "index"})
 WEIGHTY_ROLES = frozenset({"weights", "attention", "recurrent"})
@@ -87,7 +90,17 @@ class Stretches:
             slope=_slope(step),
             gap=step.gap,
             by_law=law is not None,
+            through_time=self._through_time(step),
         )
+
+    def _through_time(self, step: Step) -> tuple[tuple[float, ...], ...]:
+        """How the error fades on its way back through the steps of a recurrent net; () for any other law."""
+        if step.law is None or step.kept is None or step.law.name not in NETS:
+            return ()
+        errors = tuple(self.carried.errors.get(v) if v is not None else None for v in step.outputs)
+        with torch.no_grad():
+            sizes = time_profile(step.law, errors, step.kept).hidden[:, 0]
+        return tuple(tuple(reversed(layer)) for layer in reversed(sizes.tolist()))
 
     def _fork(self, step: Step, ends: tuple[Vertex, Vertex], edges: list[Edge], live: set[Vertex]) -> Factor:
         a, b = ends
