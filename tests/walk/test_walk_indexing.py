@@ -6,11 +6,11 @@ import pytest
 import torch
 from table_checks import Case, case, check_call, check_exaggerated, check_float32, check_law, check_node, randn
 
-V = randn(4)
+V = randn(4, seed=7)
 X = randn(3, 4)
 Y = randn(3, 4, seed=1)
 Z = randn(2, 3, 4)
-S = randn()
+S = randn(seed=8)
 MASK = randn(3, 4, seed=3) > 0
 ROWS = torch.tensor([2, 0, 2])
 PLACES = torch.tensor([[0, 0], [1, 3], [3, 2]])

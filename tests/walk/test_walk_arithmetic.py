@@ -1,0 +1,166 @@
+"""Laws, nodes and calls of arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from table_checks import Case, case, check_call, check_exaggerated, check_float32, check_law, check_node, randn
+from torch import Tensor
+
+V = randn(4, seed=7)
+X = randn(3, 4)
+Y = randn(3, 4, seed=1)
+Z = randn(2, 3, 4)
+S = randn(seed=8)
+UP = X.abs() + 0.5  # positive
+INSIDE = X.tanh() * 0.9  # between -1 and 1
+NUMBER = torch.tensor(2.5, dtype=torch.float64)
+STEPS = X + 0.03  # no element near a step of a rounding
+
+
+def in_place(change: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The change on a copy of the first input."""
+    return lambda x, *others: change(x * 1, *others)
+
+
+CASES = [
+    case("add", "AddBackward0", lambda x, v: x + v, X, V),
+    case("add", "AddBackward0", lambda x: x + 2, X),
+    case("add", "AddBackward0", lambda x: 2.5 + x, X),
+    case("add", "AddBackward0", lambda v, z: torch.add(v[:, None, None, None], z[..., :1], alpha=-3), V, Z),
+    case("add", "AddBackward0", lambda x: x + NUMBER, X),
+    case("add", "AddBackward0", lambda s, x: s + x, S, X),
+    case("add", "AddBackward0", in_place(lambda x, v: x.add_(v, alpha=2)), X, V),
+    case("add", "AddBackward1", lambda x: torch.ops.aten.add.Scalar(x, 2, 3), X),
+    case("sub", "SubBackward0", lambda x, v: x - v, X, V),
+    case("sub", "SubBackward0", lambda x: x - 1, X),
+    case("sub", "SubBackward0", lambda x, y: torch.sub(x, y, alpha=0.5), X, Y),
+    case("sub", "SubBackward1", lambda x: torch.ops.aten.sub.Scalar(x, 2, 3), X),
+    case("rsub", "RsubBackward1", lambda x: 1 - x, X),
+    case("rsub", "RsubBackward1", lambda x: torch.rsub(x, 2.0, alpha=3), X),
+    case("rsub", "RsubBackward0", lambda x, v: torch.rsub(x, v, alpha=3), X, V),
+    case("mul", "MulBackward0", lambda x, v: x * v, X, V),
+    case("mul", "MulBackward0", lambda x: x * 0.5, X),
+    case("mul", "MulBackward0", lambda s, z: s * z, S, Z),
+    case("mul", "MulBackward0", lambda x: x * torch.ones(4, dtype=x.dtype), X),
+    case("mul", "MulBackward0", lambda x: NUMBER.to(x.dtype) * x, X),
+    case("mul", "MulBackward0", in_place(lambda x: x.mul_(3)), X),
+    case("mul", "MulBackward1", lambda x: torch.ops.aten.mul.Scalar(x, 3), X),
+    case("div", "DivBackward0", lambda x, v: x / v, X, V),
+    case("div", "DivBackward0", lambda x: x / 4, X),
+    case("div", "DivBackward0", lambda x, u: x / u[:, :1], X, UP),
+    case("div", "DivBackward0", lambda u: NUMBER.to(u.dtype) / u, UP),
+    case("div", "DivBackward1", lambda x: torch.ops.aten.div.Scalar(x, 4), X),
+    case("div", "DivBackward2", lambda x, v: torch.div(x, v, rounding_mode="floor"), X, V),
+    case("div", "DivBackward2", lambda x: torch.div(x, 2, rounding_mode="trunc"), X),
+    case("div", "DivBackward3", lambda x: torch.ops.aten.div.Scalar_mode(x, 2, rounding_mode="floor"), X),
+    case("lerp", "LerpBackward0", lambda x, v: torch.lerp(x, v, 0.3), X, V),
+    case("lerp", "LerpBackward1", lambda x, y, v: torch.lerp(x, y, v), X, Y, V),
+    case("lerp", "LerpBackward1", lambda x, y, v: torch.lerp(x, y, v), X[:1], Y[:, :1], V),
+    case("addcmul", "AddcmulBackward0", lambda x, v, y: torch.addcmul(x, v, y, value=0.5), X, V, Y),
+    case("addcmul", "AddcmulBackward0", lambda x, v, y: torch.addcmul(v, x, y), X, V, Y),
+    case("addcdiv", "AddcdivBackward0", lambda x, v, u: torch.addcdiv(x, v, u, value=-2), X, V, UP),
+    case("copy", "torch::autograd::CopyBackwards", in_place(lambda x, v: x.copy_(v)), X, V),
+    case("fill", "FillBackward2", in_place(lambda x: x.fill_(3)), X),
+    case("fill", "FillBackward3", in_place(lambda x, s: x.fill_(s)), X, S),
+    case("fill", "FillBackward0", lambda x: torch.fill(x, 3), X),
+    case("fill", "FillBackward1", lambda x, s: torch.fill(x, s), X, S),
+    case("zero", "ZeroBackward0", in_place(lambda x: x.zero_()), X),
+    case("neg", "NegBackward0", lambda x: -x, X),
+    case("abs", "AbsBackward0", torch.abs, X),
+    case("exp", "ExpBackward0", torch.exp, X),
+    case("exp2", "Exp2Backward0", torch.exp2, X),
+    case("expm1", "Expm1Backward0", torch.expm1, X),
+    case("log", "LogBackward0", torch.log, UP),
+    case("log2", "Log2Backward0", torch.log2, UP),
+    case("log10", "Log10Backward0", torch.log10, UP),
+    case("log1p", "Log1PBackward0", torch.log1p, UP),
+    case("sqrt", "SqrtBackward0", torch.sqrt, UP),
+    case("rsqrt", "RsqrtBackward0", torch.rsqrt, UP),
+    case("reciprocal", "ReciprocalBackward0", torch.reciprocal, UP),
+    case("sin", "SinBackward0", torch.sin, X),
+    case("cos", "CosBackward0", in_place(lambda x: x.cos_()), X),
+    case("tan", "TanBackward0", torch.tan, INSIDE),
+    case("asin", "AsinBackward0", torch.asin, INSIDE),
+    case("acos", "AcosBackward0", torch.acos, INSIDE),
+    case("atan", "AtanBackward0", torch.atan, X),
+    case("sinh", "SinhBackward0", torch.sinh, X),
+    case("cosh", "CoshBackward0", torch.cosh, X),
+    case("asinh", "AsinhBackward0", torch.asinh, X),
+    case("acosh", "AcoshBackward0", torch.acosh, UP + 1),
+    case("atanh", "AtanhBackward0", torch.atanh, INSIDE),
+    case("erfc", "ErfcBackward0", torch.erfc, X),
+    case("erfinv", "ErfinvBackward0", torch.erfinv, INSIDE),
+    case("lgamma", "LgammaBackward0", torch.lgamma, UP),
+    case("digamma", "DigammaBackward0", torch.digamma, UP),
+    case("sign", "SignBackward0", torch.sign, X),
+    case("sgn", "SgnBackward0", torch.sgn, X),
+    case("floor", "FloorBackward0", torch.floor, STEPS),
+    case("ceil", "CeilBackward0", torch.ceil, STEPS),
+    case("trunc", "TruncBackward0", torch.trunc, STEPS),
+    case("round", "RoundBackward0", torch.round, STEPS),
+    case("round", "RoundBackward1", lambda x: x.round(decimals=1), STEPS),
+    case("frac", "FracBackward0", torch.frac, STEPS),
+    case("fmod", "FmodBackward0", lambda x: torch.fmod(x, 0.7), STEPS),
+    case("remainder", "RemainderBackward0", lambda x: x % 0.7, STEPS),
+    case("nan_to_num", "NanToNumBackward0", torch.nan_to_num, X),
+    case("logit", "LogitBackward0", torch.logit, X.sigmoid()),
+    case("logit", "LogitBackward0", lambda x: torch.logit(x, eps=0.3), X.sigmoid()),
+    case("pow", "PowBackward0", lambda x: x**2, X),
+    case("pow", "PowBackward0", torch.square, X),
+    case("pow", "PowBackward0", lambda x: x**-1.5, UP),
+    case("pow", "PowBackward0", lambda x: x**0, X),
+    case("pow", "PowBackward0", in_place(lambda x: x.pow_(3)), X),
+    case("pow", "PowBackward1", lambda u, v: u**v, UP, V),
+    case("pow", "PowBackward1", lambda v, u: u[:1] ** v, V, UP),
+    case("pow", "PowBackward2", lambda x: 2**x, X),
+    case("xlogy", "XlogyBackward0", torch.xlogy, X, UP),
+    case("xlogy", "XlogyBackward0", lambda v, u: torch.xlogy(v, u), V, UP),
+    case("xlogy", "XlogyBackward1", lambda u: torch.xlogy(2.0, u), UP),
+    case("xlogy", "XlogyBackward2", lambda x: torch.xlogy(x, 3.0), X),
+    case("logaddexp", "LogaddexpBackward0", torch.logaddexp, X, V),
+    case("atan2", "Atan2Backward0", torch.atan2, X, V),
+    case("hypot", "HypotBackward0", torch.hypot, X, V),
+    case("clamp", "ClampBackward1", lambda x: x.clamp(-0.5, 0.7), X),
+    case("clamp", "ClampBackward1", lambda x: x.clamp(max=0.7), X),
+    case("clamp", "ClampBackward1", in_place(lambda x: x.clamp_(min=0)), X),
+    case("clamp", "ClampBackward0", lambda x, v, y: x.clamp(v, y), X, V, Y),
+    case("clamp", "ClampBackward0", lambda x, v: x.clamp(min=v), X, V),
+    case("clamp", "ClampBackward0", lambda x, v: x.clamp(max=v), X, V),
+    case("clamp_min", "ClampMinBackward0", lambda x: torch.clamp_min(x, 0.1), X),
+    case("clamp_min", "ClampMinBackward1", lambda x, v: torch.clamp_min(x, v), X, V),
+    case("clamp_max", "ClampMaxBackward0", lambda x: torch.clamp_max(x, 0.1), X),
+    case("clamp_max", "ClampMaxBackward1", lambda x, s: torch.clamp_max(x, s), X, S),
+    case("maximum", "MaximumBackward0", lambda x, v: torch.maximum(x, v), X, V),
+    case("maximum", "MaximumBackward0", lambda x, y: torch.max(x, y), X, Y),
+    case("minimum", "MinimumBackward0", lambda x, v: torch.minimum(x, v), X, V),
+    case("fmax", "FmaxBackward0", lambda x, v: torch.fmax(x, v), X, V),
+    case("fmin", "FminBackward0", lambda x, v: torch.fmin(x, v), X, V),
+]
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_call_gives_the_value(given: Case) -> None:
+    check_call(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_law_is_autograd_and_difference(given: Case) -> None:
+    check_law(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_exaggerated_law_is_found_out(given: Case) -> None:
+    check_exaggerated(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_node_is_read(given: Case) -> None:
+    check_node(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_float32(given: Case) -> None:
+    check_float32(given)
