@@ -54,16 +54,20 @@ class Tape:
         """Whether a tensor is one of the parameters."""
         return any(tensor is leaf for leaf in self.leaves.values())
 
-    def apply(self, law: Law, inputs: Tensors, settings: Settings) -> tuple[Entry, Tensors]:
-        """The law's outputs, and the entry that keeps them. An output never shares its memory with an input."""
-        outputs = law.forward(inputs, settings)
+    def apply(
+        self, law: Law, inputs: Tensors, settings: Settings, layout: torch.memory_format = torch.preserve_format
+    ) -> tuple[Entry, Tensors]:
+        """The law's outputs, and the entry that keeps them, without results yet.
+
+        An output never shares its memory with an input, as torch's would not. Of contiguous inputs it is contiguous,
+        as nearly all operations of torch give it, so that a ``view`` of it is possible where it is in torch.
+        """
+        if layout == torch.preserve_format and all(x is None or x.is_contiguous() for x in inputs):
+            layout = torch.contiguous_format
         taken = {memory(x) for x in inputs if x is not None}
         own: list[Tensor | None] = []
-        for y in outputs:
-            fresh = y.clone() if y is not None and memory(y) in taken else y
-            own.append(fresh)
-            if fresh is not None:
-                taken.add(memory(fresh))
+        for y in law.forward(inputs, settings):
+            own.append(_own(y, layout, taken) if y is not None else None)
         entry = Entry(
             law=law,
             inputs=list(inputs),
@@ -103,6 +107,16 @@ class Tape:
             for entry in reversed(self.entries):
                 _hand_on(entry, errors)
         return {leaf: errors[value] for value, leaf in self.leaves.items() if value in errors}
+
+
+def _own(y: Tensor, layout: torch.memory_format, taken: set[int]) -> Tensor:
+    """``y`` in a layout, in memory that is not taken; it is then."""
+    if memory(y) in taken:
+        y = y.clone(memory_format=layout)
+    elif layout != torch.preserve_format:
+        y = y.contiguous(memory_format=layout)
+    taken.add(memory(y))
+    return y
 
 
 def _hand_on(entry: Entry, errors: dict[int, Tensor]) -> None:

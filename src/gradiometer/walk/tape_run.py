@@ -48,18 +48,21 @@ def run(tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     reader = CALLS.get(name_of(func))
     if reader is None:
         return _constant_or_refused(tape, func, args, kwargs)
-    outputs = apply_called(tape, reader(args, kwargs), tracked)
+    layout = kwargs.get("memory_format") or torch.preserve_format
+    outputs = apply_called(tape, reader(args, kwargs), tracked, layout)
     returns = func._schema.returns
     if len(returns) > 1:
         return (*outputs, *[None] * (len(returns) - len(outputs)))
     return list(outputs) if str(returns[0].type) == "List[Tensor]" else outputs[0]
 
 
-def apply_called(tape: Tape, called: Called, tracked: list[Tensor]) -> Tensors:
+def apply_called(
+    tape: Tape, called: Called, tracked: list[Tensor], layout: torch.memory_format = torch.preserve_format
+) -> Tensors:
     """The outputs of a call by its law, each with a value of its own where an error can come to it."""
     if any(all(t is not x for x in called.inputs) for t in tracked):
         raise RuntimeError(f"the call of {called.law.name!r} was read without one of its tensors")
-    entry, outputs = tape.apply(called.law, called.inputs, called.settings)
+    entry, outputs = tape.apply(called.law, called.inputs, called.settings, layout)
     entry.results = tuple(tape.values.bind(y) if y is not None and y.is_floating_point() else None for y in outputs)
     if called.law.name == BATCH_NORM.name:
         _move_running(tape, entry)
