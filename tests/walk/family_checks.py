@@ -31,7 +31,7 @@ WORDS = {
         "ldots",
         "tanh",
     ),
-    *("alpha", "beta", "gamma", "delta", "epsilon", "lambda", "mu", "pi", "sigma", "varphi", "phi", "Phi"),
+    *("alpha", "beta", "gamma", "delta", "epsilon", "lambda", "mu", "pi", "sigma", "varphi", "Phi"),
 }
 
 

@@ -128,13 +128,13 @@ GELU = elementwise(
         "gelu",
         "gelu",
         r"z \odot \Phi(z)",
-        r"\left( \Phi(z) + z \odot \phi(z) \right)",
+        r"\left( \Phi(z) + \frac{1}{\sqrt{2 \pi}} z \odot e^{-z^2 / 2} \right)",
         "Hendrycks & Gimpel 2016",
         r"\mathrm{GELU}'",
     ),
     lambda z, settings: z * _normal_share(z),
     _gelu_slope,
-    (1 + math.erf(1)) / 2 + math.exp(-1) / math.sqrt(math.pi),  # at z = √2, where φ'' = (2 − z²) ϕ(z) is 0
+    (1 + math.erf(1)) / 2 + math.exp(-1) / math.sqrt(math.pi),  # at z = √2, where φ'' is 0
 )
 
 
