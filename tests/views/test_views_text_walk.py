@@ -100,7 +100,7 @@ def test_the_overview_says_what_where_and_how_sure() -> None:
     assert "INPUT theory says ×0.152 a hop, measured ×0.148" in told
     assert "All 40 operations went by a hand-written law." in told
     assert "✓ agrees with autograd to 3 × 10⁻¹⁶" in told
-    assert "focused weight net.26.weight[3,5] = −0.159" in told
+    assert "focused weight net.26.weight[3,5] has the gradient −3.6 × 10⁻⁷" in told
     assert page.endswith("\n")
 
 
@@ -124,6 +124,7 @@ def test_a_long_command_is_folded_and_whole() -> None:
 def test_a_chosen_weight_is_told_at_length() -> None:
     short = walk_overview(SAMPLES["sigmoid"], FANCY, ASKED)
     long = walk_overview(SAMPLES["sigmoid"], FANCY, WalkAsked(chosen=True))
+    assert "focused weight  net.26.weight[3,5] = −0.159" in long
     assert "unit 25" in long
     assert "unit 25" not in short
 

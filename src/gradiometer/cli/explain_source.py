@@ -86,7 +86,19 @@ def walked(source: Source, focus: str | None) -> Walk:
     except GradiometerError:
         raise
     except Exception as error:
+        if _is_ours(error):
+            raise
         failed(error, f"{source.name} raises {type(error).__name__} in its forward or backward pass")
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether the innermost frame outside of torch is Gradiometer's own, and not the user's."""
+    owner, rest = "", error.__traceback__
+    while rest is not None:
+        name = str(rest.tb_frame.f_globals.get("__name__", ""))
+        owner = owner if name.partition(".")[0] == "torch" else name
+        rest = rest.tb_next
+    return owner.partition(".")[0] == "gradiometer"
 
 
 def focus_name(focus: str | None) -> str | None:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from rich.cells import cell_len
+
 from .formula_letters import (
     ACCENTS,
     ASCII_LETTERS,
@@ -59,6 +61,30 @@ def ascii_formula(tex: str) -> str:
 def formula_line(tex: str, style: Style) -> str:
     """The formula in the letters that a page has."""
     return unicode_formula(tex) if style.unicode else ascii_formula(tex)
+
+
+def formula_lines(tex: str, style: Style, width: int) -> list[str]:
+    """The formula in lines of at most ``width`` columns where it can be: equations that a comma parts stay whole."""
+    out: list[str] = []
+    for equation in _equations(formula_line(tex, style)):
+        if out and cell_len(out[-1]) + 1 + cell_len(equation) <= width:
+            out[-1] += f" {equation}"
+        else:
+            out.append(equation)
+    return out
+
+
+def _equations(line: str) -> list[str]:
+    """``y = a b, a = 1`` in two: at commas and semicolons outside of brackets, where another equation begins."""
+    out, depth = [""], 0
+    for part in re.split(r"(?<=[,;]) ", line):
+        begins = bool(re.match(r"[^()]* = ", part))
+        if depth == 0 and begins and out[-1]:
+            out.append(part)
+        else:
+            out[-1] += f" {part}" if out[-1] else part
+        depth += part.count("(") - part.count(")")
+    return [o for o in out if o]
 
 
 class _Reader:

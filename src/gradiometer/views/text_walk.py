@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import msgspec
 from rich.text import Text
 
 from gradiometer.records.walk import Focus, Walk, WalkHop
@@ -14,7 +15,7 @@ from .style import Style, line, paragraph, render
 from .text_walk_focus import focus_section, focus_short
 from .text_walk_hop import agreement, hop_lines
 from .text_walk_table import table_of
-from .walk_words import coverage_line, focus_name, walk_verdict
+from .walk_words import coverage_line, focus_name, station_words, walk_verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ def walk_overview(walk: Walk, style: Style | None = None, asked: WalkAsked | Non
     style, asked = style or Style(), asked or WalkAsked()
     sections = [_top(walk, style), table_of(walk, style), _sure(walk, style)]
     if walk.focus is not None:
-        sections.append(focus_section(walk.focus, style) if asked.chosen else focus_short(walk.focus, style))
+        focus = _placed(walk, walk.focus)
+        sections.append(focus_section(focus, style) if asked.chosen else focus_short(focus, style))
     sections += [_notes(walk, style), _next(walk, asked, style)]
     return _page(sections, style)
 
@@ -42,7 +44,7 @@ def walk_hop_page(walk: Walk, hop: WalkHop, style: Style | None = None, asked: W
     """One hop at length, with the focused weight that belongs to it."""
     style, asked = style or Style(), asked or WalkAsked()
     sections = hop_lines(walk, hop, style)
-    sections += [focus_section(focus, style) for focus in _focuses(walk, hop, asked)]
+    sections += [focus_section(_placed(walk, focus), style) for focus in _focuses(walk, hop, asked)]
     sections += [_notes(walk, style), _neighbours(walk, hop, asked, style)]
     return _page(sections, style)
 
@@ -57,7 +59,7 @@ def _page(sections: list[list[Text]], style: Style) -> str:
 def _top(walk: Walk, style: Style) -> list[Text]:
     numbers = style.numbers
     examples = f"{numbers.count(walk.examples)} example{'' if walk.examples == 1 else 's'}"
-    loss = f"{walk.loss_kind or 'loss'} {numbers.number(walk.loss)}"
+    loss = f"{walk.loss_kind.replace('_', '-') or 'loss'} {numbers.number(walk.loss)}"
     facts = [walk.cls, examples, loss, walk.dtype, walk.optimizer]
     out = paragraph(style.words(" · ".join(f for f in facts if f)), style.columns, "quiet")
     out += paragraph(style.words(walk_verdict(walk)), style.columns, "title")
@@ -74,7 +76,7 @@ def _sure(walk: Walk, style: Style) -> list[Text]:
 def _notes(walk: Walk, style: Style) -> list[Text]:
     out = []
     for note in walk.notes:
-        out += paragraph(style.words(f"{style.glyphs.warn} {note}"), style.columns, "warn-tag")
+        out += paragraph(style.words(f"{style.glyphs.warn} {note}"), style.columns)
     return out
 
 
@@ -84,6 +86,12 @@ def _focuses(walk: Walk, hop: WalkHop, asked: WalkAsked) -> list[Focus]:
     if asked.chosen and walk.focus is not None and focus_name(walk.focus) not in map(focus_name, found):
         found.append(walk.focus)
     return found
+
+
+def _placed(walk: Walk, focus: Focus) -> Focus:
+    """The weight with the site of its sum as the table calls it: ``layer 2`` where that is a number."""
+    label = dict(zip(walk.stations, walk.labels, strict=False)).get(focus.site, "")
+    return msgspec.structs.replace(focus, site=station_words(label)) if label.isdigit() else focus
 
 
 def _next(walk: Walk, asked: WalkAsked, style: Style) -> list[Text]:

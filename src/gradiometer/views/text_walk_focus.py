@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gradiometer.records.walk import Focus, Term, Update
 
-from .formula import formula_line
+from .formula import formula_line, formula_lines
 from .style import Ink, Style, fit, line, pad, paragraph
 from .text_profile import Scale
 from .walk_words import focus_line, focus_name, rough, terms_words, update_lines, update_short
@@ -23,7 +23,9 @@ AGREES_TO = 1e-3
 
 def focus_short(focus: Focus, style: Style) -> list[Text]:
     """The sum in one sentence, and what the optimizer makes of it."""
-    out = _title(focus, style) + paragraph(style.words(focus_line(focus)), style.columns)
+    why = f", {focus.why}" if focus.why else ""
+    out = paragraph(style.words(f"focused weight{why}"), style.columns, "quiet")
+    out += paragraph(style.words(focus_line(focus)), style.columns)
     if focus.update is not None:
         out += paragraph(style.words(" ".join(update_short(focus.update))), style.columns)
     return out
@@ -100,17 +102,14 @@ def _agreement(focus: Focus, style: Style) -> list[Text]:
 
 def update_section(update: Update, style: Style) -> list[Text]:
     """The third phase: the rule of the optimizer, and what it makes of this gradient."""
-    rule = formula_line(update.rule, style)
     out = [Text(""), line(("update  ", "quiet"), (style.words(update.optimizer), "title"))]
-    out += paragraph(rule, style.columns) if rule else []
-    settings = ", ".join(f"{name} {_setting(value, style)}" for name, value in update.settings.items())
+    for text in formula_lines(update.rule, style, style.columns):
+        out += paragraph(text, style.columns)
+    told = {name.replace("_", " "): value for name, value in update.settings.items() if value or name == "lr"}
+    settings = ", ".join(
+        name if value is True else f"{name} {style.numbers.number(value)}" for name, value in told.items()
+    )
     out += paragraph(style.words(settings), style.columns, "quiet") if settings else []
-    for words in update_lines(update):
-        out += paragraph(style.words(words), style.columns)
+    for sentence in update_lines(update):
+        out += paragraph(style.words(sentence), style.columns)
     return out
-
-
-def _setting(value: float | bool, style: Style) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return style.numbers.number(value)

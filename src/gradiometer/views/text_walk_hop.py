@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from gradiometer.records.walk import Arm, Factor, LawUsed, Walk, WalkHop
 
-from .formula import formula_line
-from .style import Style, line, paragraph
+from .formula import formula_line, formula_lines
+from .style import Style, fit, line, paragraph
 from .text_table import Column, table_lines
 from .walk_words import (
     agreement_line,
@@ -25,6 +26,7 @@ from .walk_words import (
     way_words,
 )
 
+NAME_MOST, RULE_MOST = 34, 22
 _NESTED_MOST = 6  # ways inside of ways that are told
 
 
@@ -61,21 +63,27 @@ def _top(walk: Walk, hop: WalkHop, style: Style) -> list[Text]:
 def _formula(walk: Walk, hop: WalkHop, style: Style) -> list[Text]:
     out = []
     if hop.number == 1 and walk.loss_rule:
-        out += [line(("born in the loss", "quiet")), *_indented(formula_line(walk.loss_rule, style), style)]
+        out += [line(("born in the loss", "quiet")), *indented(walk.loss_rule, style)]
         out += [line(("handed on", "quiet"))] if hop.rule else []
-    return out + (_indented(formula_line(hop.rule, style), style) if hop.rule else [])
+    return out + indented(hop.rule, style)
 
 
-def _indented(text: str, style: Style) -> list[Text]:
-    return paragraph(text, style.columns, "", "  ")
+def indented(tex: str, style: Style) -> list[Text]:
+    """A formula in lines of its own."""
+    lines = formula_lines(tex, style, style.columns - 2)
+    return [t for text in lines for t in paragraph(text, style.columns, "", "  ")]
 
 
 def _steps(hop: WalkHop, style: Style) -> list[Text]:
     rows = list(_rows(hop, style))
     numbers = style.numbers
+    names = [fit(r.name, NAME_MOST, style.glyphs.ellipsis) for r in rows]
+    rules = [r.rule if cell_len(r.rule) <= RULE_MOST else "" for r in rows]  # a longer one stands among the laws
+    if max(map(cell_len, names)) + max(map(cell_len, rules)) > style.columns // 2 - 4:
+        rules = [""] * len(rows)
     columns = [
-        Column("", [r.name for r in rows], folds=True),
-        Column("", [r.rule for r in rows], ["quiet"] * len(rows), folds=True, floor=8),
+        Column("", names),
+        Column("", rules, ["quiet"] * len(rows)),
         Column("size", [numbers.number(r.size) for r in rows], side="right"),
         Column("factor", [_factor_cell(r, style) for r in rows], ["title"] * len(rows), side="right"),
         Column("takes", ["" if math.isnan(r.share) else numbers.percent(r.share) for r in rows], side="right"),
@@ -177,10 +185,9 @@ def _laws(walk: Walk, hop: WalkHop, style: Style) -> list[Text]:
 
 
 def _law(law: LawUsed, style: Style) -> list[Text]:
-    value, error = formula_line(law.value, style), formula_line(law.error, style)
-    source = f" ({style.words(law.source)})" if law.source else ""
-    out = paragraph(f"{style.words(law.name)}{source}", style.columns, "title")
-    return out + [t for text in (value, error) if text for t in paragraph(text, style.columns, "", "  ")]
+    name = law.name.replace("_", " ")
+    out = paragraph(style.words(f"{name} ({law.source})" if law.source else name), style.columns)
+    return out + indented(law.value, style) + indented(law.error, style)
 
 
 def _names(factors: Sequence[Factor]) -> Iterator[str]:

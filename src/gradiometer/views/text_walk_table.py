@@ -19,7 +19,8 @@ from .walk_words import counts, times_words, weight
 
 ROWS_MOST = 60
 """Up to so many hops have a row each; of more, neighbours share one."""
-BAR_LEAST, BAR_MOST, LABEL_MOST, FACTORS_LEAST = 10, 40, 14, 12
+BAR_LEAST, BAR_GOOD, BAR_MOST = 10, 18, 40
+LABEL_LEAST, LABEL_MOST, FACTORS_LEAST = 14, 28, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ def _skip(fork: Factor) -> bool:
 def _fitted(cells: Sequence[_Cells], style: Style) -> _Widths:
     """Every column as wide as it needs; then the bar, between its limits, and the factors share what is left."""
     hop = max(3, *(cell_len(c.hop) for c in cells))
-    label = max(4, *(cell_len(c.label) for c in cells))
+    label = max(2, *(cell_len(c.label) for c in cells))
     size = max(4, *(cell_len(c.size) for c in cells))
     gain = max(4, *(cell_len(c.gain) for c in cells))
     theory = max(cell_len(c.theory) for c in cells)
@@ -187,6 +188,8 @@ def _fitted(cells: Sequence[_Cells], style: Style) -> _Widths:
     left = style.columns - (hop + label + size + gain + 4) - (theory + 1 if theory else 0) - (1 if factors else 0)
     if left - BAR_LEAST < FACTORS_LEAST and theory:
         left, theory = left + theory + 1, 0
+    spare = min(max(0, BAR_GOOD + factors - left), max(0, label - LABEL_LEAST))  # a long label gives way to the rest
+    left, label = left + spare, label - spare
     factors = max(0, min(factors, left - BAR_LEAST))
     return _Widths(hop, label, max(1, min(left - factors, BAR_MOST)), size, gain, factors, theory)
 
@@ -220,7 +223,7 @@ def _line(row: Row, cells: _Cells, widths: _Widths, scale: Scale, look: tuple[St
     body, ink = _body(row, scale, style)
     pieces: list[tuple[str, Ink]] = [
         (pad(cells.hop, widths.hop, "right"), "quiet"),
-        (" " + pad(cells.label, widths.label), end),
+        (" " + pad(fit(cells.label, widths.label, style.glyphs.ellipsis, "right"), widths.label), end),
         (" " + pad(body, widths.bar), ink),
         (" " + pad(cells.size, widths.size, "right"), ""),
         (" " + pad(cells.gain, widths.gain, "right"), "title"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from gradiometer.records.walk import Focus, Walk, WalkHop
+from gradiometer.records.walk import Walk, WalkHop
 
 from .numbers import UNICODE
 from .walk_words_focus import focus_line, focus_name, terms_words, update_lines, update_short
@@ -135,10 +135,10 @@ def total_decades(walk: Walk) -> float:
 
 
 def _most(name: str, share: float) -> str:
-    """``70 % of it in the sigmoids``."""
+    """``70 % in the sigmoids``."""
     if not name:
         return "step by step"
-    part = "all of it" if share > 0.995 else f"{UNICODE.percent(share)} of it" if share >= 0.5 else "most"
+    part = "all" if share > 0.995 else UNICODE.percent(share) if share >= 0.5 else "most"
     return f"{part} in {name}"
 
 
@@ -155,8 +155,8 @@ def _consequence(walk: Walk, decades: float) -> str:
     if update is None or math.isnan(update.steps_to_move) or update.steps_to_move <= 0:
         return _gets(walk)
     if math.isinf(update.steps_to_move):
-        return f"{_layer(walk.focus)} does not move at all."
-    return f"{_layer(walk.focus)} needs {UNICODE.steps(update.steps_to_move)} steps to move by its own size."
+        return f"{_layer(walk)} does not move at all."
+    return f"{_layer(walk)} needs {UNICODE.steps(update.steps_to_move)} steps to move by its own size."
 
 
 def _gets(walk: Walk) -> str:
@@ -175,9 +175,8 @@ def _share(gain: float) -> str:
 
 
 def _arrival(walk: Walk) -> str:
-    """``Layer 1 gets``: the last layer, with a capital where it begins with a word of ours."""
-    words = f"{station_words(hops_to_layers(walk)[-1].lower_label)} gets"
-    return words[:1].upper() + words[1:] if words.startswith(("layer ", "the ")) else words
+    """``Layer 1 gets``: the last layer."""
+    return _capital(f"{station_words(hops_to_layers(walk)[-1].lower_label)} gets")
 
 
 def station_words(label: str) -> str:
@@ -187,8 +186,18 @@ def station_words(label: str) -> str:
     return "the input" if label in INPUT_LABELS else label
 
 
-def _layer(focus: Focus | None) -> str:
-    return focus.parameter.rpartition(".")[0] or focus.parameter if focus is not None else ""
+def _layer(walk: Walk) -> str:
+    """The focused weight's module: by the label of its station where it has one, else by its path."""
+    if walk.focus is None:
+        return ""
+    path = walk.focus.parameter.rpartition(".")[0] or walk.focus.parameter
+    labels = dict(zip(walk.stations, walk.labels, strict=False))
+    return _capital(station_words(labels[path]) if path in labels else path)
+
+
+def _capital(words: str) -> str:
+    """With a capital where it begins with a word of ours; a path stays as it is."""
+    return words[:1].upper() + words[1:] if words.startswith(("layer ", "the ")) else words
 
 
 def taken_most(walk: Walk) -> tuple[str, float]:

@@ -23,9 +23,9 @@ def focus_line(focus: Focus) -> str:
 
 def terms_words(focus: Focus) -> str:
     """``64 terms, one a unit of net.26``, ``32 terms, one an example``."""
-    one = "one an example" if focus.over == "examples" else f"one a unit of {focus.site}".rstrip(" of")
-    if focus.over not in ("examples", "units"):
-        one = f"over {focus.over}"
+    site = f"module {focus.site}" if focus.site.isdigit() else focus.site
+    kinds = {"examples": "one an example", "units": f"one a unit of {site}" if site else "one a unit"}
+    one = kinds.get(focus.over, f"over {focus.over}")
     return "one term" if focus.count == 1 else f"{UNICODE.count(focus.count)} terms, {one}"
 
 

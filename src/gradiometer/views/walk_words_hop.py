@@ -19,6 +19,9 @@ FACTORS_TOLD = 3
 JOIN = "join"
 """The law's name of a step at which another loss or head adds its error."""
 
+WAYS = frozenset({"branch", "query", "key", "value", "queries", "keys", "values", "mask", "input", "output"})
+"""Names of ways that are words of ours."""
+
 _PLAIN_ROLES = frozenset({"reshape", "index"})
 """Steps that move numbers about: told in a headline only where they change the size of the error."""
 
@@ -134,8 +137,10 @@ def arms_words(fork: Factor) -> str:
 
 
 def way_words(arm: Arm) -> str:
-    """``along the skip``, ``through the branch``, ``through branch 2``."""
-    return f"{'along' if 'skip' in arm.name else 'through'} {the(arm.name)}"
+    """``along the skip``, ``through the branch``, ``through fc2``: a module's own name has no article."""
+    if arm.name == "skip":
+        return "along the skip"
+    return f"through {the(arm.name) if arm.name in WAYS or ' ' in arm.name else arm.name}"
 
 
 def meeting_words(fork: Factor) -> str:
