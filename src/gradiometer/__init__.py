@@ -5,6 +5,7 @@
     with gm.watch(model, optimizer):        # watch a training, print the page at the end
         train()
     gm.check(model, batch, loss)            # before the training, on a copy
+    gm.explain(model, batch, loss)          # one error, walked back hop by hop by hand-written laws
     run = gm.open("gradiometer-runs/x.gmr") # a recorded run
     gm.diagnose(run)                        # its findings
     gm.report(run, "report.html")           # one self-contained page
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .records import GradiometerError, ModelError, Run, RunFileError, UserError
     from .session import Setup, assert_healthy, check, watch
     from .store import open_run as open
+    from .walk.explain import explain
 
 __version__ = "0.1.0"
 
@@ -39,6 +41,7 @@ __all__ = [
     "assert_healthy",
     "check",
     "diagnose",
+    "explain",
     "lab",
     "open",
     "report",
@@ -55,6 +58,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "assert_healthy": ("session.check", "assert_healthy"),
     "check": ("session.check", "check"),
     "diagnose": ("diagnosis", "diagnose"),
+    "explain": ("walk.explain", "explain"),
     "lab": ("lab", ""),
     "open": ("store", "open_run"),
     "theory": ("theory", ""),

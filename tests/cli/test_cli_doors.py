@@ -25,6 +25,7 @@ NAMES = [
     "assert_healthy",
     "check",
     "diagnose",
+    "explain",
     "lab",
     "open",
     "report",
@@ -75,6 +76,7 @@ OPTIONS = {
         "--from",
         "--resume",
         "--search-lr",
+        "--by-hand",
         "--out",
         "--every",
         "--budget",
@@ -86,6 +88,32 @@ OPTIONS = {
         "--help",
     ],
     "check": ["FACTORY", "--json", "--ignore", "--help"],
+    "explain": [
+        "FACTORY",
+        "--hop",
+        "--focus",
+        "--examples",
+        "--html",
+        "--json",
+        "--task",
+        "--network",
+        "--depth",
+        "--width",
+        "--activation",
+        "--init",
+        "--norm",
+        "--optimizer",
+        "--lr",
+        "--batch",
+        "--steps",
+        "--seed",
+        "--data-seed",
+        "--data",
+        "--target",
+        "--length",
+        "--raw",
+        "--help",
+    ],
     "reproduce": [
         "[NAME]...",
         "--quick",
@@ -101,7 +129,19 @@ OPTIONS = {
     "report": ["RUN", "-o", "--output", "--help"],
     "export": ["RUN", "-o", "--output", "--help"],
 }
-ROOMS = ["records", "theory", "quantities", "store", "catalog", "diagnosis", "views", "measurement", "lab", "session"]
+ROOMS = [
+    "records",
+    "theory",
+    "quantities",
+    "store",
+    "catalog",
+    "diagnosis",
+    "views",
+    "measurement",
+    "lab",
+    "session",
+    "walk",
+]
 
 
 def python_says(program: str, folder: Path) -> str:
@@ -135,7 +175,7 @@ def test_no_room_hides_a_door() -> None:
         importlib.import_module(f"gradiometer.session.{name}")
     for name in NAMES:
         assert getattr(gm, name) is not None
-    for name in ("watch", "check", "assert_healthy", "diagnose", "open", "report", "Setup"):
+    for name in ("watch", "check", "explain", "assert_healthy", "diagnose", "open", "report", "Setup"):
         door = getattr(gm, name)
         assert callable(door), f"{name} is {door!r}"
 
@@ -159,7 +199,8 @@ def test_importing_the_package_imports_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["run", "--help"], ["check", "--help"], ["train", "--help"]]
+    "arguments",
+    [["--help"], ["--version"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["train", "--help"]],
 )
 def test_help_and_version_load_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     program = f"""

@@ -8,7 +8,7 @@ import typer
 
 from gradiometer import __version__
 
-from . import check, diagnose, export, report, reproduce, run, runs, train
+from . import check, diagnose, explain, export, report, reproduce, run, runs, train
 
 # Without Rich the help page costs 100 ms less, and reads the same in a terminal and in a pipe.
 app = typer.Typer(name="gradiometer", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -31,6 +31,7 @@ def gradiometer(
     \b
     gradiometer run train.py          watch an unmodified training script
     gradiometer check nets:make       check a network before it is trained
+    gradiometer explain nets:make     walk one error back through it, hop by hop
     gradiometer train --depth 30      train a reference network, watched from its first step
     gradiometer reproduce loss        a published experiment, published and measured side by side
     gradiometer diagnose latest       judge a recorded run again
@@ -42,6 +43,7 @@ SCRIPT_BELOW = {"allow_interspersed_args": False}
 
 app.command(epilog=run.EXAMPLES, context_settings=SCRIPT_BELOW)(run.run)
 app.command(epilog=check.EXAMPLES)(check.check)
+app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=train.EXAMPLES)(train.train)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=diagnose.EXAMPLES)(diagnose.diagnose)

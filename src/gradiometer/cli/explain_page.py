@@ -56,7 +56,7 @@ def _page(walk: Walk, asked: Asked, telling: Telling) -> str:
     from gradiometer.views.text_walk import WalkAsked, walk_hop_page, walk_overview
 
     style = Style.of_stream(sys.stdout)
-    how = WalkAsked(asked.command, chosen=asked.focus is not None)
+    how = WalkAsked(asked.command, chosen=asked.focus is not None, page="walk.html" if telling.html is None else "")
     if telling.hop is None:
         return walk_overview(walk, style, how) + ("\n" if telling.html is not None else "")
     hop = next((h for h in walk.hops if h.number == telling.hop), None)

@@ -22,11 +22,13 @@ from .walk_words import coverage_line, focus_name, station_words, walk_verdict
 class WalkAsked:
     """How the walk was asked for. command: the line to type for another page of it, "" where there is none.
 
-    chosen: the user has chosen the focused weight, so it is told at length.
+    chosen: the user has chosen the focused weight, so it is told at length. page: what to call the HTML page that has
+    not been asked for yet, "" where it has.
     """
 
     command: str = ""
     chosen: bool = False
+    page: str = "walk.html"
 
 
 def walk_overview(walk: Walk, style: Style | None = None, asked: WalkAsked | None = None) -> str:
@@ -101,7 +103,9 @@ def _next(walk: Walk, asked: WalkAsked, style: Style) -> list[Text]:
         return []
     most = max(hops, key=lambda h: abs(math.log10(h.gain)) if 0 < h.gain < math.inf else math.inf)
     lines = [(f"{asked.command} --hop {most.number}", "the hop that changes it most")]
-    return _typed([*lines, (f"{asked.command} --html walk.html", "a page to step through")], style)
+    if asked.page:
+        lines.append((f"{asked.command} --html {asked.page}", "a page to step through"))
+    return _typed(lines, style)
 
 
 def _neighbours(walk: Walk, hop: WalkHop, asked: WalkAsked, style: Style) -> list[Text]:
