@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from gradiometer import lab
 from gradiometer.cli import app
-from gradiometer.cli.train_by_hand_page import hand_line, hand_page
+from gradiometer.cli.train_by_hand_page import _packed, hand_line, hand_page
 from gradiometer.cli.train_by_hand_plan import _WHY
 from gradiometer.cli.train_by_hand_results import HandResults, LawSeen, placed
 from gradiometer.lab import Recipe, Score
@@ -98,6 +98,11 @@ def test_formulas_are_those_of_the_commonest_layer() -> None:
     assert row(sigmoid, "forward") == "forward      z = x W^T + b, y = sigma(z)"
     assert row(plain, "backward") == "backward     delta_l = W_(l+1)^T delta_(l+1)"
     assert placed(r"W_{@u} @d z_{@v}", "e", "2", "1") == "W_{2} e z_{1}"
+
+
+def test_a_long_formula_breaks_between_its_equations() -> None:
+    assert _packed("a = b, (c, d) = e, f = g", 20) == ["a = b, (c, d) = e,", "f = g"]
+    assert _packed("a = (b, c", 4) == ["a = (b, c"]  # never closed: one line, which the page folds
 
 
 def results(laws: int) -> HandResults:

@@ -79,17 +79,26 @@ def _formulas(results: HandResults, style: Style) -> list[Text]:
     return out
 
 
-def _packed(equations: str, width: int) -> list[str]:
+def _packed(formula: str, width: int) -> list[str]:
     """Equations that are parted by commas, as many in a line as there is room for."""
     lines = [""]
-    for equation in equations.split(", "):
+    for equation in _equations(formula):
         longer = f"{lines[-1]}, {equation}" if lines[-1] else equation
-        if len(longer) < width:
+        if len(longer) < width or not lines[-1]:
             lines[-1] = longer
         else:
             lines[-1] += ","
             lines.append(equation)
     return lines
+
+
+def _equations(formula: str) -> list[str]:
+    """The formula at its commas, but for those in brackets."""
+    found: list[str] = []
+    for part in formula.split(", "):
+        whole = not found or found[-1].count("(") == found[-1].count(")")
+        found = [*found, part] if whole else [*found[:-1], f"{found[-1]}, {part}"]
+    return found
 
 
 def _laws(results: HandResults, style: Style) -> list[Text]:

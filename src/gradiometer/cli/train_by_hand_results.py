@@ -119,6 +119,8 @@ def _formulas(hand: HandTraining) -> dict[str, str]:
     commonest = {law.role: law for law, _ in reversed(hand.laws.most_common())}
     weights, activation = commonest.get("weights"), commonest.get("activation")
     found = {}
+    if "recurrent" in commonest:
+        weights, activation = commonest["recurrent"], None
     if weights is not None:
         weights = LAWS["linear"] if weights.name == "addmm" else weights  # a layer calls it with both factors 1
         found["forward"] = ", ".join(law.value for law in (weights, activation) if law is not None)
