@@ -103,7 +103,8 @@ def check_call(case: Case) -> None:
             assert gap(mine, theirs) <= 1e-12
         else:
             assert torch.equal(mine, theirs)
-    assert all(torch.equal(x, y) for x, y in zip([x for x in read.inputs if x is not None], before, strict=True))
+    after = [x for x in read.inputs if x is not None]
+    assert all(torch.equal(x.nan_to_num(), y.nan_to_num()) for x, y in zip(after, before, strict=True))
 
 
 def check_law(case: Case) -> None:

@@ -1,0 +1,117 @@
+"""Laws, nodes and calls of reductions."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from table_checks import Case, case, check_call, check_exaggerated, check_float32, check_law, check_node, randn
+
+V = randn(4, seed=7)
+X = randn(3, 4)
+Z = randn(2, 3, 4)
+S = randn(seed=8)
+HOLES = torch.where(randn(3, 4, seed=3) > 0, X, torch.zeros_like(X))  # zeros among numbers
+MISSING = torch.where(randn(3, 4, seed=3) > 0, X, torch.full_like(X, torch.nan))
+
+CASES = [
+    case("sum", "SumBackward0", lambda z: z.sum(), Z),
+    case("sum", "SumBackward0", lambda s: s.sum(), S),
+    case("sum", "SumBackward1", lambda z: z.sum((0, -1)), Z),
+    case("sum", "SumBackward1", lambda z: z.sum(-2, keepdim=True), Z),
+    case("sum", "SumBackward1", lambda z: z.sum((), keepdim=True), Z),
+    case("sum", "SumBackward1", lambda z: z.sum(-1), randn(3, 0)),
+    case("sum", "SumBackward1", lambda s: s.sum(-1), S),
+    case("nansum", "NansumBackward0", lambda x: x.nansum(), MISSING, smooth=False),
+    case("nansum", "NansumBackward0", lambda x: x.nansum(0, keepdim=True), MISSING, smooth=False),
+    case("mean", "MeanBackward0", lambda z: z.mean(), Z),
+    case("mean", "MeanBackward1", lambda z: z.mean((-1, 0)), Z),
+    case("mean", "MeanBackward1", lambda z: z.mean(1, keepdim=True), Z),
+    case("var", "VarBackward0", lambda z: z.var(), Z),
+    case("var", "VarBackward0", lambda z: z.var(-1, unbiased=False), Z),
+    case("var", "VarBackward0", lambda z: z.var((0, 1), correction=2, keepdim=True), Z),
+    case("std", "StdBackward0", lambda z: z.std(), Z),
+    case("std", "StdBackward0", lambda z: z.std((0, 2), unbiased=False), Z),
+    case("std", "StdBackward0", lambda z: z.std(1, correction=1, keepdim=True), Z),
+    case("var_mean", "VarMeanBackward0", lambda z: torch.var_mean(z, -1), Z),
+    case("var_mean", "VarMeanBackward0", lambda z: torch.var_mean(z, (0, 1), correction=0, keepdim=True), Z),
+    case("std_mean", "StdMeanBackward0", lambda z: torch.std_mean(z, -1), Z),
+    case("std_mean", "StdMeanBackward0", lambda z: torch.std_mean(z), Z),
+    case("logsumexp", "LogsumexpBackward0", lambda z: z.logsumexp(-1), Z),
+    case("logsumexp", "LogsumexpBackward0", lambda z: z.logsumexp((0, -2), keepdim=True), Z),
+    case("logsumexp", "LogsumexpBackward0", lambda z: (z * 1000).logsumexp(1), Z, smooth=False),
+    case("logsumexp", "LogsumexpBackward0", lambda s: s.logsumexp(0), S),
+    case("linalg_vector_norm", "LinalgVectorNormBackward0", lambda z: z.norm(), Z),
+    case("linalg_vector_norm", "LinalgVectorNormBackward0", lambda z: z.norm(dim=(0, -1), keepdim=True), Z),
+    case("linalg_vector_norm", "LinalgVectorNormBackward0", lambda z: z.norm(p=1, dim=1), Z),
+    case("linalg_vector_norm", "LinalgVectorNormBackward0", lambda z: z.norm(p=3, dim=1), Z),
+    case("linalg_vector_norm", "LinalgVectorNormBackward0", lambda z: torch.linalg.vector_norm(z, 0.5, -1), Z),
+    case("linalg_vector_norm", "LinalgVectorNormBackward0", lambda z: torch.linalg.vector_norm(z, torch.inf, -1), Z),
+    case("linalg_vector_norm", "LinalgVectorNormBackward0", lambda z: torch.linalg.vector_norm(z, -torch.inf), Z),
+    case("linalg_vector_norm", "LinalgVectorNormBackward0", lambda z: torch.linalg.vector_norm(z, 0, 1), Z),
+    case("linalg_vector_norm", "LinalgVectorNormBackward0", lambda x: x.norm(dim=-1), HOLES * 0, smooth=False),
+    case("norm", "NormBackward0", lambda x: torch.ops.aten.norm.Scalar(x, 3), X),
+    case("norm", "NormBackward1", lambda x: torch.pairwise_distance(x, x.flip(0) * 2), X),
+    case("norm", "NormBackward2", lambda x: torch.ops.aten.norm.ScalarOpt_dtype(x, 2, dtype=x.dtype), X),
+    case("norm", "NormBackward3", lambda x: torch.ops.aten.norm.ScalarOpt_dim_dtype(x, 2, [1], True, dtype=x.dtype), X),
+    case("trace", "TraceBackward0", lambda x: x.trace(), X),
+    case("amax", "AmaxBackward0", lambda z: z.amax((0, -1)), Z),
+    case("amin", "AminBackward0", lambda z: z.amin(-1, keepdim=True), Z),
+    case("amax", "AmaxBackward0", lambda x: x.amax(0), torch.ones(3, 4, dtype=torch.float64), smooth=False),
+    case("amax", "AmaxBackward0", lambda s: s.amax(), S),
+    case("max", "MaxBackward1", lambda z: z.max(), Z),
+    case("min", "MinBackward1", lambda x: x.min(), HOLES.clamp(min=0), smooth=False),
+    case("max", "MaxBackward0", lambda z: z.max(-2), Z),
+    case("max", "MaxBackward0", lambda z: z.max(-1, keepdim=True), Z),
+    case("max", "MaxBackward0", lambda x: x.max(1), torch.ones(3, 4, dtype=torch.float64), smooth=False),
+    case("min", "MinBackward0", lambda z: z.min(0), Z),
+    case("min", "MinBackward0", lambda s: s.min(0), S),
+    case("median", "MedianBackward0", lambda z: z.median(), Z),
+    case("median", "MedianBackward1", lambda z: z.median(-1), Z),
+    case("median", "MedianBackward1", lambda z: z.median(1, keepdim=True), Z),
+    case("aminmax", "AminmaxBackward0", lambda z: torch.aminmax(z, dim=1), Z),
+    case("aminmax", "AminmaxBackward0", lambda z: torch.aminmax(z), Z),
+    case("prod", "ProdBackward0", lambda x: x.prod(), X),
+    case("prod", "ProdBackward0", lambda v: v.prod(), torch.tensor([2.0, 0.0, 3.0], dtype=torch.float64)),
+    case("prod", "ProdBackward1", lambda z: z.prod(1, keepdim=True), Z),
+    case("prod", "ProdBackward1", lambda x: x.prod(-1), HOLES),
+    case("cumsum", "CumsumBackward0", lambda z: z.cumsum(-2), Z),
+    case("cumprod", "CumprodBackward0", lambda z: z.cumprod(-1), Z),
+    case("cumprod", "CumprodBackward0", lambda x: x.cumprod(0), HOLES),
+    case("logcumsumexp", "LogcumsumexpBackward0", lambda z: z.logcumsumexp(1), Z),
+    case(
+        "_weight_norm_interface", "WeightNormInterfaceBackward0", lambda x, v: torch._weight_norm(x, v[:3, None]), X, V
+    ),
+    case(
+        "_weight_norm_interface",
+        "WeightNormInterfaceBackward0",
+        lambda z, v: torch._weight_norm(z, v[None, None], 2),
+        randn(2, 3, 4, seed=2),
+        V,
+        smooth=False,
+    ),
+]
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_call_gives_the_value(given: Case) -> None:
+    check_call(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_law_is_autograd_and_difference(given: Case) -> None:
+    check_law(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_exaggerated_law_is_found_out(given: Case) -> None:
+    check_exaggerated(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_node_is_read(given: Case) -> None:
+    check_node(given)
+
+
+@pytest.mark.parametrize("given", CASES)
+def test_float32(given: Case) -> None:
+    check_float32(given)
