@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from gradiometer.views import Style
-from gradiometer.views.formula import ascii_formula, formula_line, unicode_formula
+from gradiometer.views.formula import ascii_formula, formula_line, formula_lines, unicode_formula
 
 CASES = [
     (
@@ -56,6 +56,7 @@ CASES = [
     (r"2 x \frac{1}{2} 3 a", "2x · 1/2 · 3a", "2x * 1/2 * 3a"),
     (r"\mathrm{reshape}(\delta_{15})", "reshape(δ₁₅)", "reshape(delta_15)"),
     (r"w_{ij}^{(3)} \| y", "wᵢⱼ⁽³⁾ ‖y", "w_ij^(3) ||y"),
+    (r"\Delta w = \Delta_t + \nabla L", "Δw = Δₜ + ∇L", "Delta w = Delta_t + grad L"),
     ("", "", ""),
 ]
 
@@ -156,6 +157,14 @@ def test_any_text_is_one_printable_line(text: str) -> None:
 def test_broken_tex_raises_nothing(text: str) -> None:
     assert isinstance(unicode_formula(text), str)
     assert ascii_formula(text).isascii()
+
+
+def test_equations_stay_whole() -> None:
+    adam = r"\Delta w = -\eta \frac{m}{v}, m = \beta m, f(a = 1, b) = c; d = e"
+    assert formula_lines(adam, Style(80, False, True), 30) == ["Δw = −η · m/v, m = β m,", "f(a = 1, b) = c; d = e"]
+    assert formula_lines(adam, Style(80, False, True), 1) == ["Δw = −η · m/v,", "m = β m,", "f(a = 1, b) = c;", "d = e"]
+    assert formula_lines("a, b", Style(80, False, True), 1) == ["a, b"]  # no equation of its own
+    assert formula_lines("", Style(80, False, True), 80) == []
 
 
 def test_deep_nesting_ends() -> None:

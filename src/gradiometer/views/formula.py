@@ -76,15 +76,25 @@ def formula_lines(tex: str, style: Style, width: int) -> list[str]:
 
 def _equations(line: str) -> list[str]:
     """``y = a b, a = 1`` in two: at commas and semicolons outside of brackets, where another equation begins."""
-    out, depth = [""], 0
-    for part in re.split(r"(?<=[,;]) ", line):
-        begins = bool(re.match(r"[^()]* = ", part))
-        if depth == 0 and begins and out[-1]:
-            out.append(part)
-        else:
-            out[-1] += f" {part}" if out[-1] else part
-        depth += part.count("(") - part.count(")")
-    return [o for o in out if o]
+    out: list[str] = []
+    part, depth, equals = "", 0, False
+    for word in line.split(" ") if line else ():
+        part += f" {word}" if part else word
+        equals = equals or (word == "=" and depth == 0)
+        depth += sum(word.count(c) for c in "([") - sum(word.count(c) for c in ")]")
+        if depth == 0 and word.endswith((",", ";")):
+            _append(out, part, equals)
+            part, equals = "", False
+    _append(out, part, equals)
+    return out
+
+
+def _append(out: list[str], part: str, equals: bool) -> None:
+    """A part that is no equation of its own belongs to the one before it."""
+    if part and (equals or not out):
+        out.append(part)
+    elif part:
+        out[-1] += f" {part}"
 
 
 class _Reader:
@@ -231,7 +241,9 @@ class _Reader:
         kind: Kind = base.kind if base.kind in ("sum", "close", "fraction") else "letter"
         if base.kind == "prefix" and not (below or above or primes):
             kind = "prefix"
-        return _Piece(base.text + primes + below + above, kind, base.apart, tall=True, calls=bool(primes) or base.calls)
+        return _Piece(
+            base.text.rstrip() + primes + below + above, kind, base.apart, tall=True, calls=bool(primes) or base.calls
+        )
 
     def _script(self, sign: str) -> str:
         """A script in raised or lowered letters where all have one, else behind ``_`` or ``^``."""

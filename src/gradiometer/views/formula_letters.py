@@ -83,6 +83,7 @@ ASCII_LETTERS = MappingProxyType(
     {f"\\{k}": k.removeprefix("var") for k in _GREEK}
     | {v: k for k, v in _GREEK.items()}
     | {k: v[1] for k, v in _SIGNS.items()}
+    | {r"\Delta": "Delta "}
 )
 
 OPERATORS = frozenset(

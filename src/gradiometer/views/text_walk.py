@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 import msgspec
+from rich.cells import cell_len
 from rich.text import Text
 
 from gradiometer.records.walk import Focus, Walk, WalkHop
@@ -118,12 +120,27 @@ def _neighbours(walk: Walk, hop: WalkHop, asked: WalkAsked, style: Style) -> lis
 
 
 def _typed(lines: list[tuple[str, str]], style: Style) -> list[Text]:
-    """Commands, each with its purpose; a line that is too long goes without, and a command is never cut."""
+    """Commands, each with its purpose; a line that is too long goes without, and is folded as a shell reads it."""
     out = [line(("next", "quiet"))]
     for command, purpose in lines:
         text = style.words(command)
-        if len(text) + len(purpose) + 4 <= style.columns:
+        if cell_len(text) + cell_len(purpose) + 4 <= style.columns:
             out.append(line((f"  {text}", ""), (f"  {purpose}", "quiet")))
         else:
-            out += paragraph(text, style.columns, "", "  ")
+            out += _folded(text, style.columns)
+    return out
+
+
+def _folded(command: str, width: int) -> list[Text]:
+    """The command over several lines, all but the last with a backslash at their end; nothing in quotes is parted."""
+    parts = [""]
+    for word in re.findall(r"(?:[^\s']|'[^']*')+", command):
+        if parts[-1] and cell_len(parts[-1]) + 1 + cell_len(word) > width - len("     \\"):
+            parts.append(word)
+        else:
+            parts[-1] += f" {word}" if parts[-1] else word
+    out = []
+    for i, part in enumerate(parts):
+        text = part + ("" if i == len(parts) - 1 else " \\")
+        out += paragraph(text, width, "", "    " if i else "  ")
     return out
