@@ -6,8 +6,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from law_checks import gap, kept
 from table_checks import Case, case, check_call, check_exaggerated, check_float32, check_law, check_node, randn
 from torch import Tensor
+
+from gradiometer.walk.calls import CALLS
+from gradiometer.walk.laws import LAWS
+from gradiometer.walk.laws.arithmetic_unary import CURVED_LAWS, STRAIGHT_LAWS
+from gradiometer.walk.laws.law import Kept
+from gradiometer.walk.nodes import READERS
 
 V = randn(4, seed=7)
 X = randn(3, 4)
@@ -164,3 +171,118 @@ def test_node_is_read(given: Case) -> None:
 @pytest.mark.parametrize("given", CASES)
 def test_float32(given: Case) -> None:
     check_float32(given)
+
+
+LOCAL = [name for name, law in LAWS.items() if law.local is not None and law.name in {*CURVED_LAWS, *STRAIGHT_LAWS}]
+WITH_SETTINGS = {
+    "power": {"exponent": 3},
+    "exponential": {"base": 1.7},
+    "scale": {"other": -0.4},
+    "clamp": {"min": 0.6, "max": 0.9},
+    "logit": {"eps": None},
+    "nan_to_num": {"nan": None, "posinf": None, "neginf": None},
+    **{name: {"other": 0.7, "decimals": 1} for name in LOCAL},
+}
+
+
+@pytest.mark.parametrize("name", WITH_SETTINGS)
+def test_local_derivative_is_autograds(name: str) -> None:
+    law, settings = LAWS[name], WITH_SETTINGS[name]
+    z = (UP + 1 if name == "acosh" else UP / 4).requires_grad_()
+    (y,) = law.forward((z,), settings)
+    (true,) = torch.autograd.grad(y.sum(), z)
+    with torch.no_grad():
+        found = law.local(kept(law, (z.detach(),), settings))
+    assert found.shape == z.shape
+    assert gap(found, true) <= 1e-12
+    if law.largest is not None:
+        assert found.abs().max() <= law.largest
+
+
+@pytest.mark.parametrize("name", [n for n in WITH_SETTINGS if LAWS[n].largest is not None])
+def test_no_slope_is_above_the_largest(name: str) -> None:
+    z = torch.linspace(-30, 30, 4001, dtype=torch.float64)
+    z = z[(z.abs() < 1) | (name not in {"asin", "acos", "atanh", "erfinv"})]
+    slopes = LAWS[name].local(kept(LAWS[name], (z,), WITH_SETTINGS[name])).abs()
+    assert slopes.max() <= LAWS[name].largest + 1e-12
+    if LAWS[name].largest > 0:
+        assert slopes.max() >= 0.99 * LAWS[name].largest
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum", "fmax", "fmin", "clamp_min", "clamp_max"])
+def test_of_equal_values_as_torch(name: str) -> None:
+    leaves = [torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64).requires_grad_() for _ in range(2)]
+    y = getattr(torch, name)(*leaves)
+    true = torch.autograd.grad(y.sum(), leaves)
+    with torch.no_grad():
+        found = LAWS[name].backward((torch.ones(3, dtype=torch.float64),), kept(LAWS[name], tuple(leaves), {}))
+    assert [e.tolist() for e in found] == [e.tolist() for e in true]
+
+
+def test_on_a_limit_the_value_gets_the_error() -> None:
+    z = torch.tensor([-1.0, 0.0, 1.0, 2.0], dtype=torch.float64)
+    k = kept(LAWS["clamp"], (z,), {"min": 0.0, "max": 1.0})
+    (error,) = LAWS["clamp"].backward((torch.full_like(z, torch.inf),), k)
+    assert error.tolist() == [0.0, torch.inf, torch.inf, 0.0]
+
+
+def test_powers_at_zero_as_torch() -> None:
+    base = torch.tensor([0.0, 0.0, 2.0, 0.0], dtype=torch.float64).requires_grad_()
+    exponent = torch.tensor([2.0, 0.0, 0.0, 1.0], dtype=torch.float64).requires_grad_()
+    y = base**exponent
+    true = torch.autograd.grad(y.sum(), (base, exponent))
+    with torch.no_grad():
+        found = LAWS["powers"].backward((torch.ones_like(y),), kept(LAWS["powers"], (base, exponent), {}))
+    assert [e.tolist() for e in found] == [e.tolist() for e in true]
+
+
+def test_x_log_y_at_zero_as_torch() -> None:
+    x = torch.tensor([0.0, 0.0, 2.0, 0.0], dtype=torch.float64)
+    y = torch.tensor([0.0, -1.0, 3.0, torch.nan], dtype=torch.float64)
+    (found,) = LAWS["xlogy"].forward((x, y), {})
+    assert torch.equal(found.nan_to_num(7.0), torch.xlogy(x, y).nan_to_num(7.0))
+
+
+def test_sums_of_huge_exponentials_stay_finite() -> None:
+    a = torch.tensor([1000.0, -1000.0, torch.inf], dtype=torch.float64)
+    b = torch.tensor([999.0, 1000.0, torch.inf], dtype=torch.float64)
+    (found,) = LAWS["logaddexp"].forward((a, b), {})
+    assert torch.equal(found, torch.logaddexp(a, b))
+
+
+def test_whole_numbers_and_truths_keep_their_type() -> None:
+    whole, truth = torch.arange(3), torch.tensor([True, False, True])
+    assert CALLS["aten::add"]((truth, truth), {}).law.forward((truth, truth), {"alpha": 1})[0].dtype == torch.bool
+    for name in ("add", "sub", "mul"):
+        called = CALLS[f"aten::{name}"]((whole, 2), {})
+        assert called.law.forward(called.inputs, called.settings)[0].dtype == torch.int64
+    called = CALLS["aten::div"]((whole, 2), {})
+    assert called.law.forward(called.inputs, called.settings)[0].dtype == torch.get_default_dtype()
+
+
+def test_an_error_has_the_type_of_its_input() -> None:
+    half = torch.ones(2, 3, dtype=torch.float32)
+    k = kept(LAWS["multiply"], (half, X[:2, :3]), {})
+    assert k.outputs[0].dtype == torch.float64
+    errors = LAWS["multiply"].backward((k.outputs[0],), k)
+    assert [e.dtype for e in errors] == [torch.float32, torch.float64]
+
+
+def test_a_number_is_a_scale_and_a_tensor_is_a_product() -> None:
+    leaf = X.clone().requires_grad_()
+    for y, law in ((leaf * 3, "scale"), (leaf * NUMBER, "scale"), (leaf * X, "multiply"), (leaf * leaf, "multiply")):
+        assert READERS[y.grad_fn.name()](y.grad_fn).law.name == law
+    assert CALLS["aten::mul"]((X, 3), {}).law.name == "scale"
+    assert CALLS["aten::mul"]((X, NUMBER), {}).law.name == "multiply"
+
+
+def test_remainder_by_a_tensor_is_refused() -> None:
+    with pytest.raises(ValueError, match="remainder by a tensor"):
+        CALLS["aten::remainder"]((X, UP), {})
+
+
+def test_unwanted_errors_are_not_made() -> None:
+    at = Kept((None, V), (None,), (X.shape, None), {}, (True, False))  # the first operand was not kept
+    found = LAWS["multiply"].backward((Y,), at)
+    assert torch.equal(found[0], Y * V)
+    assert found[1] is None

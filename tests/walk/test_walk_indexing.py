@@ -6,6 +6,11 @@ import pytest
 import torch
 from table_checks import Case, case, check_call, check_exaggerated, check_float32, check_law, check_node, randn
 
+from gradiometer.walk.calls import CALLS
+from gradiometer.walk.laws import LAWS
+from gradiometer.walk.laws.law import Kept
+from gradiometer.walk.nodes import READERS
+
 V = randn(4, seed=7)
 X = randn(3, 4)
 Y = randn(3, 4, seed=1)
@@ -140,3 +145,79 @@ def test_node_is_read(given: Case) -> None:
 @pytest.mark.parametrize("given", CASES)
 def test_float32(given: Case) -> None:
     check_float32(given)
+
+
+def test_masked_with_infinity() -> None:
+    law = LAWS["masked_fill"]
+    settings = {"mask": MASK, "value": -torch.inf}
+    (value,) = law.forward((X,), settings)
+    assert torch.equal(value, X.masked_fill(MASK, -torch.inf))
+    (error,) = law.backward((torch.full_like(X, torch.nan),), Kept((X,), (value,), (X.shape,), settings, (True,)))
+    assert torch.equal(error == 0, MASK)  # what was masked gets exactly 0, whatever arrives
+
+
+def test_masked_whole_numbers_keep_their_type() -> None:
+    whole = torch.arange(4)
+    called = CALLS["aten::masked_fill"]((whole, whole > 1, -100), {})
+    (value,) = called.law.forward(called.inputs, called.settings)
+    assert value.tolist() == [0, 1, -100, -100]
+    assert value.dtype == torch.int64
+
+
+def test_choice_between_two_numbers() -> None:
+    called = CALLS["aten::where"]((MASK, 1.0, 0.0), {})
+    (value,) = called.law.forward(called.inputs, called.settings)
+    assert torch.equal(value, MASK.to(value.dtype))
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "words"),
+    [
+        ("where", (MASK,), "condition alone"),
+        ("scatter_reduce", (X, 1, PLACES, Y, "prod"), "multiplies"),
+        ("scatter", (X, 1, PLACES, Y, "add"), "reduce"),
+    ],
+)
+def test_refused_calls_say_why(name: str, args: tuple[object, ...], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        CALLS[f"aten::{name}"](args, {})
+
+
+def test_scatter_that_multiplies_is_refused() -> None:
+    node = X.clone().requires_grad_().scatter_reduce(1, PLACES, Y, "prod").grad_fn
+    with pytest.raises(ValueError, match="multiplies"):
+        READERS[node.name()](node)
+
+
+def test_equal_extremes_of_a_scatter_share_the_error() -> None:
+    leaves = [torch.zeros(1, 2, dtype=torch.float64).requires_grad_() for _ in range(2)]
+    index = torch.tensor([[0, 0]])
+    y = leaves[0].scatter_reduce(1, index, leaves[1], "amax")
+    true = torch.autograd.grad(y.sum(), leaves, retain_graph=True)
+    applied = READERS[y.grad_fn.name()](y.grad_fn)
+    shapes = (torch.Size((1, 2)), torch.Size((1, 2)))
+    found = applied.law.backward(
+        (torch.ones_like(y),), Kept(applied.inputs, applied.outputs, shapes, applied.settings, (True, True))
+    )
+    assert torch.allclose(found[0], true[0])
+    assert torch.allclose(found[1], true[1])
+    assert found[0].tolist() == [[1 / 3, 1.0]]
+
+
+def test_a_scatter_without_itself_forgets_what_stood_there() -> None:
+    """torch counts a value that happens to equal the result, although it had no part in it."""
+    settings = {"dim": 0, "index": torch.tensor([0]), "reduce": "amax", "include_self": False}
+    inputs = (torch.zeros(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64))
+    law = LAWS["scatter_reduce"]
+    outputs = law.forward(inputs, settings)
+    shapes = (torch.Size((1,)), torch.Size((1,)))
+    found = law.backward((torch.ones(1, dtype=torch.float64),), Kept(inputs, outputs, shapes, settings, (True, True)))
+    assert [e.tolist() for e in found] == [[0.0], [1.0]]
+
+
+def test_unwanted_errors_are_not_made() -> None:
+    settings = {"condition": MASK}
+    at = Kept((X, V), (None,), (X.shape, None), settings, (True, False))
+    found = LAWS["where"].backward((Y,), at)
+    assert found[0] is not None
+    assert found[1] is None

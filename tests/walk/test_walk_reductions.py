@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
+from law_checks import difference_gap, exaggerated, kept
 from table_checks import Case, case, check_call, check_exaggerated, check_float32, check_law, check_node, randn
+
+from gradiometer.walk.laws import LAWS
+from gradiometer.walk.laws.law import Law
 
 V = randn(4, seed=7)
 X = randn(3, 4)
@@ -79,7 +85,12 @@ CASES = [
     case("cumprod", "CumprodBackward0", lambda x: x.cumprod(0), HOLES),
     case("logcumsumexp", "LogcumsumexpBackward0", lambda z: z.logcumsumexp(1), Z),
     case(
-        "_weight_norm_interface", "WeightNormInterfaceBackward0", lambda x, v: torch._weight_norm(x, v[:3, None]), X, V
+        "_weight_norm_interface",
+        "WeightNormInterfaceBackward0",
+        lambda x, v: torch._weight_norm(x, v[:3, None]),
+        randn(3, 4, seed=2),
+        V,
+        smooth=False,
     ),
     case(
         "_weight_norm_interface",
@@ -115,3 +126,71 @@ def test_node_is_read(given: Case) -> None:
 @pytest.mark.parametrize("given", CASES)
 def test_float32(given: Case) -> None:
     check_float32(given)
+
+
+def weight_alone(law: Law) -> Law:
+    """The law without its second output: the lengths are no output to autograd."""
+    return dataclasses.replace(
+        law,
+        forward=lambda inputs, settings: law.forward(inputs, settings)[:1],
+        backward=lambda errors, at: law.backward((*errors, None), dataclasses.replace(at, outputs=(*at.outputs, None))),
+    )
+
+
+@pytest.mark.parametrize(("dim", "shape"), [(0, (3, 1, 1)), (2, (1, 1, 4))])
+def test_weight_norm_is_difference(dim: int, shape: tuple[int, ...]) -> None:
+    inputs = (randn(3, 2, 4, seed=2), randn(*shape, seed=3))
+    law = weight_alone(LAWS["weight_norm"])
+    assert difference_gap(law, inputs, {"dim": dim}) <= 1e-6
+    assert difference_gap(exaggerated(law)[0], inputs, {"dim": dim}) > 1e-5
+
+
+def test_log_of_summed_exponentials_of_nothing_hands_zero_on() -> None:
+    x = torch.full((2, 3), -torch.inf, dtype=torch.float64)
+    x[1, 0] = 0.0
+    k = kept(LAWS["logsumexp"], (x,), {"dim": [1], "keepdim": False})
+    (error,) = LAWS["logsumexp"].backward((torch.ones(2, dtype=torch.float64),), k)
+    assert torch.equal(k.outputs[0], torch.tensor([-torch.inf, 0.0], dtype=torch.float64))
+    assert torch.equal(error[1], torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64))
+    assert torch.isfinite(error).all()
+
+
+def test_extreme_takes_all_of_one_element_where_it_has_an_index() -> None:
+    x = torch.ones(3, dtype=torch.float64)
+    for name, expected in (("max_along", [1.0, 0.0, 0.0]), ("amax", [1 / 3] * 3)):
+        k = kept(LAWS[name], (x,), {"dim": 0, "keepdim": False})
+        (error,) = LAWS[name].backward((torch.ones((), dtype=torch.float64), None), k)
+        assert error.tolist() == expected
+
+
+def test_mean_and_variance_of_nothing_are_nan() -> None:
+    empty = torch.zeros(0, 2, dtype=torch.float64)
+    settings = {"dim": [0], "keepdim": False, "correction": None}
+    for name in ("mean", "var", "std"):
+        k = kept(LAWS[name], (empty,), settings)
+        assert torch.isnan(k.outputs[0]).all()
+        (error,) = LAWS[name].backward((torch.ones(2, dtype=torch.float64),), k)
+        assert error.shape == empty.shape
+
+
+def test_spread_of_equal_numbers_hands_zero_on() -> None:
+    x = torch.ones(2, 3, dtype=torch.float64)
+    k = kept(LAWS["std"], (x,), {"dim": [1], "keepdim": False, "correction": 1})
+    (error,) = LAWS["std"].backward((torch.ones(2, dtype=torch.float64),), k)
+    assert torch.equal(error, torch.zeros_like(x))
+
+
+def test_half_precision_is_summed_wide() -> None:
+    x = torch.full((4096,), 60.0, dtype=torch.float16)  # the sum is beyond the largest float16
+    settings = {"dim": None, "keepdim": False, "dtype": None}
+    assert LAWS["mean"].forward((x,), settings)[0].item() == 60.0
+    assert LAWS["sum"].forward((x,), settings)[0].isinf()
+
+
+def test_whole_numbers_keep_their_type() -> None:
+    whole = torch.tensor([[1, 2], [3, 4]])
+    assert LAWS["sum"].forward((whole,), {"dim": None, "keepdim": False})[0].dtype == torch.int64
+    assert LAWS["cumsum"].forward((whole,), {"dim": 0})[0].tolist() == [[1, 2], [4, 6]]
+    values, index = LAWS["max_along"].forward((whole,), {"dim": 1, "keepdim": False})
+    assert values.tolist() == [2, 4]
+    assert index.tolist() == [1, 1]

@@ -14,7 +14,14 @@ from table_checks import (
     check_law,
     check_node,
     randn,
+    reader_gap,
 )
+
+from gradiometer.walk.calls import CALLS
+from gradiometer.walk.laws import LAWS
+from gradiometer.walk.laws.law import Kept
+from gradiometer.walk.laws.shapes import starts_of
+from gradiometer.walk.nodes import READERS
 
 V = randn(4, seed=7)
 X = randn(3, 4)
@@ -169,3 +176,90 @@ def test_node_is_read(given: Case) -> None:
 @pytest.mark.parametrize("given", CASES)
 def test_float32(given: Case) -> None:
     check_float32(given)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_cast(dtype: torch.dtype) -> None:
+    leaf = X.clone().requires_grad_()
+    node = (leaf * 1).to(dtype).grad_fn
+    assert node.name() == "ToCopyBackward0"
+    assert reader_gap(node) == 0.0
+    called = CALLS["aten::_to_copy"]((X,), {"dtype": dtype})
+    (value,) = called.law.forward(called.inputs, called.settings)
+    assert torch.equal(value, X.to(dtype))
+    (error,) = called.law.backward((value,), Kept(called.inputs, (value,), (X.shape,), called.settings, (True,)))
+    assert error.dtype == torch.float64
+
+
+def test_cast_to_whole_numbers_gives_the_value_and_no_error() -> None:
+    called = CALLS["aten::_to_copy"]((X,), {"dtype": torch.int64})
+    (value,) = called.law.forward(called.inputs, called.settings)
+    assert torch.equal(value, X.long())
+    assert called.law.backward((None,), Kept(called.inputs, (value,), (X.shape,), called.settings, (True,))) == (None,)
+
+
+def test_detach_hands_nothing_on() -> None:
+    called = CALLS["aten::detach"]((X,), {})
+    (value,) = called.law.forward(called.inputs, called.settings)
+    assert torch.equal(value, X)
+    assert called.law.backward((X,), Kept(called.inputs, (value,), (X.shape,), {}, (True,))) == (None,)
+
+
+def test_a_view_of_another_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="another type"):
+        CALLS["aten::view"]((X, torch.int64), {})
+
+
+def test_concatenation_of_several_constants_is_refused() -> None:
+    leaf = X.clone().requires_grad_()
+    ones = torch.ones(3, 2, dtype=X.dtype)
+    assert reader_gap(torch.cat([ones, leaf, leaf], 1).grad_fn) == 0.0
+    node = torch.cat([ones, leaf, ones], 1).grad_fn
+    with pytest.raises(ValueError, match="concatenation"):
+        READERS[node.name()](node)
+
+
+def test_where_parts_of_a_line_begin() -> None:
+    assert starts_of([2, None, 3, 1], 9) == [0, 2, 5, 8]
+    assert starts_of([None, 3, None], 9) == [0, None, None]
+    assert starts_of([0], 0) == [0]
+
+
+@pytest.mark.parametrize("count", range(1, 8))
+def test_enlarged_as_torch_does_at_every_size(count: int) -> None:
+    x = randn(1, 1, count)
+    for out in range(1, 17):
+        for mode, name in (("nearest", "upsample_nearest"), ("nearest-exact", "upsample_nearest_exact")):
+            (found,) = LAWS[name].forward((x,), {"output_size": (out,), "scales": (None,)})
+            assert torch.equal(found, F.interpolate(x, size=out, mode=mode)), (out, mode)
+        for corners in (False, True):
+            settings = {"output_size": (out,), "scales": (None,), "align_corners": corners}
+            (found,) = LAWS["upsample_linear"].forward((x,), settings)
+            assert torch.allclose(found, F.interpolate(x, size=out, mode="linear", align_corners=corners), atol=1e-14)
+
+
+@pytest.mark.parametrize("scale", [0.3, 0.7, 1.1, 1.3, 2.0, 3.7])
+def test_enlarged_by_a_named_scale(scale: float) -> None:
+    p = randn(1, 2, 9, 11)
+    size = (int(9 * scale), int(11 * scale))
+    for mode, name in (
+        ("nearest", "upsample_nearest"),
+        ("nearest-exact", "upsample_nearest_exact"),
+        ("bilinear", "upsample_linear"),
+        ("bicubic", "upsample_cubic"),
+    ):
+        settings = {"output_size": size, "scales": (scale, scale), "align_corners": False}
+        (found,) = LAWS[name].forward((p,), settings)
+        true = F.interpolate(p, scale_factor=scale, mode=mode)
+        assert torch.allclose(found, true, atol=1e-13), mode
+
+
+def test_whole_numbers_and_truths_keep_their_type() -> None:
+    whole = torch.arange(6)
+    assert LAWS["reshape"].forward((whole,), {"size": (2, 3)})[0].dtype == torch.int64
+    assert LAWS["pad"].forward((whole > 2,), {"pad": (1, 0), "value": 0})[0].dtype == torch.bool
+    assert LAWS["tril"].forward((whole.reshape(2, 3) > 0,), {"diagonal": 0})[0].tolist() == [
+        [False] * 3,
+        [True] * 2 + [False],
+    ]
+    assert LAWS["cat"].forward((whole, whole), {"dim": 0})[0].shape == (12,)

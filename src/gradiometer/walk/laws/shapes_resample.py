@@ -56,8 +56,8 @@ def _taps(at: Tensor, count: int, weights: Sequence[tuple[int, Tensor]]) -> Tens
 
 
 def linear_matrix(place: Tensor, count: int) -> Tensor:
-    """Weights of linear interpolation. place [out], from 0 on -> [out, in]."""
-    place = place.clamp(min=0)
+    """Weights of linear interpolation. place [out], from 0 on -> [out, in]. As many as before stay as they are."""
+    place = place.clamp(min=0) if len(place) != count else torch.arange(count, dtype=torch.float64)
     left = place.floor()
     share = place - left
     return _taps(left.long(), count, ((0, 1 - share), (1, share)))
