@@ -24,7 +24,8 @@ Function = Callable[[Tensor], Tensor]
 class Row:
     """One function. slope: φ' of the input or of the output, as ``of`` says.
 
-    value, derivative: TeX of φ and φ' at z, where ``#`` stands for z. largest: sup |φ'|.
+    value, derivative: TeX of φ and φ' at z, where ``#`` stands for z; a φ' that begins with a minus or is a sum stands
+    in brackets. largest: sup |φ'|.
     """
 
     name: str
@@ -79,18 +80,26 @@ ROWS: tuple[Row, ...] = (
         "rsqrt",
         "inverse square root",
         r"\frac{1}{\sqrt{#}}",
-        r"-\frac{1}{2 #^{3/2}}",
+        r"\left(-\frac{1}{2 #^{3/2}}\right)",
         torch.rsqrt,
         lambda y: -0.5 * y**3,
         "output",
     ),
-    Row("reciprocal", "reciprocal", r"\frac{1}{#}", r"-\frac{1}{#^2}", torch.reciprocal, lambda y: -y * y, "output"),
+    Row(
+        "reciprocal",
+        "reciprocal",
+        r"\frac{1}{#}",
+        r"\left(-\frac{1}{#^2}\right)",
+        torch.reciprocal,
+        lambda y: -y * y,
+        "output",
+    ),
     Row("sin", "sine", r"\operatorname{sin}(#)", r"\operatorname{cos}(#)", torch.sin, torch.cos, largest=1.0),
     Row(
         "cos",
         "cosine",
         r"\operatorname{cos}(#)",
-        r"-\operatorname{sin}(#)",
+        r"\left(-\operatorname{sin}(#)\right)",
         torch.cos,
         lambda z: -torch.sin(z),
         largest=1.0,
@@ -99,7 +108,7 @@ ROWS: tuple[Row, ...] = (
         "tan",
         "tangent",
         r"\operatorname{tan}(#)",
-        r"1 + \operatorname{tan}(#)^2",
+        r"\left(1 + \operatorname{tan}(#)^2\right)",
         torch.tan,
         lambda y: 1 + y * y,
         "output",
@@ -116,7 +125,7 @@ ROWS: tuple[Row, ...] = (
         "acos",
         "arc cosine",
         r"\operatorname{arccos}(#)",
-        r"-\frac{1}{\sqrt{1 - #^2}}",
+        r"\left(-\frac{1}{\sqrt{1 - #^2}}\right)",
         torch.acos,
         lambda z: -(1 - z * z).rsqrt(),
     ),
@@ -176,7 +185,7 @@ ROWS: tuple[Row, ...] = (
         "erfc",
         "complementary error function",
         r"1 - \operatorname{erf}(#)",
-        r"-\frac{2}{\sqrt{\pi}} e^{-#^2}",
+        r"\left(-\frac{2}{\sqrt{\pi}} e^{-#^2}\right)",
         torch.erfc,
         lambda z: -2 / math.sqrt(math.pi) * torch.exp(-z * z),
         largest=2 / math.sqrt(math.pi),
@@ -263,8 +272,8 @@ def _law(
         role="activation",
         title=title,
         value=f"y = {value.replace('#', 'z')}",
-        error=rf"\delta_z = \left({derivative.replace('#', 'z')}\right) \odot \delta",
-        step=rf"@d \odot \left({at_station}\right)",
+        error=rf"\delta_z = {derivative.replace('#', 'z')} \odot \delta",
+        step=rf"@d \odot {at_station}",
         source=DEFINITION,
         forward=forward,
         backward=one_to_one(lambda error, kept: error * local(kept)),

@@ -62,13 +62,15 @@ def _rows_filled(x: Tensor, s: Tensor, settings: Settings) -> Tensor:
 
 
 def _rows(error: Tensor, kept: Kept) -> Tensor:
-    picked = error.index_select(kept.settings["dim"], kept.settings["index"])
-    return picked * kept.settings.get("alpha", 1)
+    alpha: float = kept.settings.get("alpha", 1)
+    return error.index_select(kept.settings["dim"], kept.settings["index"]) * alpha
 
 
 def _filled_rows(error: Tensor, kept: Kept) -> Tensor:
     """Every place counts once, however often it was filled."""
-    return error.index_select(kept.settings["dim"], kept.settings["index"].unique())
+    empty = torch.zeros_like(error, dtype=torch.bool)
+    filled = empty.index_fill(kept.settings["dim"], kept.settings["index"], True)
+    return torch.where(filled, error, torch.zeros_like(error))
 
 
 def _places(mask: Tensor) -> Tensor:

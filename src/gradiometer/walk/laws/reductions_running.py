@@ -160,7 +160,7 @@ CUMPROD = _law(
         "running product",
         r"y_i = x_1 \cdot \ldots \cdot x_i",
         r"\delta_{x,i} = y_{i - 1} r_i; r_i = \delta_i + x_{i + 1} r_{i + 1}",
-        r"y_{i - 1} r_i",
+        r"J^{\top} @d",
     ),
     _running_product,
     _running_product_back,
