@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from cli_tools import gradiometer
 from click.testing import Result
@@ -169,6 +170,12 @@ def test_a_loss_that_is_lost_is_null_and_said(folder: Path) -> None:
     assert found["diverged_at"] <= 9
     assert "diverged     the loss did not stay finite" in done.stdout
     assert "diverged" not in train("--task", "article", "--steps", "9").stdout
+
+
+def test_gradients_that_are_not_finite_are_said() -> None:
+    page = hand_page(msgspec.structs.replace(results(3), gap=float("nan")), Style(80, False, False))
+    assert row(page, "checked") == "checked      nothing: the first step's gradients are not finite"
+    assert row(hand_page(results(3), Style(80, False, False)), "checked").endswith("agree with autograd to 0")
 
 
 def test_saved_weights_may_be_begun_from(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING
 
@@ -129,6 +130,8 @@ def _laws(results: HandResults, style: Style) -> list[Text]:
 def _checks(results: HandResults, style: Style) -> list[Text]:
     n = style.numbers
     gap = f"the first step's gradients agree with autograd to {n.power(results.gap) if results.gap else '0'}"
+    if not math.isfinite(results.gap):
+        gap = "nothing: the first step's gradients are not finite"
     each = f"{n.duration(results.wall_s)}, {n.duration(results.wall_s / max(results.steps, 1))} a step"
     return [
         *_fact("checked", gap, style),
