@@ -95,7 +95,7 @@ def test_bars_shrink_with_the_error() -> None:
 def test_the_overview_says_what_where_and_how_sure() -> None:
     page = walk_overview(SAMPLES["sigmoid"], FANCY, ASKED)
     told = " ".join(page.split())
-    assert told.startswith("MLP · 32 examples · cross-entropy 3.47 · float64 · SGD The error dies on its way back")
+    assert told.startswith("MLP · 32 examples · cross-entropy 3.47 · in float64 · SGD The error dies on its way back")
     assert "born in the loss: δ₂₀ = 1/N · (softmax(z₂₀) − y)" in told
     assert "INPUT theory says ×0.152 a hop, measured ×0.148" in told
     assert "All 40 operations went by a hand-written law." in told
@@ -220,6 +220,17 @@ def test_ways_are_told_apart_and_add_up() -> None:
     sign = -1 if squares[4] == "−" else 1
     assert whole == pytest.approx(skip + branch + sign * meeting, abs=0.016)
     assert "through the keys" in walk_hop_page(SAMPLES["attention"], SAMPLES["attention"].hops[0], FANCY)
+
+
+def test_a_step_that_changes_nothing_is_left_out_of_a_way() -> None:
+    hop = SAMPLES["residual"].hops[0]
+    fork = hop.factors[0]
+    for title, factor, told in (("scale", 1.0, False), ("scale", 0.5, True)):
+        step = msgspec.structs.replace(fork.arms[1].factors[0], role="product", title=title, factor=factor)
+        arm = msgspec.structs.replace(fork.arms[1], factors=(step, *fork.arms[1].factors))
+        changed = msgspec.structs.replace(fork, arms=(fork.arms[0], arm))
+        page = walk_hop_page(SAMPLES["residual"], msgspec.structs.replace(hop, factors=(changed,)), FANCY)
+        assert ("scale" in page) is told
 
 
 def test_the_next_hop_and_the_way_back_are_named() -> None:

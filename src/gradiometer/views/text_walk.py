@@ -64,7 +64,7 @@ def _top(walk: Walk, style: Style) -> list[Text]:
     numbers = style.numbers
     examples = f"{numbers.count(walk.examples)} example{'' if walk.examples == 1 else 's'}"
     loss = f"{walk.loss_kind.replace('_', '-') or 'loss'} {numbers.number(walk.loss)}"
-    facts = [walk.cls, examples, loss, walk.dtype, walk.optimizer]
+    facts = [walk.cls, examples, loss, f"in {walk.dtype}", walk.optimizer]
     out = paragraph(style.words(" · ".join(f for f in facts if f)), style.columns, "quiet")
     out += paragraph(style.words(walk_verdict(walk)), style.columns, "title")
     if walk.loss_rule:

@@ -27,6 +27,8 @@ from .walk_words import (
 )
 
 NAME_MOST, RULE_MOST = 34, 22
+UNCHANGED = 1e-9
+_IDLE_ROLES = frozenset({"product", "reshape", "sum", "index"})
 _NESTED_MOST = 6  # ways inside of ways that are told
 
 
@@ -137,13 +139,20 @@ def _factor_rows(factor: Factor, style: Style, depth: int) -> Iterator[_Step]:
 
 def _arm_rows(arm: Arm, style: Style, depth: int) -> Iterator[_Step]:
     yield _Step("  " * depth + style.words(way_words(arm)), "", arm.size, arm.gain)
-    for factor in arm.factors if len(arm.factors) > 1 or any(f.arms for f in arm.factors) else ():
+    told = [f for f in arm.factors if not _is_idle(f)]
+    for factor in told if len(told) > 1 or any(f.arms for f in told) else ():
         yield from _factor_rows(factor, style, depth + 1)
+
+
+def _is_idle(factor: Factor) -> bool:
+    """A step that changes nothing here and could not: a branch's factor of one, a reshape."""
+    return factor.role in _IDLE_ROLES and not factor.arms and abs(factor.factor - 1) < UNCHANGED
 
 
 def _note(factor: Factor, style: Style) -> str:
     """Theory, the mean slope and its bound; how ways add up; that autograd has made the step."""
-    slope = "" if math.isnan(factor.slope) else f"mean slope {style.numbers.number(factor.slope)}"
+    bends = factor.role == "activation" and not math.isnan(factor.slope)
+    slope = "" if not bends else f"mean slope {style.numbers.number(factor.slope)}"
     words = [theory_note(factor.theory), slope, bound_note(factor), meeting_words(factor), _squares(factor)]
     words += ["by autograd: no law" if not factor.by_law else ""]
     return ", ".join(w for w in words if w)
