@@ -40,6 +40,7 @@ def walk_page(walk: Walk) -> str:
     context = {
         "walk": walk,
         "strapline": _strapline(walk),
+        "start": _start(walk),
         "rail": rail_of(walk),
         "first": _first(walk),
         "hops": [_hop(walk, hop) for hop in walk.hops],
@@ -52,7 +53,7 @@ def walk_page(walk: Walk) -> str:
 
 def _look(script: str) -> dict[str, Any]:
     css = (TEMPLATES / "walk.css").read_text(encoding="utf-8")
-    look = {"css": css, "start": START, "js": script, "sans": SANS, "mono": MONO}
+    look = {"css": css, "early": START, "js": script, "sans": SANS, "mono": MONO}
     look |= {"light": css_variables("light"), "dark": css_variables("dark")}
     hashes = " ".join(f"'sha256-{_digest(text)}'" for text in (START, script))
     return {name: _safe(text) for name, text in look.items()} | {"scripts": _safe(hashes)}
@@ -70,6 +71,12 @@ def _markup(pieces: tuple[str, ...]) -> Any:
 def _strapline(walk: Walk) -> str:
     examples = f"{UNICODE.count(walk.examples)} example{'' if walk.examples == 1 else 's'}"
     return ", ".join(w for w in (walk.network, examples, walk.dtype) if w)
+
+
+def _start(walk: Walk) -> str:
+    """Where the page opens: at the weight that the user has chosen; else at the whole walk."""
+    at = _hop_of(walk)
+    return f"hop={at}&focus" if at is not None and walk.focus is not None and not walk.focus.why else "walk"
 
 
 def unbroken(sentence: str) -> str:

@@ -21,6 +21,7 @@ from .html_walk_plan import (
     lane_room,
     opens,
     room_of,
+    shortened,
     simple,
     sound,
     step_units,
@@ -131,11 +132,11 @@ class _Forked:
 def _way_words(arm: Arm, drawn: Sequence[Factor], width: float) -> str:
     """``branch``; where its steps have no boxes, ``branch: weights ×0.40`` or as much of it as there is room for."""
     if not simple(drawn):
-        return arm.name
+        return shortened(arm.name, width / 3)
     gain = times_words(arm.gain) if sound(arm.gain) > 0 else odd_word(arm.gain)
     title = f"{arm.name}: {drawn[0].title} {gain}" if drawn and drawn[0].title != arm.name else ""
     told = [w for w in (title, f"{arm.name} {gain}") if w and len(w) * SIGN_PX <= width]
-    return told[0] if told else arm.name
+    return told[0] if told else shortened(arm.name, width)
 
 
 def _slices(sizes: Sequence[float], middle: float, height: float) -> list[tuple[float, float]]:

@@ -14,6 +14,7 @@ from gradiometer.records.walk import Factor
 from .html_walk_plan import NAME_ROOM, NARROW, WIDTH, fits, name_lines
 from .numbers import UNICODE
 from .walk_words import times_words
+from .walk_words_hop import not_finite
 
 FULL = 1000.0
 HAIR = 1.2
@@ -210,7 +211,7 @@ def times(step: Factor) -> str:
 
 def odd_word(size: float) -> str:
     """What stands for a size that is no number above 0."""
-    return "0" if size == 0 else "✕ infinite" if math.isinf(size) else "✕ not a number"
+    return "0" if size == 0 else f"✕ {not_finite(size)}"
 
 
 def ended(step: Factor) -> bool:

@@ -11,6 +11,7 @@ from gradiometer.records.walk import Walk
 from .html_walk_plan import NARROW, WIDTH
 from .numbers import UNICODE
 from .walk_words import station_words, times_words
+from .walk_words_hop import not_finite
 
 LEAST_SPAN = 3.0
 """Decades that the height of the rail stands for at least, so that a healthy walk is not drawn as a fall."""
@@ -113,12 +114,12 @@ def _words(walk: Walk, i: int) -> str:
 
 
 def _end(walk: Walk) -> str:
-    """``−16.3 decades``, ``zero``, ``not a number``: what is left of the error at the end."""
+    """``−16.3 decades``, ``zero``, ``nan``: what is left of the error at the end."""
     if not walk.hops:
         return "no hop"
     first, last = walk.errors[0], walk.errors[-1]
     if not math.isfinite(last) or not math.isfinite(first):
-        return "infinite" if math.isinf(last) else "not a number"
+        return not_finite(last if not math.isfinite(last) else first)
     if last == 0 or first == 0:
         return "zero"
     decades = UNICODE.decades(math.log10(last) - math.log10(first))

@@ -24,6 +24,7 @@ from .walk_words import (
     times_words,
     way_words,
 )
+from .walk_words_hop import not_finite
 
 RULES_MOST = 4
 """Up to so many steps, each row has its formula; beyond, the table of all numbers has them."""
@@ -106,7 +107,7 @@ def size_words(size: float) -> str:
     if size == 0:
         return "0, no error"
     if not math.isfinite(size):
-        return "infinite" if math.isinf(size) else "not a number"
+        return not_finite(size)
     if 1e-3 <= size < 99_999.5:
         return precise(size, UNICODE)
     mantissa = f"{size:.3e}".partition("e")[0]

@@ -36,8 +36,6 @@ SIZE_PX, SIZE_PX_NARROW = 90.0, 76.0
 """Width that the size between two stations needs."""
 ONE_LINE = 240.0
 """Width from which ``error at layer 14`` stands in one line."""
-NARROW_LABEL = 160.0
-"""Widest label of a station on a narrow page."""
 
 
 def relative(size: float) -> str:
@@ -60,7 +58,8 @@ def stream_of(hop: WalkHop) -> Stream:
         _draw(pen, hop, drawn, whole)
     else:
         pen.line(whole, "gone")
-        pen.word("size gone", (whole.centre, whole.middle - 24), (f"{odd_word(hop.error_in)} arrives",))
+        none = ", no error" if hop.error_in == 0 else ""
+        pen.word("size gone", (whole.centre, whole.middle - 24), (f"{odd_word(hop.error_in)}{none} arrives",))
     return picture
 
 
@@ -89,7 +88,7 @@ def _ends(steps: int, forked: bool) -> tuple[float, float]:
 def _arriving(pen: Pen, hop: WalkHop, place: Place) -> None:
     label = _label(hop.upper_label, place)
     inside, at = _beside(pen, hop.error_in, label, place)
-    _end_word(pen, (20 if inside else 0, at), (*label, relative(1.0)), "inside" if inside else "outside")
+    _end_word(pen, place, (20 if inside else 0, at), (*label, relative(1.0)), "inside" if inside else "outside")
 
 
 def _leaving(pen: Pen, hop: WalkHop, drawn: Sequence[Factor], place: Place) -> None:
@@ -97,12 +96,12 @@ def _leaving(pen: Pen, hop: WalkHop, drawn: Sequence[Factor], place: Place) -> N
     if not (math.isfinite(size) and size > 0) or any(map(ended, drawn)):
         pen.line(place, "gone")
         at = place.middle - 20 - 12 * len(label)
-        _end_word(pen, (place.left + 16, at), (*label, odd_word(size)), "outside gone")
+        _end_word(pen, place, (place.left + 16, at), (*label, odd_word(size)), "outside gone")
         return
     pen.band(place, size)
     inside, at = _beside(pen, size, label, place)
     lines = (*label, relative(size / hop.error_in))
-    _end_word(pen, (place.left + 16, at), lines, "inside" if inside else "outside")
+    _end_word(pen, place, (place.left + 16, at), lines, "inside" if inside else "outside")
 
 
 def _label(station: str, place: Place) -> tuple[str, ...]:
@@ -120,9 +119,9 @@ def _beside(pen: Pen, size: float, label: Sequence[str], place: Place) -> tuple[
     return inside, place.middle if inside else place.middle - height / 2 - 20 - 12 * len(label)
 
 
-def _end_word(pen: Pen, at: tuple[float, float], lines: tuple[str, ...], kind: str) -> None:
-    """The label of a station with its size; narrow pages leave the label out where it is long."""
-    long = max(map(len, lines)) * LABEL_SIGN_PX > NARROW_LABEL
+def _end_word(pen: Pen, place: Place, at: tuple[float, float], lines: tuple[str, ...], kind: str) -> None:
+    """The label of a station with its size; narrow pages leave the label out where it does not fit."""
+    long = max(map(len, lines[:-1])) * LABEL_SIGN_PX > place.width * NARROW / WIDTH
     pen.word(f"end {kind}{' long' if long else ''}", at, lines)
 
 

@@ -11,7 +11,7 @@
   const weights = (at) => screens[at].querySelectorAll(".focus").length;
 
   const read = () => {
-    const [first, second = ""] = location.hash.slice(1).split("&");
+    const [first, second = ""] = (location.hash.slice(1) || root.dataset.start).split("&");
     const [name, number] = first.split("=");
     const [mode, k] = second.split("=");
     const at = name === "hop" ? Number(number) : 0;
