@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
-from law_checks import exaggerated
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gradiometer.records import ModelError
-from gradiometer.walk.calls import CALLS
-from gradiometer.walk.calls.calling import Called
-from gradiometer.walk.laws.dense import ADDMM
 from gradiometer.walk.laws.law import Kept
 from gradiometer.walk.tape import Tape
 from gradiometer.walk.tape_entry import Looked
@@ -251,85 +247,7 @@ def test_float32_stays_float32() -> None:
         assert float((a - b).norm() / b.norm()) < 1e-5
 
 
-# ---- modules -----------------------------------------------------------------------------------------------------
-
-
-def module_gap(network: nn.Module, x: Tensor) -> float:
-    """Largest gap of loss and gradients, all parameters together; buffers too."""
-    state = {name: t.clone() for name, t in network.state_dict().items()}
-    torch.manual_seed(1)
-    true = network(x).square().mean()
-    true.backward()
-    buffers = {name: t.clone() for name, t in network.named_buffers()}
-    network.load_state_dict(state)
-    tape = Tape(list(network.parameters()), network)
-    torch.manual_seed(1)
-    with tape.recording():
-        mine = network(x).square().mean()
-    errors = tape.errors(mine)
-    pairs = [(errors[p], p.grad) for p in network.parameters()] + [(mine, true.detach())]
-    pairs += [(t, buffers[name]) for name, t in network.named_buffers()]
-    assert all(a.shape == b.shape for a, b in pairs)
-    whole = sum(float(b.double().norm()) ** 2 for _, b in pairs) ** 0.5
-    return sum(float((a - b).double().norm()) ** 2 for a, b in pairs) ** 0.5 / whole
-
-
-def modules() -> Iterator[tuple[str, nn.Module, Tensor]]:
-    torch.manual_seed(3)
-    grid, rows, series = torch.randn(4, 3, 6, 6), torch.randn(5, 6), torch.randn(3, 7, 6)
-    yield (
-        "convolutions",
-        nn.Sequential(
-            nn.Conv2d(3, 4, 3, padding=1, padding_mode="circular"),
-            nn.BatchNorm2d(4),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
-            nn.Conv2d(4, 4, 3, padding=1, groups=2),
-            nn.AvgPool2d(3),
-            nn.Flatten(),
-            nn.Linear(4, 2),
-        ),
-        grid,
-    )
-    yield "norms", nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6), nn.GELU(), nn.RMSNorm(6), nn.BatchNorm1d(6)), rows
-    yield "cell", nn.LSTMCell(6, 5), rows
-    yield "gated cell", nn.GRUCell(6, 5), rows
-    yield "attention", nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0, batch_first=True), series
-    yield "recurrent, dropped", nn.LSTM(6, 5, num_layers=3, dropout=0.4, bidirectional=True, batch_first=True), series
-    yield "softsign", nn.Sequential(nn.Linear(6, 6), nn.Softsign()), rows
-
-
-class First(nn.Module):
-    """The first output of a module."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.inner(x)
-        first: Tensor = out[0] if isinstance(out, tuple) else out
-        return first
-
-
-@pytest.mark.parametrize(("network", "x"), [pytest.param(m, x, id=name) for name, m, x in modules()])
-def test_modules_give_the_gradients_and_buffers_of_autograd(network: nn.Module, x: Tensor) -> None:
-    assert module_gap(First(network).double(), x.double()) < GAP
-
-
-def test_a_wrong_law_goes_red(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = CALLS["aten::addmm"]
-    (wrong,) = exaggerated(ADDMM)
-    monkeypatch.setitem(CALLS, "aten::addmm", lambda args, kwargs: Called(wrong, *_given(read(args, kwargs))))
-    network = First(nn.Linear(6, 3)).double()
-    x = torch.randn(5, 6, generator=torch.Generator().manual_seed(0)).double()
-    assert module_gap(network, x) > 1e-4
-    monkeypatch.undo()
-    assert module_gap(First(nn.Linear(6, 3)).double(), x) < GAP
-
-
-def _given(called: Called) -> tuple[tuple[Tensor | None, ...], object]:
-    return called.inputs, called.settings
+# ---- what is kept ------------------------------------------------------------------------------------------------
 
 
 def test_a_tape_counts_its_laws_loss_first() -> None:
