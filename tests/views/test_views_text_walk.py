@@ -176,7 +176,10 @@ def test_many_hops_share_rows_and_the_worst_stands_alone(count: int) -> None:
     for row in rows[1:]:
         told = row.gain ** (row.last - row.first + 1)
         assert told == pytest.approx(sizes[row.last] / sizes[row.first - 1], rel=1e-9)
-    assert len(walk_overview(walk, FANCY).splitlines()) <= 80
+    page = walk_overview(walk, FANCY)
+    assert len(page.splitlines()) <= 80
+    assert "the geometric mean of their gains" in " ".join(page.split())
+    assert "geometric mean" not in walk_overview(SAMPLES["sigmoid"], FANCY)
 
 
 def test_a_mean_of_what_is_not_known_is_not_known() -> None:
@@ -231,6 +234,14 @@ def test_a_step_that_changes_nothing_is_left_out_of_a_way() -> None:
         changed = msgspec.structs.replace(fork, arms=(fork.arms[0], arm))
         page = walk_hop_page(SAMPLES["residual"], msgspec.structs.replace(hop, factors=(changed,)), FANCY)
         assert ("scale" in page) is told
+
+
+@pytest.mark.parametrize("width", [56, 64, 80, 100])
+def test_numbers_are_not_broken(width: int) -> None:
+    walk = SAMPLES["sigmoid"]
+    page = walk_hop_page(walk, walk.hops[6], Style(width, False, True))
+    assert re.search(r"^sigmoid .* 2\.0 × 10⁻⁷ +×0\.25 +70 %", page, re.M)
+    assert ("W₁₄ᵀ δ₁₄ " in page) is (width >= 80)  # the rule gives way first
 
 
 def test_the_next_hop_and_the_way_back_are_named() -> None:

@@ -26,7 +26,10 @@ from .walk_words import (
     way_words,
 )
 
-NAME_MOST, RULE_MOST = 34, 22
+NAME_MOST, RULE_MOST, NOTE_GOOD = 34, 22, 20
+NUMBERS_WIDE = 21
+"""Columns that factor and share take, with the gaps of the table."""
+
 UNCHANGED = 1e-9
 _IDLE_ROLES = frozenset({"product", "reshape", "sum", "index"})
 _NESTED_MOST = 6  # ways inside of ways that are told
@@ -80,13 +83,14 @@ def _steps(hop: WalkHop, style: Style) -> list[Text]:
     rows = list(_rows(hop, style))
     numbers = style.numbers
     names = [fit(r.name, NAME_MOST, style.glyphs.ellipsis) for r in rows]
+    sizes = [numbers.number(r.size) for r in rows]
     rules = [r.rule if cell_len(r.rule) <= RULE_MOST else "" for r in rows]  # a longer one stands among the laws
-    if max(map(cell_len, names)) + max(map(cell_len, rules)) > style.columns // 2 - 4:
+    if sum(max(map(cell_len, cells)) for cells in (names, rules, sizes)) + NUMBERS_WIDE + NOTE_GOOD > style.columns:
         rules = [""] * len(rows)
     columns = [
         Column("", names),
         Column("", rules, ["quiet"] * len(rows)),
-        Column("size", [numbers.number(r.size) for r in rows], side="right"),
+        Column("size", sizes, side="right"),
         Column("factor", [_factor_cell(r, style) for r in rows], ["title"] * len(rows), side="right"),
         Column("takes", ["" if math.isnan(r.share) else numbers.percent(r.share) for r in rows], side="right"),
         Column("", [style.words(r.note) for r in rows], ["quiet"] * len(rows), folds=True, floor=14),

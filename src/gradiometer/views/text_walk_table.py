@@ -128,7 +128,11 @@ def table_of(walk: Walk, style: Style) -> list[Text]:
     for at, (row, texts) in enumerate(zip(rows, cells, strict=True)):
         end: Ink = "title" if at in (0, len(rows) - 1) else ""
         out.append(_line(row, texts, widths, scale, (style, end)))
-    return out + _foot(walk, style)
+    out += _foot(walk, style)
+    if any(r.last > r.first for r in rows):
+        words = "a row of several hops shows the error behind the last of them, and the geometric mean of their gains"
+        out += paragraph(words, style.columns, "quiet", " " * 7)
+    return out
 
 
 @dataclass(frozen=True, slots=True)
