@@ -516,3 +516,42 @@ def test_a_handle_that_nobody_keeps_still_watches() -> None:
     begin()
     train(model, sgd(model), steps=2)
     assert ended[0]().steps().tolist() == [0, 1]
+
+
+class TwoOutputs(torch.autograd.Function):
+    """Tells its backward pass "no error" for the output that nobody uses, as cuDNN's recurrent nets do."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        ctx.set_materialize_grads(False)
+        return 2 * x, 3 * x
+
+    @staticmethod
+    def backward(ctx: Any, first: torch.Tensor | None, second: torch.Tensor | None) -> torch.Tensor | None:
+        assert second is None
+        return 2 * first if first is not None else None
+
+
+class HalfUsed(nn.Module):
+    """A module of which only the first output is used."""
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return TwoOutputs.apply(x)
+
+
+class First(nn.Module):
+    """The first of two."""
+
+    def forward(self, pair: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return pair[0]
+
+
+def test_an_output_that_nobody_uses_stops_nothing() -> None:
+    torch.manual_seed(5)
+    model = nn.Sequential(nn.Linear(6, 6), HalfUsed(), First(), nn.Linear(6, 1))
+    optimizer = sgd(model)
+    with gm.watch(model) as handle:
+        train(model, optimizer)
+    run = handle.run()
+    assert run.problems == ()
+    assert len(run.frames) == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -150,3 +152,43 @@ def test_a_frozen_weight_is_refused() -> None:
     model[0].requires_grad_(False)
     with pytest.raises(UserError, match=r"0\.weight is frozen"):
         focus_on(model, "0.weight[0,0]")
+
+
+def test_a_weight_before_a_blocks_output_is_told_one_station_up() -> None:
+    walk = explain(*images(), focus="layers.0.conv2.weight[3,2,0,1]")
+    assert walk.focus is not None
+    assert walk.focus.site == "layers.1"
+    assert sum(t.value != 0 for t in walk.focus.terms) > 1
+    assert walk.focus.gap < 1e-12
+
+
+class Once(torch.autograd.Function):
+    """tanh without a derivative of its derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        y = torch.tanh(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, error: Tensor) -> Tensor:
+        (y,) = ctx.saved_tensors
+        return error * (1 - y * y)
+
+
+class Tanh(nn.Module):
+    """The same function as nn.Tanh, by an operation without a law."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return Once.apply(x)
+
+
+def test_terms_are_had_where_an_operation_cannot_be_differentiated_twice() -> None:
+    model = small()
+    lawless = nn.Sequential(model[0], Tanh(), *model[2:])
+    found, true = focus_on(lawless, "0.weight[3,5]"), focus_on(model, "0.weight[3,5]")
+    assert [(t.label, pytest.approx(t.value, rel=1e-10)) for t in found.terms] == [
+        (t.label, t.value) for t in true.terms
+    ]

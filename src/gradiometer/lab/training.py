@@ -68,7 +68,7 @@ def train(training: Training, on_step: Callable[[StepSeen], None] | None = None)
     training.network.train()
     batches = Batches(recipe.seed, len(training.task.train), recipe.batch)
     listening = training.distillation.listening(training.network) if training.distillation is not None else heard
-    with _own_dropout(recipe.seed) as draw, listening, whole_steps() as pause:
+    with own_dropout(recipe.seed) as draw, listening, whole_steps() as pause:
         while training.step < recipe.steps:
             draw(training.step)
             loss = _step(training, batches.rows(training.step))
@@ -107,7 +107,7 @@ def loss_of(training: Training, rows: Tensor | slice) -> Tensor:
 
 
 @contextmanager
-def _own_dropout(seed: int) -> Iterator[Callable[[int], object]]:
+def own_dropout(seed: int) -> Iterator[Callable[[int], object]]:
     """The global CPU generator, which dropout draws from, follows (seed, step) inside, and is put back after."""
     base = mixed(seed, Stream.DROPOUT)
     with torch.random.fork_rng(devices=[]):

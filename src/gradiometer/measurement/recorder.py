@@ -299,11 +299,13 @@ class Recorder:
         if calls[0].gen <= entry.model.gen - KEPT_CALLS:  # a forward pass without backward: let go of its graph
             calls[:] = [c for c in calls if c.gen > entry.model.gen - KEPT_CALLS]
 
-    def error_hook(self, model: WatchedModel, key: Key, comp: int, stat: str = "err") -> Callable[[Tensor], None]:
+    def error_hook(self, model: WatchedModel, key: Key, comp: int, stat: str = "err") -> Callable[[Tensor | None], None]:
         """A tensor hook that records the error that arrives; it returns None, so the error itself is untouched."""
         epoch = model.epoch
 
-        def hook(error: Tensor) -> None:
+        def hook(error: Tensor | None) -> None:
+            if error is None:  # a node says "no error" in this way for an output that nobody uses
+                return
             if not self.on or model.epoch != epoch or self.second_order or torch.compiler.is_compiling():
                 return
             started = perf_counter()

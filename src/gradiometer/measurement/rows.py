@@ -47,8 +47,8 @@ class RowBuffer:
         self._allocate(_START_ROWS)
 
     def _allocate(self, rows: int) -> None:
-        self.norms = torch.zeros(rows, device=self.device)
-        self.samples = torch.zeros((rows, SAMPLE), device=self.device)
+        self.norms = torch.zeros(rows, device=self.device, dtype=torch.float32)
+        self.samples = torch.zeros((rows, SAMPLE), device=self.device, dtype=torch.float32)
         self._norm_rows = list(self.norms.unbind(0))
         self._sample_rows = list(self.samples.unbind(0))
         self.capacity = rows

@@ -21,7 +21,7 @@ from gradiometer.lab.batches import Batches
 from gradiometer.lab.choice import Form
 from gradiometer.lab.interrupts import whole_steps
 from gradiometer.lab.optimizers import make_optimizers
-from gradiometer.lab.training import _own_dropout, loss_of
+from gradiometer.lab.training import own_dropout, loss_of
 from gradiometer.records import UserError
 
 from .laws.law import Law
@@ -81,7 +81,7 @@ def train_by_hand(hand: HandTraining, on_step: Callable[[StepSeen], None] | None
     recipe = training.recipe
     training.network.train()
     batches = Batches(recipe.seed, len(training.task.train), recipe.batch)
-    with _own_dropout(recipe.seed) as draw, whole_steps() as pause:
+    with own_dropout(recipe.seed) as draw, whole_steps() as pause:
         while training.step < recipe.steps:
             draw(training.step)
             loss = _step(hand, batches.rows(training.step))
@@ -127,7 +127,7 @@ def first_step_gap(hand: HandTraining) -> float:
     true = dict(network.named_parameters())
     training, recipe = replace(hand.training, network=network, step=0), hand.training.recipe
     rows = Batches(recipe.seed, len(training.task.train), recipe.batch).rows(0)
-    with torch.enable_grad(), _own_dropout(recipe.seed) as draw:
+    with torch.enable_grad(), own_dropout(recipe.seed) as draw:
         draw(0)
         loss_of(training, rows).backward()  # type: ignore[no-untyped-call]
     zero = torch.zeros((), dtype=torch.float64)

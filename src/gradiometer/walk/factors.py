@@ -52,7 +52,7 @@ class Stretches:
         found = []
         for a, b in pairwise(self.ways.chain(above, below)):
             found += self._between(a, b, shared)
-        told = [f for f in found if not _is_quiet(f)]
+        told = [f for f in found if not is_quiet(f)]
         return told or found[:1]
 
     def _between(self, a: Vertex, b: Vertex, shared: Vertex | None) -> list[Factor]:
@@ -146,7 +146,7 @@ class Stretches:
             else:
                 arrives = self._into(b, regions[t])
                 factors = [self._single(step, (a, t), (self.carried.size(a), norm(sent))), *self.factors(t, b, b)]
-            factors = [f for f in factors if not _is_quiet(f)]
+            factors = [f for f in factors if not is_quiet(f)]
             name = self._arm_name(step, first[0], regions[t], factors)
             size = norm(arrives)
             arms.append(Arm(name, size, ratio(self.carried.size(a), size), tuple(factors)))
@@ -254,7 +254,8 @@ def _total(tensors: Sequence[Tensor | None]) -> Tensor:
     return total
 
 
-def _is_quiet(factor: Factor) -> bool:
+def is_quiet(factor: Factor) -> bool:
+    """True for a reshape, sum or selection that leaves the size as it is: no factor of its own."""
     return factor.role in QUIET_ROLES and not factor.arms and abs(factor.factor - 1) < UNCHANGED
 
 

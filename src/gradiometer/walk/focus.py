@@ -17,6 +17,7 @@ from .carry import Carried
 from .hops import WalkedTrunk
 
 TERMS_AT_MOST = 256
+SAME_SUM = 1e-4  # of the sum of absolute terms; float32 sums agree to about 1e-6
 _FOCUS = re.compile(r"\s*([^\[\]\s]+)\s*\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\]\s*")
 
 
@@ -75,8 +76,7 @@ def focused(walked: WalkedTrunk, chosen: Chosen) -> Focus:
     if gradient is None:
         raise ModelError(f"No error reaches {name}: the loss does not depend on it in this pass.")
     leaf = _leaf(walked, name)
-    vertex, over = _cut(walked, leaf, name)
-    terms = _terms(walked, vertex, over, (leaf, index))
+    vertex, over, terms = _best_terms(walked, (leaf, index), name)
     ranked = torch.argsort(terms.abs(), descending=True)[:TERMS_AT_MOST]
     kept = sorted(((int(k), float(terms[k])) for k in ranked), key=lambda pair: -pair[1])
     total, by_hand = float(terms.sum()), float(gradient[index])
@@ -116,39 +116,68 @@ def _gradient(walked: WalkedTrunk, name: str) -> Tensor | None:
     return walked.carried.leaves.get(_leaf(walked, name))
 
 
-def _cut(walked: WalkedTrunk, leaf: int, name: str) -> tuple[Vertex, str]:
-    """Where the sum is written: at the units of the next layer's station, or over the examples of the last layer."""
+def _cuts(walked: WalkedTrunk, leaf: int, name: str) -> list[tuple[Vertex, str]]:
+    """Where the sum may be written, best first: at the stations above, the nearest first; else over the examples."""
     chain = walked.stretches.ways.chain_to_leaf(leaf)
     trunk = walked.traced.trunk
     at = dict(zip(trunk.names, trunk.vertices, strict=True)) if trunk is not None else {}
     stations = {at[s]: s for s in trunk.stations} if trunk is not None else {}
     module = name.rpartition(".")[0]
-    above = [v for v in chain if v in stations and stations[v].split("#")[0] != module]
-    if above:
-        return above[-1], "units"
+    above = [v for v in reversed(chain) if v in stations and stations[v].split("#")[0] != module]
     carried = walked.carried
     wide = [v for v in chain if carried.errors[v].dim() > 1 and carried.made_by[v].name != "t"] or chain
     own = [v for v in wide if v in stations]
-    return (own or wide)[-1], "examples"
+    return [*((v, "units") for v in above), ((own or wide)[-1], "examples")]
 
 
-def _terms(walked: WalkedTrunk, cut: Vertex, over: str, weight: tuple[int, tuple[int, ...]]) -> Tensor:
+def _best_terms(walked: WalkedTrunk, weight: tuple[int, tuple[int, ...]], name: str) -> tuple[Vertex, str, Tensor]:
+    """The sum at the nearest station whose units share the weight: where only one of them knows it (the weight stands
+    right before a block's output), the sum is written one station further up."""
+    for cut, over in _cuts(walked, weight[0], name):
+        terms = _terms(walked, (cut, over), weight)
+        if over == "examples" or int((terms != 0).sum()) > 1:
+            break
+    return cut, over, terms
+
+
+def _terms(walked: WalkedTrunk, at: tuple[Vertex, str], weight: tuple[int, tuple[int, ...]]) -> Tensor:
     """∂L/∂z · ∂z/∂w, summed over everything but the axis that k runs over: [k].
 
-    ∂z/∂w is had from the laws' own backward rules, which are linear in the error: the error that would leave one
-    weight is a weighted sum of the errors at z, and its weights are ∂z/∂w.
+    ∂z/∂w is had from the laws' own backward rules, which are linear in the error: what leaves toward one weight is a
+    weighted sum of the errors at z, and its weights are ∂z/∂w. Where an operation without a law does not give them
+    (the sum is then another), the error of one k after the other is sent alone.
     """
-    carried = walked.carried
-    leaf, index = weight
-    delta = carried.errors[cut]
-    with torch.enable_grad():
-        probe = delta.detach().clone().requires_grad_()
-        left = _sent_to_leaf(carried, set(walked.stretches.ways.above_leaf(leaf)), (cut, probe), leaf)
-        slope: Tensor | None = torch.autograd.grad(left[index], probe, allow_unused=True)[0]
-    terms = (slope if slope is not None else torch.zeros_like(delta)) * delta
+    cut, over = at
+    delta = walked.carried.errors[cut]
     axis = _unit_axis(delta, walked, cut) if over == "units" else 0
-    others = [i for i in range(terms.dim()) if i != axis]
-    return (terms.sum(dim=others) if others else terms).double()
+    live = set(walked.stretches.ways.above_leaf(weight[0]))
+    others = [i for i in range(delta.dim()) if i != axis]
+    try:
+        with torch.enable_grad():
+            probe = delta.detach().clone().requires_grad_()
+            left = _sent_to_leaf(walked.carried, live, (cut, probe), weight[0])[weight[1]]
+            slope: Tensor | None = torch.autograd.grad(left, probe, allow_unused=True)[0]
+    except RuntimeError:
+        slope = None
+    if slope is not None:
+        terms = ((slope * delta).sum(dim=others) if others else slope * delta).double()
+        if abs(float(terms.sum()) - float(left.detach())) <= SAME_SUM * float(terms.abs().sum()):
+            return terms
+    return _one_by_one(walked.carried, live, (cut, axis), weight)
+
+
+def _one_by_one(
+    carried: Carried, live: set[Vertex], at: tuple[Vertex, int], weight: tuple[int, tuple[int, ...]]
+) -> Tensor:
+    cut, axis = at
+    delta = carried.errors[cut]
+    terms = []
+    with torch.no_grad():
+        for k in range(delta.shape[axis]):
+            alone = torch.zeros_like(delta)
+            alone.select(axis, k).copy_(delta.select(axis, k))
+            terms.append(_sent_to_leaf(carried, live, (cut, alone), weight[0])[weight[1]])
+    return torch.stack(terms).double()
 
 
 def _sent_to_leaf(carried: Carried, live: set[Vertex], start: tuple[Vertex, Tensor], leaf: int) -> Tensor:

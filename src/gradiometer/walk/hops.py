@@ -15,7 +15,7 @@ from ..quantities import theory_gain
 from ..quantities.laws import activation_law
 from ..records import Factor, Hop, Part, Run, WalkHop
 from .carry import Carried, Step, norm
-from .factors import Naming, Stretches, ratio, with_shares
+from .factors import Naming, Stretches, is_quiet, ratio, with_shares
 from .passes import Traced
 from .rules import hop_rule, worded
 from .ways import Ways
@@ -181,8 +181,7 @@ def _with_theory(walked: WalkedTrunk, hop: Hop) -> list[Factor]:
         if len(alike) == 1 and not math.isnan(theory):
             factors[alike[0]] = msgspec.structs.replace(factors[alike[0]], theory=theory)
         found += factors
-    told = [f for f in found if f.role != "reshape" or abs(f.factor - 1) > 1e-9]
-    return told or found[:1]
+    return [f for f in found if not is_quiet(f)] or found[:1]
 
 
 def _input_hop(walked: WalkedTrunk, source: str, label: str, number: int) -> list[WalkHop]:

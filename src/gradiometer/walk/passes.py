@@ -129,6 +129,9 @@ def _copied(model: nn.Module) -> nn.Module:
         ) from error
     for p in made.parameters():
         p.grad = None
+    for module in made.modules():
+        if isinstance(module, nn.RNNBase):
+            module.flatten_parameters()  # a copy has its weights in pieces, and cuDNN warns of it
     return made
 
 
@@ -158,7 +161,8 @@ def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced
     batch = _map(asked.batch, prepared)
     name = type(asked.model).__name__.lower()
     wholes: list[WholeCall] = []
-    with noted(model, name) as (_, watched), _wholes_kept(model, wholes), CircularAsSelection():
+    native = torch.backends.cudnn.flags(enabled=False)  # its fused operations hide what a law would need
+    with noted(model, name) as (_, watched), _wholes_kept(model, wholes), CircularAsSelection(), native:
         value = asked.loss(model, batch)
         check_scalar(value)
         calls = tuple(watched.calls)
