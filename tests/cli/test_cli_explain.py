@@ -253,6 +253,7 @@ def test_files_beside_the_page_and_instead_of_it(folder: Path) -> None:
         (["networks.py:deep", "--html", "no/w.html"], "--html no/w.html: there is no folder no."),
         (["networks.py:deep", "--json", "no/w.json"], "--json no/w.json: there is no folder no."),
         (["networks.py:deep", "--html", "w", "--json", "./w"], "--json and --html are both w."),
+        (["networks.py:deep", "--hop", "1", "--json", "-"], "so --hop says nothing beside it"),
         (["networks.py:none"], "networks.py has no 'none'."),
         (["networks.py:vector_loss"], "scalar"),
         (["networks.py:no_batch"], "networks.py:no_batch made no batch"),

@@ -32,6 +32,8 @@ class Telling:
     def check(self) -> None:
         """UserError where a file cannot be written, before anything is computed."""
         check_json(self.json)
+        if self.json is not None and self.hop is not None:
+            refuse("--json writes the whole walk, so --hop says nothing beside it. Give one of them.")
         if self.html is not None:
             check_writable(self.html, "--html")
             if self.json not in (None, "-") and Path(str(self.json)).resolve() == self.html.resolve():
