@@ -28,7 +28,7 @@ from gradiometer.records import UserError
 from gradiometer.records.walk import Focus, Term, Walk
 from gradiometer.views.html_walk import walk_page
 from gradiometer.views.html_walk_focus import bars_of
-from gradiometer.views.html_walk_rows import hop_rows, size_words
+from gradiometer.views.html_walk_rows import all_rows, hop_rows, size_words
 from gradiometer.views.walk_words import agreement_line, coverage_line, headline, update_lines, walk_verdict
 
 VOID = {"meta", "br", "input", "img", "hr", "link", "path", "rect"}
@@ -210,6 +210,16 @@ def test_a_fork_tells_how_its_ways_meet() -> None:
     assert rows["skip"]["times"] == "×1.00" and rows["branch"]["times"] == "×0.40"
     lost = walk_page(walk_of(attention()))
     assert "squares 0.89 = 1.00 + 0.09 − 0.20 of interference" in plain_words(Page(lost).words)
+
+
+def test_a_formula_that_is_too_long_for_its_row_stands_in_the_table() -> None:
+    long = r"\frac{1}{s} (I - \frac{1}{M} a b^{\top} - \frac{1}{M} x x^{\top}) (\gamma \odot \delta_{\mathrm{fc1}})"
+    one = plain(1.0, 0.5)
+    (step,) = one.factors
+    assert hop_rows(one)[1]["rule"] != ()
+    wide = msgspec.structs.replace(one, factors=(msgspec.structs.replace(step, rule=long),))
+    assert hop_rows(wide)[1]["rule"] == ()
+    assert all_rows(wide)[0]["rule"] != ()
 
 
 def test_a_hop_without_a_law_says_so() -> None:

@@ -39,6 +39,7 @@ const seen = () => [
   document.querySelector(".screen.now").dataset.n, document.documentElement.dataset.mode,
   document.documentElement.scrollWidth, location.hash,
 ];
+for (const details of document.querySelectorAll("details")) details.open = true;
 document.body.dataset.seen = JSON.stringify(ALL.map((keys) => {
   ["Escape", "Home", ...keys].forEach(press);
   return seen();

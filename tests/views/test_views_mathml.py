@@ -83,6 +83,17 @@ def test_a_long_formula_is_cut_ahead_of_its_operators() -> None:
     assert words(LONG).replace(" ", "").endswith("+d·−1)"), "a sign is not torn off its number"
 
 
+def test_equations_in_a_row_are_cut_behind_their_commas() -> None:
+    pieces = formula(r"\delta_P = \delta_y V^{\top}, \delta_Q = s \delta_S K, \delta_K = s \delta_S^{\top} Q; w_{1, 2}")
+    assert [("".join(ET.fromstring(p).itertext())) for p in pieces][1:3] == ["δQ=sδSK,", "δK=sδS⊤Q;"]
+    assert len(pieces) == 4, "a comma in a subscript parts nothing"
+
+
+def test_a_word_does_not_touch_what_it_is_applied_to() -> None:
+    assert '<mi>log</mi><mspace width=".17em"></mspace><mi>softmax</mi><mo' in formula(r"\log \mathrm{softmax}(z)")[0]
+    assert "mspace" not in formula(r"\mathrm{softmax}(z)")[0]
+
+
 def test_nothing_is_lost_by_cutting() -> None:
     assert words(LONG).split().count("δ") == 3
     assert words(LONG).count("(") == words(LONG).count(")") == 2

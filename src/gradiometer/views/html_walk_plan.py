@@ -31,8 +31,8 @@ BAND = 196.0
 NAME_ROOM, FOOT_ROOM = 28.0, 38.0
 HEAD_ROOM = 4.0
 """Between a box and the first of the ways in it, whose name has room of its own."""
-ABOVE_LANE, BELOW_LANE = 26.0, 24.0
-LANE_GAP = 8.0
+ABOVE_LANE, BELOW_LANE = 23.0, 20.0
+LANE_GAP = 5.0
 LEAST_BANDS = 140.0
 """Height that all ways of a fork share at least."""
 
@@ -222,4 +222,4 @@ def name_lines(title: str, room_px: float) -> tuple[str, ...]:
 def shortened(name: str, room_px: float) -> str:
     """The end of a name, which says most, where the whole has no room."""
     most = max(4, int(room_px / LABEL_SIGN_PX))
-    return name if len(name) <= most else "…" + name[1 - most :]
+    return name if len(name) <= most else "…" + name[1 - most :].lstrip(".")

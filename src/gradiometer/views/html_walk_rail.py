@@ -148,4 +148,4 @@ def _labelled(n: int, room: float) -> set[int]:
 
 
 def _shortened(label: str) -> str:
-    return label if len(label) <= LABEL_MOST else "…" + label[1 - LABEL_MOST :]
+    return label if len(label) <= LABEL_MOST else "…" + label[1 - LABEL_MOST :].lstrip(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,8 +27,9 @@ from .walk_words import (
 )
 from .walk_words_hop import not_finite
 
-RULES_MOST = 4
-"""Up to so many steps, each row has its formula; beyond, the table of all numbers has them."""
+RULES_MOST, RULE_SIGNS_MOST = 4, 24
+"""Up to so many steps, each row has its formula if it has so few signs; the table of all numbers has every one."""
+_TAG = re.compile("<[^>]*>")
 
 
 def hop_rows(hop: WalkHop) -> list[dict[str, Any]]:
@@ -59,11 +61,18 @@ def _chain_rows(drawn: Sequence[Factor]) -> Iterator[dict[str, Any]]:
 def _step_row(step: Factor) -> dict[str, Any]:
     return {
         "name": step.title,
-        "rule": formula(step.rule) if not step.arms and step.role != "several" else (),
+        "rule": _short_rule(step),
         "size": size_words(step.after),
         "times": _times(step.factor),
         "note": "; ".join(_notes(step)),
     }
+
+
+def _short_rule(step: Factor) -> tuple[str, ...]:
+    """The formula of a step where it fits beside its name."""
+    pieces = formula(step.rule) if not step.arms and step.role != "several" else ()
+    signs = sum(len(_TAG.sub("", p)) for p in pieces)
+    return pieces if signs <= RULE_SIGNS_MOST else ()
 
 
 def _arm_row(arm: Arm) -> dict[str, Any]:

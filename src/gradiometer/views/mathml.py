@@ -116,14 +116,24 @@ def _pieces(tokens: list[str], names: Sequence[str]) -> list[list[str]]:
         tokens = [t for t in tokens if t not in (r"\left", r"\right")]
     depths, out = _depths(tokens), [tokens]
     cuts: set[int] = set()
-    for deepest in range(DEEPEST_BREAK):
+    for deepest in range(-1, DEEPEST_BREAK):
         if all(_signs(p, names) <= LONGEST_PIECE for p in out):
             break
-        here = _Depth(deepest, 0)
-        cuts |= {i for i, t in enumerate(tokens) if t in _BREAKS and depths[i] == here and not _is_sign(tokens, i)}
+        cuts |= _between_rules(tokens, depths) if deepest < 0 else _operators(tokens, depths, deepest)
         edges = sorted({0, *cuts, len(tokens)})
         out = [tokens[a:b] for a, b in itertools.pairwise(edges)]
     return out
+
+
+def _between_rules(tokens: Sequence[str], depths: Sequence[_Depth]) -> set[int]:
+    """Places behind a comma or semicolon that parts one equation from the next."""
+    return {i + 1 for i, t in enumerate(tokens) if t in ",;" and depths[i] == _Depth(0, 0) and i + 1 < len(tokens)}
+
+
+def _operators(tokens: Sequence[str], depths: Sequence[_Depth], brackets: int) -> set[int]:
+    """Places ahead of an operator at this depth of brackets."""
+    here = _Depth(brackets, 0)
+    return {i for i, t in enumerate(tokens) if t in _BREAKS and depths[i] == here and not _is_sign(tokens, i)}
 
 
 def _depths(tokens: Sequence[str]) -> list[_Depth]:
@@ -199,10 +209,20 @@ def _tidy(element: ET.Element, names: Sequence[str]) -> ET.Element | None:
         tidy = _tidy(child, names)
         if tidy is None:
             return None
+        if _touching(out, tidy):
+            ET.SubElement(out, "mspace", {"width": ".17em"})
         out.append(tidy)
     if len(out):
         return out[0] if tag == "mrow" and len(out) == 1 else out
     return _leaf(out, names)
+
+
+def _touching(row: ET.Element, following: ET.Element) -> bool:
+    """A word (``log``) and what it is applied to, without a bracket between: the converter leaves no room there."""
+    if row.tag not in ("mrow", "math") or not len(row) or following.tag in ("mo", "mspace"):
+        return False
+    last = row[-1]
+    return last.tag == "mi" and len(last.text or "") > 1
 
 
 def _leaf(element: ET.Element, names: Sequence[str]) -> ET.Element:
