@@ -42,6 +42,7 @@ class Factor(msgspec.Struct, frozen=True):
     by_law: False where autograd has made this step, because no law is written for it.
     arms: the ways of a fork; interference: 2 Σ ⟨a, b⟩ / ‖before‖² over pairs of arms, so that
         factor² = Σ arm.gain² + interference.
+    weight: name of the parameter that it multiplies the error by, "" where there is none.
     through_time: of a recurrent net, for each layer (the last one first) the size of the error at h_t, last step first.
     """
 
@@ -64,6 +65,7 @@ class Factor(msgspec.Struct, frozen=True):
     arms: tuple[Arm, ...] = ()
     interference: float = math.nan
     through_time: tuple[tuple[float, ...], ...] = ()
+    weight: str = ""
 
 
 class Arm(msgspec.Struct, frozen=True):

@@ -7,7 +7,8 @@ operation without a law is asked to send its error itself, and marked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +98,35 @@ def carry(graph: Graph, start: Mapping[Vertex, Tensor], composites: Sequence[Com
     return carried
 
 
+def carried_alone(carried: Carried, start: Mapping[Vertex, Tensor], region: Container[Vertex]) -> Carried:
+    """What the errors in ``start`` alone send through a region of a walk that was carried before."""
+    part = Carried(dict(start), {}, [], dict(carried.made_by))
+    first = min(carried.made_by[v].order for v in start)
+    with torch.no_grad():
+        for step in carried.steps:
+            if step.order < first:
+                continue
+            deltas = tuple(part.errors.get(v) if v is not None and v in region else None for v in step.outputs)
+            if all(d is None for d in deltas):
+                continue
+            sent = step.send(deltas)
+            live = (e for e in step.edges if e.vertex in region and sent[e.slot] is not None)
+            edges = tuple(dataclasses.replace(e, sent=sent[e.slot]) for e in live)
+            _keep(part, dataclasses.replace(step, edges=edges))
+    return part
+
+
+def total(tensors: Sequence[Tensor | None]) -> Tensor:
+    """The sum of those tensors that there are; a 0 where there is none."""
+    there = [x for x in tensors if x is not None]
+    if not there:
+        return torch.zeros(())
+    summed = there[0]
+    for x in there[1:]:
+        summed = summed + x
+    return summed
+
+
 def _pass_node(carried: Carried, graph: Graph, i: int) -> None:
     node = graph.nodes[i]
     deltas = tuple(carried.errors.get((i, nr)) for nr in range(len(node._input_metadata)))
@@ -121,7 +151,7 @@ def _pass_node(carried: Carried, graph: Graph, i: int) -> None:
         kept=kept,
         edges=tuple(edges),
         send=send,
-        gap=_gap(sent, true) if applied is not None else 0.0,
+        gap=_gap(deltas, sent, true, targets) if applied is not None else 0.0,
     )
     _keep(carried, step)
 
@@ -231,12 +261,17 @@ def _fitted(error: Tensor, target: Target) -> Tensor:
     return error.to(target.dtype).sum_to_size(target.shape)
 
 
-def _gap(found: Tensors, true: Tensors) -> float:
-    """Largest relative gap over the edges that autograd sends something along."""
+def _gap(deltas: Tensors, found: Tensors, true: Tensors, targets: Sequence[Target]) -> float:
+    """Largest relative gap over the edges that autograd sends something along.
+
+    A parameter's gradient may cancel to nothing (a shift before a normalisation): it is measured against the error that
+    arrived where that is larger.
+    """
     worst = 0.0
-    for mine, theirs in zip(found, true, strict=False):
+    arrived = max((norm(d) for d in deltas if d is not None), default=0.0)
+    for mine, theirs, target in zip(found, true, targets, strict=False):
         if mine is None or theirs is None:
             continue
-        size = norm(theirs)
+        size = norm(theirs) if target.leaf is None else max(norm(theirs), arrived)
         worst = max(worst, norm(mine - theirs) / (size if size > GAP_FLOOR else 1.0))
     return worst

@@ -11,11 +11,13 @@ import msgspec
 
 from .. import quantities
 from ..measurement.graph import Vertex
+from ..measurement.models import Entry
 from ..quantities import theory_gain
 from ..quantities.laws import activation_law
 from ..records import Factor, Hop, Part, Run, WalkHop
 from .carry import Carried, Step, norm
-from .factors import Naming, Stretches, is_quiet, ratio, with_shares
+from .factors import Stretches, is_quiet, ratio, with_shares
+from .naming import Naming
 from .passes import Traced
 from .rules import hop_rule, worded
 from .ways import Ways
@@ -36,7 +38,7 @@ class Paths:
         self.begins = [begin for begin, _, _ in calls]
         self.ends = [-end for _, end, _ in calls]
 
-    def entry(self, step: Step) -> object | None:
+    def entry(self, step: Step) -> Entry | None:
         """The registry's entry of the innermost module, None outside of all."""
         seq = self.graph.seq[step.node]
         for i in range(bisect.bisect_right(self.begins, seq) - 1, -1, -1):
@@ -61,20 +63,50 @@ class WalkedTrunk:
     @cached_property
     def stretches(self) -> Stretches:
         """What takes stretches apart."""
-        return Stretches(self.carried, Ways(self.carried), Naming(self.path_of, self.role_of, self.theory_of))
+        return Stretches(self.carried, Ways(self.carried), self.naming)
+
+    @cached_property
+    def naming(self) -> Naming:
+        """How steps are called."""
+        return Naming(self.path_of, self.owner_of, self.role_of, self.theory_of, self.rule_of, self.weight_of)
+
+    def owner_of(self, step: Step) -> str:
+        """Path of the leaf module that a step belongs to, "" for a function."""
+        entry = self.paths.entry(step)
+        return entry.path if entry is not None and entry.leaf else ""
+
+    def rule_of(self, step: Step) -> str:
+        """The step in TeX; a product with a mask is one with a mask."""
+        if step.law is None:
+            return ""
+        return r"m_{@v} \odot @d" if self.role_of(step)[0] == "dropout" else step.law.step
+
+    def weight_of(self, step: Step) -> str:
+        """Name of the parameter that a step with weights multiplies the error by, "" elsewhere."""
+        if step.law is None or step.law.role != "weights":
+            return ""
+        names = self.traced.leaves
+        for edge in step.edges:
+            below = self.carried.made_by.get(edge.vertex) if edge.vertex is not None else None
+            turned = below.edges if below is not None and below.law is not None and below.law.role == "reshape" else ()
+            for leaf in (edge.leaf, *(e.leaf for e in turned)):
+                if leaf in names and not names[leaf].endswith("bias"):
+                    return names[leaf]
+        return ""
 
     def path_of(self, step: Step) -> str:
         """Path of the module in which a step was made, "" outside of all."""
         entry = self.paths.entry(step)
-        return step.path or (entry.path if entry is not None else "")  # type: ignore[attr-defined]
+        return step.path or (entry.path if entry is not None else "")
 
     def role_of(self, step: Step) -> tuple[str, str]:
         """Role and title of a step; inside a leaf module that is no weights, the module's."""
         entry = self.paths.entry(step)
         if step.law is None:
             return "unknown", step.name
-        if entry is not None and entry.leaf and entry.seen.role in MODULE_ROLES and step.law.role != entry.seen.role:  # type: ignore[attr-defined]
-            return entry.seen.role, entry.seen.kind  # type: ignore[attr-defined]
+        seen = entry.seen if entry is not None and entry.leaf else None
+        if seen is not None and seen.role in MODULE_ROLES and step.law.role != seen.role:
+            return seen.role, seen.kind
         return step.law.role, step.law.title
 
     @cached_property
@@ -135,10 +167,12 @@ def _hop(walked: WalkedTrunk, hop: Hop, labels: tuple[str, str], number: int) ->
 
 
 def _finished(hop: WalkHop, factors: list[Factor], labels: tuple[str, str]) -> WalkHop:
+    joins = any(f.law == "join" for f in factors)
     return msgspec.structs.replace(
         hop,
-        rule=hop_rule(factors, *labels),
-        factors=with_shares(worded(factors, *labels), hop.gain),
+        rule=hop_rule(factors, labels, (hop.upper, hop.lower)),
+        factors=with_shares(worded(factors, labels, hop.upper), hop.gain),
+        joins=hop.joins or joins,
     )
 
 

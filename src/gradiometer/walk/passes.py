@@ -149,14 +149,15 @@ def _map(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
 
 
 def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced:
-    given: list[Tensor] = []
+    given: list[tuple[Any, int]] = []
 
     def prepared(x: Tensor) -> Tensor:
         if not x.is_floating_point():
             return x.clone()
         leaf = x.detach().to(dtype or x.dtype, copy=True).requires_grad_()
-        given.append(leaf.view_as(leaf))  # a vertex of its own, so that the error that reaches the input is seen
-        return given[-1]
+        own = leaf.clone()  # a vertex of its own, so that the error that reaches the input is seen
+        given.append((own.grad_fn, own.output_nr))  # now: the network may change it in place
+        return own
 
     batch = _map(asked.batch, prepared)
     name = type(asked.model).__name__.lower()
@@ -172,7 +173,7 @@ def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced
     places = GraphPlaces(pruned, watched)
     trunk = find_trunk(pruned, places.places) if places.calls else None
     moved = _in_full(full, pruned, trunk)
-    inputs = tuple((full.index[x.grad_fn], x.output_nr) for x in given if x.grad_fn in full.index)
+    inputs = tuple((full.index[node], nr) for node, nr in given if node in full.index)
     arrived = _backward(full, value, (*(moved.vertices if moved else ()), *inputs))
     leaves = {id(p): n for n, p in model.named_parameters()}
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}

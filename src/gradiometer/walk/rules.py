@@ -17,39 +17,69 @@ def symbol(label: str) -> str:
     """A station's label as a subscript: ``14``, ``\\mathrm{fc1}``."""
     if label.isdigit():
         return label
-    return r"\mathrm{" + label.replace("_", r"\_").replace("#", r"\#").replace("·", r" \cdot ") + "}"
+    return r"\mathrm{" + label.lstrip(":").replace("_", r"\_").replace("#", r"\#").replace("·", r" \cdot ") + "}"
 
 
-def worded(factors: Sequence[Factor], upper: str, lower: str) -> tuple[Factor, ...]:
-    """The factors with their rules in symbols. Where weights occur once, they and what follows bear the stations'
-    labels; elsewhere each step bears the last part of its module's path."""
-    flat = len([f for f in factors if f.role == "weights"]) <= 1 and not any(f.arms for f in factors)
+def worded(factors: Sequence[Factor], labels: tuple[str, str], upper: str) -> tuple[Factor, ...]:
+    """The factors with their rules in symbols. On a plain chain the weights bear the upper station's label and the
+    activation the lower one's; elsewhere, and everything else, bears the name of its own module."""
+    plain = is_plain_chain(factors)
     out = []
-    arriving = rf"\delta_{{{symbol(upper)}}}"
+    arriving = delta(labels[0] if plain else last_part(upper))
     for f in factors:
-        u, v = (upper, lower) if flat else (last_part(f.place) or f.title, last_part(f.place) or lower)
-        arms = tuple(msgspec.structs.replace(arm, factors=worded(arm.factors, arm.name, arm.name)) for arm in f.arms)
-        rule = step(f, symbol(u), symbol(v)).replace("@d", arriving)
-        out.append(msgspec.structs.replace(f, rule=rule, arms=arms))
+        rule = step(f, *_subscripts(f, labels if plain else None)).replace("@d", arriving)
+        out.append(_in_symbols(f, rule))
         arriving = r"\delta"
     return tuple(out)
 
 
-def hop_rule(factors: Sequence[Factor], upper: str, lower: str) -> str:
+def _in_symbols(factor: Factor, rule: str) -> Factor:
+    arms = []
+    for arm in factor.arms:
+        told = [_in_symbols(f, step(f, *_subscripts(f, None)).replace("@d", r"\delta")) for f in arm.factors]
+        arms.append(msgspec.structs.replace(arm, factors=tuple(told)))
+    return msgspec.structs.replace(factor, rule=rule, arms=tuple(arms))
+
+
+def is_plain_chain(factors: Sequence[Factor]) -> bool:
+    """True where weights occur at most once and nothing parts: then the stations' labels say everything."""
+    return sum(f.role == "weights" for f in factors) <= 1 and not any(f.arms for f in factors)
+
+
+def delta(label: str) -> str:
+    """The error at a station."""
+    return rf"\delta_{{{symbol(label)}}}"
+
+
+def _subscripts(factor: Factor, labels: tuple[str, str] | None) -> tuple[str, str]:
+    """Subscripts of the weights and of the values in a step."""
+    own = symbol(_own_name(factor))
+    if labels is None or factor.role not in ("weights", "activation"):
+        return own, own
+    return symbol(labels[0]), symbol(labels[1])
+
+
+def _own_name(factor: Factor) -> str:
+    """``fc1``; a parameter's own name where its module has several: ``in_proj``."""
+    if factor.weight and not factor.weight.endswith(".weight"):
+        return factor.weight.rpartition(".")[2].removesuffix("_weight")
+    return last_part(factor.place) or factor.title
+
+
+def hop_rule(factors: Sequence[Factor], labels: tuple[str, str], ends: tuple[str, str]) -> str:
     """The whole hop: δ at the lower station from δ at the upper one. ``factors`` as they come from the laws."""
-    u, v = symbol(upper), symbol(lower)
-    left = rf"\delta_{{{v}}} = "
+    plain = is_plain_chain(factors)
+    upper, lower = labels if plain else (last_part(ends[0]), last_part(ends[1]))
+    left, arriving = rf"{delta(lower)} = ", delta(upper)
     if len(factors) == 1 and factors[0].arms:
-        return left + _fork(factors[0], rf"\delta_{{{u}}}")
+        return left + _fork(factors[0], arriving)
     if any(f.arms for f in factors) or len(factors) > NESTED_AT_MOST:
         product = " ".join(_jacobian(f) for f in reversed(factors))
-        return rf"{left}{product} \delta_{{{u}}}"
-    expression = rf"\delta_{{{u}}}"
-    several = sum(f.role == "weights" for f in factors) > 1
+        return rf"{left}{product} {arriving}"
+    expression = arriving
     for f in factors:
-        a, b = (symbol(last_part(f.place)), symbol(last_part(f.place))) if several else (u, v)
         inner = expression if _BARE.fullmatch(expression) else rf"\left( {expression} \right)"
-        expression = step(f, a, b).replace("@d", inner)
+        expression = step(f, *_subscripts(f, labels if plain else None)).replace("@d", inner)
     return left + expression
 
 
@@ -86,5 +116,5 @@ def _jacobian(factor: Factor) -> str:
 
 
 def _fork_matrix(factor: Factor) -> str:
-    terms = ["I" if _is_plain(a.name, a.gain) else rf"J_{{{symbol(last_part(a.name))}}}^{{\top}}" for a in factor.arms]
+    terms = ["I" if _is_plain(a.name, a.gain) else rf"J_{{{symbol(a.name)}}}^{{\top}}" for a in factor.arms]
     return " + ".join(terms)
