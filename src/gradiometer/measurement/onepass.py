@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -36,7 +37,8 @@ def noted(model: nn.Module, name: str) -> Iterator[tuple[Recorder, WatchedModel]
     recorder.on = recorder.full = True
     watched = registry.add(model, name)
     watched.network = watched.describe(frozenset())
-    with paused():
+    with paused(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*global hooks.*")  # torch's, for a compiled part: these hooks pass
         handles = [
             nn_module.register_module_forward_pre_hook(recorder.before_forward),
             nn_module.register_module_forward_hook(recorder.after_forward, with_kwargs=True),
@@ -53,9 +55,11 @@ def noted(model: nn.Module, name: str) -> Iterator[tuple[Recorder, WatchedModel]
 def measured_pass(model: nn.Module, name: str, loss: Callable[[], Tensor]) -> Run:
     """A run of one frame: the forward and backward pass of ``loss()``, measured as in a training, without a step.
 
+    Every norm is taken in float64: there is one pass, and no second look at a size that float32 does not carry.
     The gradients of the pass are left in the parameters. ModelError where the loss is no scalar, or reaches nothing.
     """
     with noted(model, name) as (recorder, watched):
+        watched.wide.update((*watched.params.values(), *(path for path, _ in model.named_modules())))
         value = loss()
         check_scalar(value)
         seen = find_loss(value.grad_fn, name, not recorder.saved_hooks)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..records import ModuleSeen, Site
 from .graph import Graph, Vertex
-from .models import Call, WatchedModel
+from .models import Call, Entry, WatchedModel
 from .trunk import Place, Places
 
 FUNCTIONS: dict[str, str] = {
@@ -129,8 +129,8 @@ class GraphPlaces:
             vertex = (i, 0)
             if call is None or self.places.leaf(vertex) is not None or vertex not in graph.position:
                 continue
-            if call.entry.leaf:  # inside a leaf module: a part of it (the gates of an LSTM), not a place of its own
-                continue
+            if call.entry.leaf and not _is_bare_root(call.entry):
+                continue  # inside a leaf module: a part of it (the gates of an LSTM), not a place of its own
             path = call.entry.path
             seen = self._describe(i, op, path)
             if seen is None:
@@ -187,6 +187,11 @@ class GraphPlaces:
         all_of_them = self.graph.consumers.get(v, [])
         inner = [c for c in all_of_them if call.seq[0] <= self.graph.seq[c] < call.seq[1]]
         return inner, len(inner) == len(all_of_them)
+
+
+def _is_bare_root(entry: Entry) -> bool:
+    """True for a whole network of the user's own that is one module: raw parameters and functions."""
+    return entry.path == "" and entry.seen.kind == entry.seen.cls.lower()
 
 
 def function_value(node: Any, kind: str) -> Tensor | None:

@@ -44,6 +44,9 @@ def _edges(value: Any) -> list[tuple[Any, int]]:
     return [(t.grad_fn, t.output_nr) for t in flatten(value) if t.requires_grad and t.grad_fn is not None]
 
 
+ErrorHook = Callable[[Tensor | None], None]
+
+
 class NamedProbe(NamedTuple):
     """A time probe and the recurrent module it belongs to."""
 
@@ -299,7 +302,9 @@ class Recorder:
         if calls[0].gen <= entry.model.gen - KEPT_CALLS:  # a forward pass without backward: let go of its graph
             calls[:] = [c for c in calls if c.gen > entry.model.gen - KEPT_CALLS]
 
-    def error_hook(self, model: WatchedModel, key: Key, comp: int, stat: str = "err") -> Callable[[Tensor | None], None]:
+    def error_hook(
+        self, model: WatchedModel, key: Key, comp: int, stat: str = "err"
+    ) -> Callable[[Tensor | None], None]:
         """A tensor hook that records the error that arrives; it returns None, so the error itself is untouched."""
         epoch = model.epoch
 

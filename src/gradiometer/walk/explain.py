@@ -22,6 +22,7 @@ from .passes import Asked, Loss, check_asked, passes
 from .update import update_of
 from .updates import HandOptimizer
 
+COMPILED = "torch.compile was left out: the walk takes the network as it is written."
 LOSS_LAWS = {
     "mse": "mse_loss",
     "l1": "l1_loss",
@@ -52,12 +53,15 @@ def explain(
     Raises UserError for a wrong argument; ModelError where the network cannot be copied or walked, changes between two
     passes, has no operation with a law, or where the loss is no scalar.
     """
-    asked = Asked(model, batch, loss, optimizer)
+    compiled = getattr(model, "_orig_mod", None)
+    asked = Asked(compiled if isinstance(compiled, nn.Module) else model, batch, loss, optimizer)
     check_asked(asked)
-    chosen = chosen_by(model, focus) if focus is not None else None
+    chosen = chosen_by(asked.model, focus) if focus is not None else None
     if optimizer is not None and not HandOptimizer.supports(type(optimizer)):
         HandOptimizer.of(optimizer)  # says which optimizers have an update by hand
     run, traced = passes(asked)
+    if asked.model is not model:
+        traced.notes.append(COMPILED)
     start = {(0, 0): torch.ones_like(traced.loss)}
     carried = carry(traced.graph, start, composites_of(traced))
     walked = WalkedTrunk(run, traced, carried)
@@ -175,5 +179,5 @@ def _notes(walked: WalkedTrunk, hops: tuple[WalkHop, ...], trunk_note: str) -> l
         why = "its input holds no real numbers" if not walked.traced.inputs else "no error reaches its input"
         notes.append(f"The walk ends at {hops[-1].lower}: {why}.")
     if walked.run.network().compiled:
-        notes.append("torch.compile was left out: the walk takes the network as it is written.")
+        notes.append(COMPILED)
     return notes

@@ -16,6 +16,12 @@ from ..records import Focus, ModelError, Term, UserError
 from .carry import Carried
 from .hops import WalkedTrunk
 
+Weight = tuple[int, tuple[int, ...]]
+"""A leaf (id of the parameter) and an index in it."""
+
+MADE_ALONE = frozenset({"reshape", "index", "norm", "sum", "product", "reduction", "activation"})
+"""Roles in which something is made of a parameter alone: a transpose, a weight norm."""
+
 TERMS_AT_MOST = 256
 SAME_SUM = 1e-4  # of the sum of absolute terms; float32 sums agree to about 1e-6
 _FOCUS = re.compile(r"\s*([^\[\]\s]+)\s*\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\]\s*")
@@ -41,6 +47,7 @@ def chosen_by(model: nn.Module, focus: str | tuple[str, Sequence[int]]) -> Chose
         name, index = match[1], tuple(int(i) for i in match[2].split(","))
     else:
         name, index = focus[0], tuple(int(i) for i in focus[1])
+    name = name.removeprefix("_orig_mod.")  # as torch.compile calls them
     parameters = dict(model.named_parameters())
     parameter = parameters.get(name)
     if parameter is None:
@@ -116,61 +123,78 @@ def _gradient(walked: WalkedTrunk, name: str) -> Tensor | None:
     return walked.carried.leaves.get(_leaf(walked, name))
 
 
-def _cuts(walked: WalkedTrunk, leaf: int, name: str) -> list[tuple[Vertex, str]]:
-    """Where the sum may be written, best first: at the stations above, the nearest first; else over the examples."""
-    chain = walked.stretches.ways.chain_to_leaf(leaf)
+def _best_terms(walked: WalkedTrunk, weight: Weight, name: str) -> tuple[Vertex, str, Tensor]:
+    """(where, over what, terms): the sum at the nearest station whose units share the weight. Where only one of them
+    knows it (the weight stands right before a block's output) the sum is written one station further up; where there
+    is no station above, over the examples of each use of the weight."""
+    live = set(walked.stretches.ways.above_leaf(weight[0]))
+    for cut in _stations_above(walked, weight[0], name):
+        terms = _terms(walked.carried, live, (cut, _unit_axis(walked, cut)), weight)
+        if int((terms != 0).sum()) > 1:
+            return cut, "units", terms
+    turned, uses = _uses(walked, weight[0])
+    parts = [_terms(walked.carried, turned, (use, 0), weight) for use in uses]
+    return uses[0], "examples", torch.cat(parts)
+
+
+def _stations_above(walked: WalkedTrunk, leaf: int, name: str) -> list[Vertex]:
+    """The stations that every path to a leaf passes, the nearest first, its own module's left out."""
     trunk = walked.traced.trunk
-    at = dict(zip(trunk.names, trunk.vertices, strict=True)) if trunk is not None else {}
-    stations = {at[s]: s for s in trunk.stations} if trunk is not None else {}
+    if trunk is None:
+        return []
+    at = dict(zip(trunk.names, trunk.vertices, strict=True))
+    stations = {at[s]: s for s in trunk.stations}
     module = name.rpartition(".")[0]
-    above = [v for v in reversed(chain) if v in stations and stations[v].split("#")[0] != module]
+    chain = walked.stretches.ways.chain_to_leaf(leaf)
+    return [v for v in reversed(chain) if v in stations and stations[v].split("#")[0] != module]
+
+
+def _uses(walked: WalkedTrunk, leaf: int) -> tuple[set[Vertex], list[Vertex]]:
+    """What is made of a parameter alone (its transpose, say), and the values in whose calculation it is used."""
     carried = walked.carried
-    wide = [v for v in chain if carried.errors[v].dim() > 1 and carried.made_by[v].name != "t"] or chain
-    own = [v for v in wide if v in stations]
-    return [*((v, "units") for v in above), ((own or wide)[-1], "examples")]
+    turned: set[Vertex] = set()
+    uses: list[Vertex] = []
+    for step in reversed(carried.steps):
+        if not any(e.leaf == leaf or e.vertex in turned for e in step.edges):
+            continue
+        outputs = [v for v in step.outputs if v is not None and v in carried.errors]
+        others = [e for e in step.edges if e.leaf != leaf and e.vertex not in turned]
+        alone = not others and step.law is not None and step.law.role in MADE_ALONE
+        turned.update(outputs if alone else ())
+        uses += [] if alone else outputs
+    return turned, sorted(uses, key=carried.position) or sorted(turned, key=carried.position)[:1]
 
 
-def _best_terms(walked: WalkedTrunk, weight: tuple[int, tuple[int, ...]], name: str) -> tuple[Vertex, str, Tensor]:
-    """The sum at the nearest station whose units share the weight: where only one of them knows it (the weight stands
-    right before a block's output), the sum is written one station further up."""
-    for cut, over in _cuts(walked, weight[0], name):
-        terms = _terms(walked, (cut, over), weight)
-        if over == "examples" or int((terms != 0).sum()) > 1:
-            break
-    return cut, over, terms
-
-
-def _terms(walked: WalkedTrunk, at: tuple[Vertex, str], weight: tuple[int, tuple[int, ...]]) -> Tensor:
+def _terms(carried: Carried, live: set[Vertex], at: tuple[Vertex, int], weight: Weight) -> Tensor:
     """∂L/∂z · ∂z/∂w, summed over everything but the axis that k runs over: [k].
 
     ∂z/∂w is had from the laws' own backward rules, which are linear in the error: what leaves toward one weight is a
     weighted sum of the errors at z, and its weights are ∂z/∂w. Where an operation without a law does not give them
     (the sum is then another), the error of one k after the other is sent alone.
     """
-    cut, over = at
-    delta = walked.carried.errors[cut]
-    axis = _unit_axis(delta, walked, cut) if over == "units" else 0
-    live = set(walked.stretches.ways.above_leaf(weight[0]))
+    cut, axis = at
+    delta = carried.errors[cut]
     others = [i for i in range(delta.dim()) if i != axis]
+    left, slope = None, None
     try:
         with torch.enable_grad():
             probe = delta.detach().clone().requires_grad_()
-            left = _sent_to_leaf(walked.carried, live, (cut, probe), weight[0])[weight[1]]
-            slope: Tensor | None = torch.autograd.grad(left, probe, allow_unused=True)[0]
-    except RuntimeError:
-        slope = None
-    if slope is not None:
-        terms = ((slope * delta).sum(dim=others) if others else slope * delta).double()
+            left = _sent_to_leaf(carried, live, (cut, probe), weight[0])[weight[1]]
+            slope = torch.autograd.grad(left, probe, allow_unused=True)[0]
+    except RuntimeError:  # an operation without a law that cannot be differentiated twice
+        pass
+    if left is not None and slope is not None:
+        terms = ((slope * delta).sum(dim=others) if others else slope * delta).double().reshape(-1)
         if abs(float(terms.sum()) - float(left.detach())) <= SAME_SUM * float(terms.abs().sum()):
             return terms
-    return _one_by_one(walked.carried, live, (cut, axis), weight)
+    return _one_by_one(carried, live, (cut, axis), weight)
 
 
-def _one_by_one(
-    carried: Carried, live: set[Vertex], at: tuple[Vertex, int], weight: tuple[int, tuple[int, ...]]
-) -> Tensor:
+def _one_by_one(carried: Carried, live: set[Vertex], at: tuple[Vertex, int], weight: Weight) -> Tensor:
     cut, axis = at
     delta = carried.errors[cut]
+    if not delta.dim():
+        return _sent_to_leaf(carried, live, (cut, delta), weight[0])[weight[1]].double().reshape(1)
     terms = []
     with torch.no_grad():
         for k in range(delta.shape[axis]):
@@ -204,8 +228,9 @@ def _sent_to_leaf(carried: Carried, live: set[Vertex], start: tuple[Vertex, Tens
     return total
 
 
-def _unit_axis(delta: Tensor, walked: WalkedTrunk, vertex: Vertex) -> int:
+def _unit_axis(walked: WalkedTrunk, vertex: Vertex) -> int:
     """Axis of the units: channels of images [N, C, ...], the last axis of features and tokens."""
+    delta = walked.carried.errors[vertex]
     if delta.dim() == 3:
         module = walked.traced.model.get_submodule(
             _site(walked, vertex).split("#")[0].split(":")[0].removesuffix(".input")

@@ -19,10 +19,11 @@ from ..measurement.rehearsal import check_scalar, original_untouched, state_kept
 from ..measurement.tap import paused
 from ..measurement.trunk import Trunk, find_trunk
 from ..records import ModelError, Run, UserError
-from .padding import CircularAsSelection
+from .alike import CircularAsSelection, DrawnAs
 
 Loss = Callable[[nn.Module, Any], Tensor]
 Shapes = dict[str, list[list[tuple[int, ...]]]]
+HALVES = frozenset({torch.float16, torch.bfloat16})
 WHOLE_MODULES = (nn.RNNBase, nn.RNNCellBase, nn.RMSNorm, nn.Softsign)
 
 
@@ -82,22 +83,28 @@ def passes(asked: Asked) -> tuple[Run, Traced]:
     name = type(model).__name__.lower()
     first: Shapes = {}
     second: Shapes = {}
+    halves: set[torch.dtype] = set()
     with original_untouched(asked.model, asked.optimizer):
-        with _ready(), _shapes_kept(model, first):
+        with _ready(), _shapes_kept(model, first, halves):
             run = measured_pass(model, name, lambda: asked.loss(model, _map(asked.batch, torch.clone)))
         try:
-            with _ready(), _in_double(), _shapes_kept(doubled, second):
+            with _ready(), _in_double(), _shapes_kept(doubled, second, set()):
                 traced = _traced(asked, doubled.double(), torch.float64)
         except ModelError:
             raise
         except Exception as error:
             second.clear()
-            with _ready(), _shapes_kept(spare, second):
+            with _ready(), _shapes_kept(spare, second, set()):
                 traced = _traced(asked, spare, None)
             traced.notes.append(
                 f"Calculated in the network's own precision: in float64 it raises {type(error).__name__}: {error}"
             )
     _same_shapes(type(asked.model).__name__, first, second)
+    if halves and traced.loss.dtype == torch.float64:
+        names = " and ".join(sorted(str(d).removeprefix("torch.") for d in halves))
+        traced.notes.append(
+            f"The training calculates in {names} in part, the walk in float64: gains differ by its rounding."
+        )
     return run, traced
 
 
@@ -163,7 +170,8 @@ def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced
     name = type(asked.model).__name__.lower()
     wholes: list[WholeCall] = []
     native = torch.backends.cudnn.flags(enabled=False)  # its fused operations hide what a law would need
-    with noted(model, name) as (_, watched), _wholes_kept(model, wholes), CircularAsSelection(), native:
+    drawn = DrawnAs(_precision(asked.model))
+    with noted(model, name) as (_, watched), _wholes_kept(model, wholes), CircularAsSelection(), drawn, native:
         value = asked.loss(model, batch)
         check_scalar(value)
         calls = tuple(watched.calls)
@@ -183,6 +191,11 @@ def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced
     )
     traced.examples = max(set(sizes), key=sizes.count) if sizes else 1
     return traced
+
+
+def _precision(model: nn.Module) -> torch.dtype:
+    """The type of the network's first real parameter."""
+    return next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.get_default_dtype())
 
 
 @contextmanager
@@ -245,12 +258,14 @@ def _backward(graph: Graph, value: Tensor, vertices: Iterable[Vertex]) -> dict[V
 
 
 @contextmanager
-def _shapes_kept(model: nn.Module, shapes: Shapes) -> Iterator[None]:
-    """Note the shapes that every module puts out, call after call."""
+def _shapes_kept(model: nn.Module, shapes: Shapes, halves: set[torch.dtype]) -> Iterator[None]:
+    """Note the shapes that every module puts out, call after call, and types of half precision."""
 
     def keeper(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, args: Any, output: Any) -> None:
-            shapes.setdefault(path or "the whole", []).append([tuple(x.shape) for x in flatten(output)])
+            given = list(flatten(output))
+            shapes.setdefault(path or "the whole", []).append([tuple(x.shape) for x in given])
+            halves.update(x.dtype for x in given if x.dtype in HALVES)
 
         return keep
 
