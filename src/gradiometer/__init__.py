@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from . import lab, theory
     from .diagnosis import diagnose
-    from .records import GradiometerError, ModelError, Run, RunFileError, UserError
+    from .records import GradiometerError, ModelError, Run, RunFileError, UserError, Walk
     from .session import Setup, assert_healthy, check, watch
     from .store import open_run as open
     from .walk.explain import explain
@@ -93,8 +93,8 @@ def _print_page(run: Run) -> None:
     print(text_page(run, diagnose(run), Style.of_stream(sys.stderr)), file=sys.stderr)  # noqa: T201
 
 
-def report(run: Run, path: str | os.PathLike[str] | None = None) -> str:
-    """One self-contained HTML page of a run: verdict, profile, findings, cures.
+def report(run: Run | Walk, path: str | os.PathLike[str] | None = None) -> str:
+    """One self-contained HTML page of a run (verdict, profile, findings, cures), or of a walk, to step through.
 
     Without ``path`` the page is returned; with it, it is written there and the path is returned.
     Raises UserError where the extra ``report`` is missing, or where the file cannot be written.
@@ -103,12 +103,13 @@ def report(run: Run, path: str | os.PathLike[str] | None = None) -> str:
     from pathlib import Path
 
     from .diagnosis import diagnose
-    from .records import UserError
+    from .records import UserError, Walk
 
     try:
         from .views import html_page
+        from .views.html_walk import walk_page
 
-        page = html_page(run, diagnose(run))
+        page = walk_page(run) if isinstance(run, Walk) else html_page(run, diagnose(run))
     except ModuleNotFoundError as error:
         missing = f"A report needs {error.name}, which is not installed: pip install 'gradiometer[report]'."
         raise UserError(missing) from error

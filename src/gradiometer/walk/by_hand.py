@@ -21,7 +21,7 @@ from gradiometer.lab.batches import Batches
 from gradiometer.lab.choice import Form
 from gradiometer.lab.interrupts import whole_steps
 from gradiometer.lab.optimizers import make_optimizers
-from gradiometer.lab.training import own_dropout, loss_of
+from gradiometer.lab.training import loss_of, own_dropout
 from gradiometer.records import UserError
 
 from .laws.law import Law
