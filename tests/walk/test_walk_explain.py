@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 from walk_networks import ZOO, chain, classified, images, text
 
+import gradiometer as gm
 from gradiometer.records import Arm, Factor, Walk
 from gradiometer.reproduction.measure import first_pass
 from gradiometer.walk import nodes
@@ -208,3 +210,10 @@ def test_gains_are_those_that_the_watch_records(name: str) -> None:
     for hop, gain in zip(hops, watched.gain, strict=True):
         assert hop.gain == pytest.approx(gain, rel=2e-5)
         assert hop.gain_autograd == pytest.approx(gain, rel=1e-5)
+
+
+def test_a_walk_is_reported_as_a_page(deep: Walk, tmp_path: Path) -> None:
+    page = gm.report(deep)
+    assert "hop 7 of 20" in page
+    assert gm.report(deep, tmp_path / "walk.html") == str(tmp_path / "walk.html")
+    assert (tmp_path / "walk.html").read_text(encoding="utf-8") == page

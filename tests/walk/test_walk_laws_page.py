@@ -18,22 +18,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import write_laws  # noqa: E402
 
 ROLES = frozenset(
-    [
-        "weights",
-        "activation",
-        "norm",
-        "dropout",
-        "pool",
-        "softmax",
-        "attention",
-        "recurrent",
-        "reshape",
-        "sum",
-        "product",
-        "reduction",
-        "loss",
-        "index",
-    ]
+    {"weights", "activation", "norm", "dropout", "pool", "softmax", "attention", "recurrent"}
+    | {"reshape", "sum", "product", "reduction", "loss", "index"}
 )
 
 

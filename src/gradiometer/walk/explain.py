@@ -116,7 +116,7 @@ def _owner(parameter: str) -> str:
 def _any_focus(walked: WalkedTrunk, told: Any) -> Focus | None:
     """Where no hop has a weight: the largest gradient of the largest parameter that an error reaches."""
     reached = [n for i, n in walked.traced.leaves.items() if i in walked.carried.leaves]
-    for name in sorted(reached, key=lambda n: -dict(walked.traced.model.named_parameters())[n].numel()):
+    for name in sorted(reached, key=lambda n: -walked.parameters[n].numel()):
         choice = largest_of(walked, name, f"the largest gradient in {name}")
         if choice is not None:
             found: Focus = told(choice)

@@ -23,6 +23,8 @@ MADE_ALONE = frozenset({"reshape", "index", "norm", "sum", "product", "reduction
 """Roles in which something is made of a parameter alone: a transpose, a weight norm."""
 
 TERMS_AT_MOST = 256
+STATIONS_TRIED = 3  # above a weight, until more than one of their units knows it
+TINY = 1e-290  # sums of terms below it have lost their digits: their gap is measured against it
 SAME_SUM = 1e-4  # of the sum of absolute terms; float32 sums agree to about 1e-6
 _FOCUS = re.compile(r"\s*([^\[\]\s]+)\s*\[\s*(-?\d+(?:\s*,\s*-?\d+)*)\s*\]\s*")
 
@@ -89,7 +91,7 @@ def focused(walked: WalkedTrunk, chosen: Chosen) -> Focus:
     total, by_hand = float(terms.sum()), float(gradient[index])
     true = walked.traced.gradients.get(name)
     by_autograd = float(true[index]) if true is not None else math.nan
-    scale = max(float(terms.abs().sum()), abs(by_autograd)) or 1.0
+    scale = max(float(terms.abs().sum()), abs(by_autograd), TINY)
     letter = "w" if gradient.dim() > 1 else "b" if name.endswith("bias") else "w"
     weight = rf"{letter}_{{{', '.join(map(str, index))}}}"
     z = "z_{k}" if over == "units" else "z_{n}"
@@ -97,7 +99,7 @@ def focused(walked: WalkedTrunk, chosen: Chosen) -> Focus:
     return Focus(
         parameter=name,
         index=index,
-        weight=float(dict(walked.traced.model.named_parameters())[name].detach()[index]),
+        weight=float(walked.parameters[name].detach()[index]),
         gradient=by_hand,
         by_autograd=by_autograd,
         over=over,
@@ -116,7 +118,7 @@ def focused(walked: WalkedTrunk, chosen: Chosen) -> Focus:
 
 
 def _leaf(walked: WalkedTrunk, name: str) -> int:
-    return id(dict(walked.traced.model.named_parameters())[name])
+    return id(walked.parameters[name])
 
 
 def _gradient(walked: WalkedTrunk, name: str) -> Tensor | None:
@@ -128,7 +130,7 @@ def _best_terms(walked: WalkedTrunk, weight: Weight, name: str) -> tuple[Vertex,
     knows it (the weight stands right before a block's output) the sum is written one station further up; where there
     is no station above, over the examples of each use of the weight."""
     live = set(walked.stretches.ways.above_leaf(weight[0]))
-    for cut in _stations_above(walked, weight[0], name):
+    for cut in _stations_above(walked, weight[0], name)[:STATIONS_TRIED]:
         terms = _terms(walked.carried, live, (cut, _unit_axis(walked, cut)), weight)
         if int((terms != 0).sum()) > 1:
             return cut, "units", terms

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
+from torch import nn
 
 from .. import quantities
 from ..measurement.graph import Vertex
@@ -108,6 +109,11 @@ class WalkedTrunk:
         if seen is not None and seen.role in MODULE_ROLES and step.law.role != seen.role:
             return seen.role, seen.kind
         return step.law.role, step.law.title
+
+    @cached_property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The parameters of the walked copy by name."""
+        return dict(self.traced.model.named_parameters())
 
     @cached_property
     def moment(self) -> theory_gain.Moment:

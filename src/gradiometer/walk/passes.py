@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,7 +112,8 @@ def passes(asked: Asked) -> tuple[Run, Traced]:
 @contextmanager
 def _ready() -> Iterator[None]:
     """Each pass begins with the same random state, with gradients on, nothing compiled, and unseen by a watch."""
-    eager = torch.compiler.set_stance("force_eager")
+    compiles = "torch._dynamo" in sys.modules  # otherwise nothing is compiled, and to ask loads it for a second
+    eager = torch.compiler.set_stance("force_eager") if compiles else nullcontext()
     with paused(), state_kept(), torch.inference_mode(False), torch.enable_grad(), eager:
         yield
 
