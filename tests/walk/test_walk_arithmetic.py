@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from law_checks import gap, kept
-from table_checks import Case, case, check_call, check_exaggerated, check_float32, check_law, check_node, randn
+from table_checks import Case, case, every_check, randn
 from torch import Tensor
 
 from gradiometer.walk.calls import CALLS
@@ -112,6 +112,8 @@ CASES = [
     case("frac", "FracBackward0", torch.frac, STEPS),
     case("fmod", "FmodBackward0", lambda x: torch.fmod(x, 0.7), STEPS),
     case("remainder", "RemainderBackward0", lambda x: x % 0.7, STEPS),
+    case("fmod", "FmodBackward1", lambda x, u: torch.fmod(x * 3, u), X, UP),
+    case("remainder", "RemainderBackward1", lambda x, v: x * 3 % v, X, V),
     case("nan_to_num", "NanToNumBackward0", torch.nan_to_num, X),
     case("logit", "LogitBackward0", torch.logit, X.sigmoid()),
     case("logit", "LogitBackward0", lambda x: torch.logit(x, eps=0.3), X.sigmoid()),
@@ -148,29 +150,10 @@ CASES = [
 ]
 
 
+@every_check
 @pytest.mark.parametrize("given", CASES)
-def test_call_gives_the_value(given: Case) -> None:
-    check_call(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_law_is_autograd_and_difference(given: Case) -> None:
-    check_law(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_exaggerated_law_is_found_out(given: Case) -> None:
-    check_exaggerated(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_node_is_read(given: Case) -> None:
-    check_node(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_float32(given: Case) -> None:
-    check_float32(given)
+def test_an_expression_by_its_law(given: Case, check: Callable[[Case], None]) -> None:
+    check(given)
 
 
 LOCAL = [name for name, law in LAWS.items() if law.local is not None and law.name in {*CURVED_LAWS, *STRAIGHT_LAWS}]
@@ -274,11 +257,6 @@ def test_a_number_is_a_scale_and_a_tensor_is_a_product() -> None:
         assert READERS[y.grad_fn.name()](y.grad_fn).law.name == law
     assert CALLS["aten::mul"]((X, 3), {}).law.name == "scale"
     assert CALLS["aten::mul"]((X, NUMBER), {}).law.name == "multiply"
-
-
-def test_remainder_by_a_tensor_is_refused() -> None:
-    with pytest.raises(ValueError, match="remainder by a tensor"):
-        CALLS["aten::remainder"]((X, UP), {})
 
 
 def test_unwanted_errors_are_not_made() -> None:

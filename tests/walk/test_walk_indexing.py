@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
-from table_checks import Case, case, check_call, check_exaggerated, check_float32, check_law, check_node, randn
+from table_checks import Case, case, every_check, randn
 
 from gradiometer.walk.calls import CALLS
 from gradiometer.walk.laws import LAWS
@@ -103,6 +105,17 @@ CASES = [
         X,
         Y,
     ),
+    *(
+        case(
+            "scatter_reduce",
+            "ScatterReduceBackward0",
+            lambda x, y, own=own: x.scatter_reduce(1, PLACES, y[:, :2], "prod", include_self=own),
+            X,
+            y,
+        )
+        for own in (True, False)
+        for y in (Y, Y * MASK)
+    ),
     case("index_add", "IndexAddBackward0", lambda x, y: x.index_add(0, ROWS, y), X, Y),
     case("index_add", "IndexAddBackward0", lambda z, y: z.index_add(-2, ROWS[:2], y[:, :2], alpha=0.5), Z, Y[None] * Z),
     case("index_copy", "IndexCopyBackward0", lambda x, y: x.index_copy(0, ROWS[:2], y[:2]), X, Y),
@@ -122,29 +135,10 @@ CASES = [
 ]
 
 
+@every_check
 @pytest.mark.parametrize("given", CASES)
-def test_call_gives_the_value(given: Case) -> None:
-    check_call(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_law_is_autograd_and_difference(given: Case) -> None:
-    check_law(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_exaggerated_law_is_found_out(given: Case) -> None:
-    check_exaggerated(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_node_is_read(given: Case) -> None:
-    check_node(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_float32(given: Case) -> None:
-    check_float32(given)
+def test_an_expression_by_its_law(given: Case, check: Callable[[Case], None]) -> None:
+    check(given)
 
 
 def test_masked_with_infinity() -> None:
@@ -174,19 +168,12 @@ def test_choice_between_two_numbers() -> None:
     ("name", "args", "words"),
     [
         ("where", (MASK,), "condition alone"),
-        ("scatter_reduce", (X, 1, PLACES, Y, "prod"), "multiplies"),
         ("scatter", (X, 1, PLACES, Y, "add"), "reduce"),
     ],
 )
 def test_refused_calls_say_why(name: str, args: tuple[object, ...], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         CALLS[f"aten::{name}"](args, {})
-
-
-def test_scatter_that_multiplies_is_refused() -> None:
-    node = X.clone().requires_grad_().scatter_reduce(1, PLACES, Y, "prod").grad_fn
-    with pytest.raises(ValueError, match="multiplies"):
-        READERS[node.name()](node)
 
 
 def test_equal_extremes_of_a_scatter_share_the_error() -> None:

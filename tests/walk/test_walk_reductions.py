@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import pytest
 import torch
 from law_checks import difference_gap, exaggerated, kept
-from table_checks import Case, case, check_call, check_exaggerated, check_float32, check_law, check_node, randn
+from table_checks import Case, case, every_check, randn
 
 from gradiometer.walk.laws import LAWS
 from gradiometer.walk.laws.law import Law
 
 V = randn(4, seed=7)
 X = randn(3, 4)
+Y = randn(5, 4, seed=1)
 Z = randn(2, 3, 4)
 S = randn(seed=8)
 HOLES = torch.where(randn(3, 4, seed=3) > 0, X, torch.zeros_like(X))  # zeros among numbers
@@ -76,6 +78,15 @@ CASES = [
     case("median", "MedianBackward1", lambda z: z.median(1, keepdim=True), Z),
     case("aminmax", "AminmaxBackward0", lambda z: torch.aminmax(z, dim=1), Z),
     case("aminmax", "AminmaxBackward0", lambda z: torch.aminmax(z), Z),
+    *(
+        case("_cdist_forward", "CdistBackward0", lambda x, z, p=p: torch.cdist(x, z, p=p), X, randn(2, 5, 4, seed=2))
+        for p in (0.0, 1.0, 1.5, 2.0, 4.0, torch.inf)
+    ),
+    case("_euclidean_dist", "EuclideanDistBackward0", lambda x, y: torch.ops.aten._euclidean_dist(x, y), X, Y),
+    case("dist", "DistBackward0", lambda x, y: torch.dist(x, y[:3]), X, Y),
+    case("dist", "DistBackward0", lambda x, v: torch.dist(x, v, 3), X, V),
+    case("_pdist_forward", "PdistBackward0", lambda x: torch.pdist(x), X),
+    case("_pdist_forward", "PdistBackward0", lambda x: torch.pdist(x, 1.0), X),
     case("prod", "ProdBackward0", lambda x: x.prod(), X),
     case("prod", "ProdBackward0", lambda v: v.prod(), torch.tensor([2.0, 0.0, 3.0], dtype=torch.float64)),
     case("prod", "ProdBackward1", lambda z: z.prod(1, keepdim=True), Z),
@@ -103,29 +114,10 @@ CASES = [
 ]
 
 
+@every_check
 @pytest.mark.parametrize("given", CASES)
-def test_call_gives_the_value(given: Case) -> None:
-    check_call(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_law_is_autograd_and_difference(given: Case) -> None:
-    check_law(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_exaggerated_law_is_found_out(given: Case) -> None:
-    check_exaggerated(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_node_is_read(given: Case) -> None:
-    check_node(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_float32(given: Case) -> None:
-    check_float32(given)
+def test_an_expression_by_its_law(given: Case, check: Callable[[Case], None]) -> None:
+    check(given)
 
 
 def weight_alone(law: Law) -> Law:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
-from table_checks import (
-    Case,
-    case,
-    check_call,
-    check_exaggerated,
-    check_float32,
-    check_law,
-    check_node,
-    randn,
-    reader_gap,
-)
+from table_checks import Case, case, every_check, randn, reader_gap
+from torch.nn.utils.rnn import pack_padded_sequence as pack
 
 from gradiometer.walk.calls import CALLS
 from gradiometer.walk.laws import LAWS
 from gradiometer.walk.laws.law import Kept
 from gradiometer.walk.laws.shapes import starts_of
-from gradiometer.walk.nodes import READERS
 
 V = randn(4, seed=7)
 X = randn(3, 4)
@@ -147,35 +139,29 @@ CASES = [
         lambda p: F.interpolate(p, scale_factor=1.7, mode="bicubic"),
         P,
     ),
+    case(
+        "im2col",
+        "Im2ColBackward0",
+        lambda p: F.unfold(p, (2, 3), dilation=(2, 1), padding=(1, 2), stride=(2, 1)),
+        P,
+    ),
+    case("im2col", "Im2ColBackward0", lambda p: F.unfold(p, 2), P[0]),
+    case("col2im", "Col2ImBackward0", lambda c: F.fold(c, (4, 5), (2, 2)), randn(2, 12, 12)),
+    case("col2im", "Col2ImBackward0", lambda c: F.fold(c, (5, 6), (3, 2), 1, (1, 0), (2, 2)), randn(18, 9)),
+    case(
+        "_pack_padded_sequence", "PackPaddedSequenceBackward0", lambda x: pack(x, [4, 2, 1], True).data, randn(3, 4, 2)
+    ),
+    case("_pack_padded_sequence", "PackPaddedSequenceBackward0", lambda x: pack(x, [3, 3]).data, randn(4, 2)),
     case("pixel_shuffle", "PixelShuffleBackward0", lambda p: F.pixel_shuffle(p, 2), P),
     case("pixel_unshuffle", "PixelUnshuffleBackward0", lambda p: F.pixel_unshuffle(p[..., :4], 2), P),
     case("channel_shuffle", "ChannelShuffleBackward0", lambda p: F.channel_shuffle(p[:, None].flatten(0, 1), 2), P),
 ]
 
 
+@every_check
 @pytest.mark.parametrize("given", CASES)
-def test_call_gives_the_value(given: Case) -> None:
-    check_call(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_law_is_autograd_and_difference(given: Case) -> None:
-    check_law(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_exaggerated_law_is_found_out(given: Case) -> None:
-    check_exaggerated(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_node_is_read(given: Case) -> None:
-    check_node(given)
-
-
-@pytest.mark.parametrize("given", CASES)
-def test_float32(given: Case) -> None:
-    check_float32(given)
+def test_an_expression_by_its_law(given: Case, check: Callable[[Case], None]) -> None:
+    check(given)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
@@ -210,13 +196,19 @@ def test_a_view_of_another_type_is_refused() -> None:
         CALLS["aten::view"]((X, torch.int64), {})
 
 
-def test_concatenation_of_several_constants_is_refused() -> None:
-    leaf = X.clone().requires_grad_()
-    ones = torch.ones(3, 2, dtype=X.dtype)
-    assert reader_gap(torch.cat([ones, leaf, leaf], 1).grad_fn) == 0.0
-    node = torch.cat([ones, leaf, ones], 1).grad_fn
-    with pytest.raises(ValueError, match="concatenation"):
-        READERS[node.name()](node)
+@pytest.mark.parametrize("dim", [0, -1])
+@pytest.mark.parametrize("kinds", ["ooxx", "xoo", "xxo", "oxo", "oxxoxo", "exoox"])
+def test_concatenation_with_constants(kinds: str, dim: int) -> None:
+    """x: a tensor with a gradient, o: a constant, e: an empty vector."""
+    leaf = randn(3, 3).requires_grad_()
+    made = {"x": leaf, "o": torch.ones(3, 3, dtype=leaf.dtype), "e": torch.ones(0, dtype=leaf.dtype)}
+    assert reader_gap(torch.cat([made[kind] for kind in kinds], dim).grad_fn) == 0.0
+
+
+def test_a_concatenation_without_its_lengths_is_refused() -> None:
+    at = Kept((None,) * 3, (None,), (None, X.shape, None), {"dim": 0}, (False, True, False))
+    with pytest.raises(ValueError, match="begins"):
+        LAWS["cat"].backward((randn(9, 4),), at)
 
 
 def test_where_parts_of_a_line_begin() -> None:

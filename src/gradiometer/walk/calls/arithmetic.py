@@ -71,14 +71,12 @@ def _clamped_above(args: Arguments, kwargs: Keywords) -> Called:
     return Called(arithmetic_choices.CLAMP, (found["self"],), {"max": found["max"]})
 
 
-def _by_number(name: str) -> Caller:
-    """A remainder; ValueError where the divisor is a tensor."""
-
+def _remainder(by_number: Law, by_tensor: Law) -> Caller:
     def call(args: Arguments, kwargs: Keywords) -> Called:
         found = named("self other", args, kwargs)
         if isinstance(found["other"], Tensor):
-            raise ValueError(f"{name} by a tensor has no law")
-        return Called(_STRAIGHT[name], (found["self"],), {"other": found["other"]})
+            return Called(by_tensor, (found["self"], found["other"]), {})
+        return Called(by_number, (found["self"],), {"other": found["other"]})
 
     return call
 
@@ -106,8 +104,8 @@ CALLS: dict[str, Caller] = {
     **{f"aten::{name}": calling(law) for name, law in _STRAIGHT.items() if name not in _WITH_OPERAND},
     **calls("sgn", calling(_STRAIGHT["sign"])),
     **calls("round", calling(_STRAIGHT["round"], decimals=0)),
-    **calls("fmod", _by_number("fmod")),
-    **calls("remainder", _by_number("remainder")),
+    **calls("fmod", _remainder(_STRAIGHT["fmod"], arithmetic.FMOD_BY)),
+    **calls("remainder", _remainder(_STRAIGHT["remainder"], arithmetic.REMAINDER_BY)),
     **calls(
         "nan_to_num",
         calling(arithmetic_unary.NAN_TO_NUM, "self nan posinf neginf", nan=None, posinf=None, neginf=None),

@@ -34,14 +34,6 @@ def _scattered(args: Arguments, kwargs: Keywords) -> Called:
     return Called(indexing_writes.SCATTER, (found["self"],), {**settings, "value": source})
 
 
-def _reduced(args: Arguments, kwargs: Keywords) -> Called:
-    """ValueError for products: they have no law."""
-    found = {"include_self": True, **named("self dim index src reduce", args, kwargs)}
-    if found["reduce"] == "prod":
-        raise ValueError("a scatter that multiplies has no law")
-    return Called(indexing_writes.SCATTER_REDUCE, (found.pop("self"), found.pop("src")), found)
-
-
 def _sorted(args: Arguments, kwargs: Keywords) -> Called:
     """sort(self, dim, descending), or sort(self, *, stable, dim, descending)."""
     stable = "stable" in kwargs or (len(args) > 1 and (args[1] is None or isinstance(args[1], bool)))
@@ -66,7 +58,10 @@ CALLS: dict[str, Caller] = {
     **calls("index_put _unsafe_index_put _index_put_impl", _PUT),
     **calls("scatter", _scattered),
     **calls("scatter_add", calling(indexing_writes.SCATTER_ADD, "self dim index src", "self src")),
-    **calls("scatter_reduce", _reduced),
+    **calls(
+        "scatter_reduce",
+        calling(indexing_writes.SCATTER_REDUCE, "self dim index src reduce", "self src", include_self=True),
+    ),
     **calls("index_add", calling(indexing_writes.INDEX_ADD, "self dim index source", "self source", alpha=1)),
     **calls("index_copy", calling(indexing_writes.INDEX_COPY, "self dim index source", "self source")),
     **calls("index_fill", calling_with_numbers(indexing_writes.INDEX_FILL, "self dim index value", "self value")),

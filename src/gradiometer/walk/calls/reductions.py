@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..laws import indexing, reductions, reductions_extremes, reductions_running
+from ..laws import indexing, reductions, reductions_distances, reductions_extremes, reductions_running
 from ..laws.law import Law
 from .arithmetic import CALLS as ARITHMETIC
 from .calling import Called, Caller
@@ -65,6 +65,10 @@ CALLS: dict[str, Caller] = {
     **calls("max", _extreme(reductions_extremes.AMAX, reductions_extremes.MAX_ALONG)),
     **calls("min", _extreme(reductions_extremes.AMIN, reductions_extremes.MIN_ALONG)),
     **calls("median", _median),
+    **calls("_cdist_forward", calling(reductions_distances.CDIST, "x1 x2 p compute_mode", "x1 x2")),
+    **calls("_euclidean_dist", calling(reductions_distances.CDIST, "x1 x2", "x1 x2", p=2.0)),
+    **calls("dist", calling(reductions_distances.DIST, "self other p", "self other", p=2)),
+    **calls("_pdist_forward", calling(reductions_distances.PDIST, "self p", p=2)),
     **calls("prod", _product),
     **calls("cumsum", calling(reductions_running.CUMSUM, "self dim")),
     **calls("cumprod", calling(reductions_running.CUMPROD, "self dim")),

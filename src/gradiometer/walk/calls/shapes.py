@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..laws import shapes, shapes_parts, shapes_resample
+from ..laws import shapes, shapes_parts, shapes_resample, shapes_windows
 from ..laws.law import Law
 from .calling import Called, Caller
 from .shapes_base import Arguments, Keywords, calling, calls, named
@@ -130,6 +130,9 @@ CALLS: dict[str, Caller] = {
         f"aten::upsample_{name}": _upsampled(law, f"self output_size align_corners {_SCALES[name[-2:]]}")
         for name, law in _INTERPOLATED.items()
     },
+    **calls("im2col", calling(shapes_windows.IM2COL, "self kernel_size dilation padding stride")),
+    **calls("col2im", calling(shapes_windows.COL2IM, "self output_size kernel_size dilation padding stride")),
+    **calls("_pack_padded_sequence", calling(shapes_windows.PACK, "self lengths batch_first")),
     **calls("pixel_shuffle", calling(shapes_resample.PIXEL_SHUFFLE, "self factor")),
     **calls("pixel_unshuffle", calling(shapes_resample.PIXEL_UNSHUFFLE, "self factor")),
     **calls("channel_shuffle native_channel_shuffle", calling(shapes_resample.CHANNEL_SHUFFLE, "self factor")),

@@ -80,6 +80,19 @@ def _rounded(inputs: Tensors, settings: Settings) -> Tensors:
     return (y.floor() if settings["rounding_mode"] == "floor" else y.trunc(),)
 
 
+def _remainder(rounded: Callable[[Tensor], Tensor]) -> tuple[Callable[..., Tensors], Rule]:
+    """a − b r(a/b), with r the rounding; its slope along b is −r(a/b)."""
+
+    def forward(inputs: Tensors, settings: Settings) -> Tensors:
+        a, b = given(inputs, 0), given(inputs, 1)
+        return (torch.fmod(a, b) if rounded is torch.trunc else torch.remainder(a, b),)
+
+    def rule(error: Tensor, kept: Kept) -> tuple[Callable[[], Tensor], ...]:
+        return lambda: error, lambda: -error * rounded(given(kept.inputs, 0) / given(kept.inputs, 1))
+
+    return forward, rule
+
+
 def _mixed(inputs: Tensors, settings: Settings) -> Tensors:
     a, b = given(inputs, 0), given(inputs, 1)
     return (a + _weight(inputs, settings) * (b - a),)
@@ -209,6 +222,15 @@ DIVIDE_ROUNDED = Law(
     forward=_rounded,
     backward=nothing,
 )
+_REMAINDER = (
+    "activation",
+    "remainder",
+    r"y = a - b \odot \mathrm{round}\left(\frac{a}{b}\right)",
+    r"\delta_a = \delta; \delta_b = -\mathrm{round}\left(\frac{a}{b}\right) \odot \delta",
+    "@d",
+)
+REMAINDER_BY = _law("remainder_by", _REMAINDER, *_remainder(torch.floor))
+FMOD_BY = _law("fmod_by", _REMAINDER, *_remainder(torch.trunc))
 LERP = _law(
     "lerp",
     (
@@ -266,6 +288,8 @@ LAWS: tuple[Law, ...] = (
     SCALE,
     DIVIDE,
     DIVIDE_ROUNDED,
+    REMAINDER_BY,
+    FMOD_BY,
     LERP,
     ADDCMUL,
     ADDCDIV,

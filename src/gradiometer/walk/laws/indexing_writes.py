@@ -160,10 +160,8 @@ def _reduced(inputs: Tensors, settings: Settings) -> Tensors:
 
 
 def _neutral(x: Tensor, reduce: str) -> float:
-    if reduce in ("sum", "mean"):
-        return 0.0
     extreme = torch.finfo(x.dtype).max
-    return {"amax": -extreme, "amin": extreme}[reduce]
+    return {"sum": 0.0, "mean": 0.0, "prod": 1.0, "amax": -extreme, "amin": extreme}[reduce]
 
 
 def _counts(x: Tensor, s: Tensor, settings: Settings) -> Tensor:
@@ -174,12 +172,35 @@ def _counts(x: Tensor, s: Tensor, settings: Settings) -> Tensor:
     return start.scatter_add(dim, index, torch.ones_like(s))
 
 
+def _other_factors(x: Tensor, s: Tensor, settings: Settings) -> tuple[Tensor, Tensor]:
+    """The product of all others that meet at one place, for each of x and of s; right where factors are 0."""
+    dim, index = settings["dim"], settings["index"]
+    alone = torch.ones_like(x) if settings["include_self"] else torch.ones_like(x).scatter(dim, index, 0.0)
+    own = torch.where(alone == 0, torch.ones_like(x), x)  # x, where it has a part in the product
+    product = torch.where(own == 0, torch.ones_like(own), own)
+    product = product.scatter_reduce(dim, index, torch.where(s == 0, torch.ones_like(s), s), "prod")
+    empty = (own == 0).to(x.dtype).scatter_add(dim, index, (s == 0).to(s.dtype))  # how many factors are 0
+
+    def others(factor: Tensor, product: Tensor, empty: Tensor) -> Tensor:
+        nothing = torch.zeros_like(product)
+        at_zero = torch.where(empty == 1, product, nothing)
+        safe = torch.where(factor == 0, torch.ones_like(factor), factor)
+        return torch.where(factor == 0, at_zero, torch.where(empty == 0, product / safe, nothing))
+
+    at_s = others(s, product.gather(dim, index), empty.gather(dim, index))
+    return alone * others(own, product, empty), at_s
+
+
 def _reduced_back(errors: Tensors, kept: Kept) -> Tensors:
     error, settings = errors[0], kept.settings
     if error is None:
         return (None,) * len(kept.wanted)
     x, s = given(kept.inputs, 0), given(kept.inputs, 1)
     dim, index, reduce = settings["dim"], settings["index"], settings["reduce"]
+    if reduce == "prod":
+        by_x, by_s = _other_factors(x, s, settings)
+        whole = error
+        return handed_on(kept, lambda: whole * by_x, lambda: whole.gather(dim, index) * by_s)
     at_x, at_s = torch.ones_like(error), torch.ones_like(s)
     if reduce in ("amax", "amin"):
         y = given(kept.outputs, 0)
@@ -240,7 +261,7 @@ SCATTER_REDUCE = Law(
     value=r"y_j = \operatorname{reduce}(x_j, s_i: k_i = j)",
     error=r"\delta_{s,i} = \frac{\partial y_{k_i}}{\partial s_i} \delta_{k_i}",
     step=r"\frac{\partial y}{\partial s} @d",
-    source="definition of sum, mean, largest and smallest; equal extremes share the error",
+    source="definition of sum, mean, product, largest and smallest; equal extremes share the error",
     forward=_reduced,
     backward=_reduced_back,
 )

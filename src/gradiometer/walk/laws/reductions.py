@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .law import Kept, Law, Settings, Tensors, given
 from .reductions_base import count_of, spread, sum_of
+from .reductions_distances import DISTANCES
 from .reductions_extremes import EXTREMES, extreme_of
 from .reductions_running import RUNNING
 from .shapes_base import DEFINITION, axes, one_to_one, only, shape_of, zeros
@@ -294,4 +295,5 @@ LAWS: tuple[Law, ...] = (
     *(SUM, NANSUM, MEAN, VAR, STD, VAR_MEAN, STD_MEAN, LOGSUMEXP, NORM, TRACE),
     *EXTREMES,
     *RUNNING,
+    *DISTANCES,
 )

@@ -13,6 +13,7 @@ from .law import Kept, Law, Settings, Tensors, unbroadcast
 from .shapes_base import ADJOINT, DEFINITION, key_at, one_to_one, only, shape_of, zeros
 from .shapes_parts import PARTS
 from .shapes_resample import RESAMPLED
+from .shapes_windows import WINDOWS
 
 
 def _reshaped(inputs: Tensors, settings: Settings) -> Tensors:
@@ -94,7 +95,7 @@ def _joined_back(errors: Tensors, kept: Kept) -> Tensors:
     dim = kept.settings["dim"] % error.dim()
     # an empty vector may stand in a row of tensors of any shape
     lengths = [None if s is None else (s[dim] if len(s) == error.dim() else 0) for s in kept.shapes]
-    starts = starts_of(lengths, error.shape[dim])
+    starts = kept.settings.get("starts") or starts_of(lengths, error.shape[dim])
     for i, (wanted, start, length) in enumerate(zip(kept.wanted, starts, lengths, strict=True)):
         if not wanted or length is None:
             continue
@@ -263,4 +264,9 @@ UNBIND = Law(
     backward=_unbound_back,
 )
 
-LAWS: tuple[Law, ...] = (RESHAPE, PERMUTE, EXPAND, CLONE, CAST, DETACH, CAT, STACK, SPLIT, UNBIND, *PARTS, *RESAMPLED)
+LAWS: tuple[Law, ...] = (
+    *(RESHAPE, PERMUTE, EXPAND, CLONE, CAST, DETACH, CAT, STACK, SPLIT, UNBIND),
+    *PARTS,
+    *RESAMPLED,
+    *WINDOWS,
+)

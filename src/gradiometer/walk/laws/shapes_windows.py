@@ -1,4 +1,4 @@
-"""Laws of windows: the blocks of a picture as columns, columns added up to a picture, sequences packed one after another.
+"""Laws of windows: the blocks of a picture as columns, columns added up to a picture, sequences packed step by step.
 
 x [.., C, H, W]: a picture; columns [.., C K, L]: K = kh kw places of a kernel, L = lh lw positions of it.
 """
@@ -29,7 +29,8 @@ def _places(size: Sequence[int], settings: Settings, device: torch.device) -> Te
         along.append(inside.unsqueeze(1) + torch.arange(count, device=device) * stride)  # [k, l]
     rows, columns = along
     width = _padded_size(size, settings)[1]
-    return (rows[:, None, :, None] * width + columns[None, :, None, :]).reshape(-1)
+    table: Tensor = rows[:, None, :, None] * width + columns[None, :, None, :]
+    return table.reshape(-1)
 
 
 def to_columns(x: Tensor, settings: Settings) -> Tensor:

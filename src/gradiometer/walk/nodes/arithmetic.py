@@ -60,6 +60,8 @@ READERS: dict[str, Reader] = {
     **nodes("Mul1", reading(arithmetic.SCALE, "other")),
     **nodes("Div0 Div2", _quotient),
     **nodes("Div1 Div3", _quotient_by_number),
+    **nodes("Remainder1", reading(arithmetic.REMAINDER_BY, inputs="self other")),
+    **nodes("Fmod1", reading(arithmetic.FMOD_BY, inputs="self other")),
     **nodes("Lerp0", reading(arithmetic.LERP, "weight", inputs="- -")),
     **nodes("Lerp1", reading(arithmetic.LERP, inputs="self end weight")),
     **nodes("Addcmul0", reading(arithmetic.ADDCMUL, "value", inputs="- tensor1 tensor2")),

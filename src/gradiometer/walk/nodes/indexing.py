@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..laws import indexing, indexing_writes
-from ..laws.law import Applied
 from .reading import Reader
 from .shapes_base import nodes, reading
 
-
-def _reduced(node: Any) -> Applied:
-    """ValueError for products: they have no law."""
-    if node._saved_reduce == "prod":
-        raise ValueError("a scatter that multiplies has no law")
-    return _SCATTER_REDUCE(node)
-
-
-_SCATTER_REDUCE = reading(
-    indexing_writes.SCATTER_REDUCE, "dim index reduce include_self", inputs="self src", outputs="result"
-)
 _ALONG = {"settings": "dim keepdim", "outputs": "- indices"}
 
 READERS: dict[str, Reader] = {
@@ -42,7 +28,10 @@ READERS: dict[str, Reader] = {
     **nodes("Scatter0", reading(indexing_writes.SCATTER, "dim index", inputs="- -")),
     **nodes("Scatter1", reading(indexing_writes.SCATTER, "dim index")),
     **nodes("ScatterAdd0", reading(indexing_writes.SCATTER_ADD, "dim index", inputs="- -")),
-    **nodes("ScatterReduce0", _reduced),
+    **nodes(
+        "ScatterReduce0",
+        reading(indexing_writes.SCATTER_REDUCE, "dim index reduce include_self", inputs="self src", outputs="result"),
+    ),
     **nodes("IndexAdd0", reading(indexing_writes.INDEX_ADD, "dim index alpha", inputs="- source")),
     **nodes("IndexCopy0", reading(indexing_writes.INDEX_COPY, "dim index", inputs="- source")),
     **nodes("IndexFill0", reading(indexing_writes.INDEX_FILL, "dim index")),

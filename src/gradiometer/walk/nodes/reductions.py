@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..laws import reductions, reductions_extremes, reductions_running
+from ..laws import reductions, reductions_distances, reductions_extremes, reductions_running
 from .reading import Reader
 from .shapes_base import nodes, reading
 
@@ -33,6 +33,10 @@ READERS: dict[str, Reader] = {
     **nodes("Aminmax0", reading(reductions_extremes.AMINMAX, "dim keepdim", inputs="self", outputs="min max")),
     **nodes("Max0", reading(reductions_extremes.MAX_ALONG, **_ALONG)),
     **nodes("Min0", reading(reductions_extremes.MIN_ALONG, **_ALONG)),
+    **nodes("Cdist0", reading(reductions_distances.CDIST, "p", inputs="x1 x2")),
+    **nodes("EuclideanDist0", reading(reductions_distances.CDIST, inputs="x1 x2", p=2.0)),
+    **nodes("Dist0", reading(reductions_distances.DIST, "p", inputs="self other")),
+    **nodes("Pdist0", reading(reductions_distances.PDIST, "p", inputs="self")),
     **nodes("Prod0", reading(reductions_running.PROD, **_KEPT)),
     **nodes("Prod1", reading(reductions_running.PROD, **_VALUE)),
     **nodes("Cumsum0", reading(reductions_running.CUMSUM, "dim")),

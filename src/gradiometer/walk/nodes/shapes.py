@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..laws import shapes, shapes_parts, shapes_resample
+import torch
+
+from ..laws import shapes, shapes_parts, shapes_resample, shapes_windows
 from ..laws.law import Applied, Law
 from .reading import Reader
 from .shapes_base import below, nodes, rank, reading, saved
@@ -27,11 +29,23 @@ def _cast(node: Any) -> Applied:
 
 
 def _joined(node: Any) -> Applied:
-    """ValueError where more than one tensor has no edge: their lengths are not saved."""
+    """Where each tensor begins follows from the lengths of the others, unless constants stand on both sides of it."""
     edges = [child is not None for child, _ in node.next_functions]
-    if edges.count(False) > 1:
-        raise ValueError("a concatenation saves no lengths, and more than one of its tensors needs no gradient")
-    return Applied(shapes.CAT, (None,) * len(edges), (None,), {"dim": saved(node, "dim")})
+    settings = {"dim": saved(node, "dim")}
+    if False in edges and True in edges[edges.index(False) : len(edges) - edges[::-1].index(False)]:
+        settings["starts"] = _starts(node, settings["dim"])
+    return Applied(shapes.CAT, (None,) * len(edges), (None,), settings)
+
+
+def _starts(node: Any, dim: int) -> tuple[int | None, ...]:
+    """Lengths are saved, but not shown: the node is asked what it hands on of an error that counts places."""
+    meta = node._input_metadata[0]
+    count = [1] * len(meta.shape)
+    count[dim] = meta.shape[dim]
+    places = torch.arange(meta.shape[dim], dtype=torch.float64, device=meta.device)
+    with torch.no_grad():
+        parts = node(places.reshape(count).expand(meta.shape))
+    return tuple(None if part is None else int(part.flatten()[0]) if part.numel() else 0 for part in parts)
 
 
 def _stacked(node: Any) -> Applied:
@@ -72,6 +86,7 @@ _UPSAMPLED = {
     "UpsampleBicubic2D": shapes_resample.CUBIC,
 }
 _DIAGONAL = "offset dim1 dim2"
+_WINDOW = "kernel_size dilation padding stride"
 
 READERS: dict[str, Reader] = {
     **nodes("View0 UnsafeView0 ReshapeAlias0 ReshapeCopy0", reading(shapes.RESHAPE)),
@@ -104,6 +119,9 @@ READERS: dict[str, Reader] = {
         "ReplicationPad1D0 ReplicationPad2D0 ReplicationPad3D0", reading(shapes_resample.REPLICATION_PAD, "padding")
     ),
     **{f"{name}Backward0": _upsampled(law, *_SCALES[name[-2:]]) for name, law in _UPSAMPLED.items()},
+    **nodes("Im2Col0", reading(shapes_windows.IM2COL, _WINDOW)),
+    **nodes("Col2Im0", reading(shapes_windows.COL2IM, _WINDOW)),
+    **nodes("PackPaddedSequence0", reading(shapes_windows.PACK, "batch_first", outputs="- result1")),
     **nodes("PixelShuffle0", reading(shapes_resample.PIXEL_SHUFFLE, "factor=upscale_factor")),
     **nodes("PixelUnshuffle0", reading(shapes_resample.PIXEL_UNSHUFFLE, "factor=downscale_factor")),
     **nodes("ChannelShuffle0", reading(shapes_resample.CHANNEL_SHUFFLE, "factor=groups")),
