@@ -21,7 +21,7 @@ from .html_walk_rows import ALL_HEAD, agreement, all_rows, hop_rows, size_words
 from .html_walk_stream import stream_of
 from .mathml import check_mathml, formula
 from .numbers import UNICODE
-from .page import MONO, SANS, TEMPLATES, _safe, _template
+from .page import MONO, SANS, TEMPLATES, as_it_is, load_template
 from .text_walk_table import walk_rows
 from .tokens import css_variables
 from .walk_words import coverage_line, focus_name, headline, times_words, walk_verdict
@@ -34,7 +34,7 @@ START = "document.documentElement.classList.add('live')"
 
 def walk_page(walk: Walk) -> str:
     """The whole page. UserError where the extra ``report`` is not installed."""
-    template = _template("walk.html")
+    template = load_template("walk.html")
     check_mathml()
     script = (TEMPLATES / "walk.js").read_text(encoding="utf-8")
     context = {
@@ -56,7 +56,7 @@ def _look(script: str) -> dict[str, Any]:
     look = {"css": css, "early": START, "js": script, "sans": SANS, "mono": MONO}
     look |= {"light": css_variables("light"), "dark": css_variables("dark")}
     hashes = " ".join(f"'sha256-{_digest(text)}'" for text in (START, script))
-    return {name: _safe(text) for name, text in look.items()} | {"scripts": _safe(hashes)}
+    return {name: as_it_is(text) for name, text in look.items()} | {"scripts": as_it_is(hashes)}
 
 
 def _digest(text: str) -> str:
@@ -65,7 +65,7 @@ def _digest(text: str) -> str:
 
 def _markup(pieces: tuple[str, ...]) -> Any:
     """A formula of ``mathml``, which has made the markup itself."""
-    return _safe(" ".join(pieces))
+    return as_it_is(" ".join(pieces))
 
 
 def _strapline(walk: Walk) -> str:

@@ -24,17 +24,18 @@ SIGNS = {"fail": "✕", "warn": "!", "healthy": "✓", "unknown": "—"}
 
 def check_installed() -> None:
     """UserError with the line to run where the extra ``report`` is not installed."""
-    _template("report.html")
+    load_template("report.html")
     _plotly_script()
 
 
 def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
     """The template with its context, our look and its charts; Plotly's script is inside where there is any chart."""
-    shown = {"has_charts": bool(charts), "charts": _inside_script(charts), "plotly": _safe(_plotly_script())}
-    return _template(name).render(_look() | dict(context) | shown)
+    shown = {"has_charts": bool(charts), "charts": _inside_script(charts), "plotly": as_it_is(_plotly_script())}
+    return load_template(name).render(_look() | dict(context) | shown)
 
 
-def _template(name: str) -> Template:
+def load_template(name: str) -> Template:
+    """One of our templates. UserError with the line to run where the extra ``report`` is not installed."""
     try:
         from jinja2 import Environment, FileSystemLoader
     except ImportError as missing:
@@ -61,7 +62,7 @@ def _not_installed(missing: ImportError) -> UserError:
     return UserError(f'A report needs {missing.name}, which is not installed. Run: pip install "gradiometer[report]"')
 
 
-def _safe(text: str) -> Any:
+def as_it_is(text: str) -> Any:
     """Text of our own or of plotly, set into the page as it is."""
     from markupsafe import Markup
 
@@ -71,10 +72,10 @@ def _safe(text: str) -> Any:
 def _inside_script(value: object) -> Any:
     """JSON that no name can close the script element from."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return _safe(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+    return as_it_is(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
 def _look() -> dict[str, Any]:
-    files = {name: _safe((TEMPLATES / f"report.{name}").read_text(encoding="utf-8")) for name in ("css", "js")}
-    colours = {"light": _safe(css_variables("light")), "dark": _safe(css_variables("dark"))}
-    return files | colours | {"sans": _safe(SANS), "mono": _safe(MONO), "signs": SIGNS}
+    files = {name: as_it_is((TEMPLATES / f"report.{name}").read_text(encoding="utf-8")) for name in ("css", "js")}
+    colours = {"light": as_it_is(css_variables("light")), "dark": as_it_is(css_variables("dark"))}
+    return files | colours | {"sans": as_it_is(SANS), "mono": as_it_is(MONO), "signs": SIGNS}
