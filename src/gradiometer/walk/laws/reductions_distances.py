@@ -80,23 +80,32 @@ def _own_pairs_back(error: Tensor, kept: Kept) -> Tensor:
     return zeros(shape_of(kept, 0), error).index_add(0, i, each).index_add(0, j, -each)
 
 
-def _of_two(name: str, value: str, forward: Callable[..., Tensors], rule: Rule) -> Law:
-    return Law(
-        name=name,
-        role="reduction",
-        title="distance",
-        value=value,
-        error=r"\delta_{a,i} = \sum_j \delta_{i j} \frac{\partial D_{i j}}{\partial a_i}; "
+def _of_two(name: str, texts: tuple[str, str, str], forward: Callable[..., Tensors], rule: Rule) -> Law:
+    """texts: value, error, step."""
+    return Law(name, "reduction", "distance", *texts, DEFINITION, forward, several(rule))
+
+
+CDIST = _of_two(
+    "cdist",
+    (
+        r"D_{i j} = \| a_i - b_j \|",
+        r"\delta_{a,i} = \sum_j \delta_{i j} \frac{\partial D_{i j}}{\partial a_i}; "
         r"\delta_{b,j} = -\sum_i \delta_{i j} \frac{\partial D_{i j}}{\partial a_i}",
-        step=r"\sum_j \frac{\partial D_{i j}}{\partial a_i} @d",
-        source=DEFINITION,
-        forward=forward,
-        backward=several(rule),
-    )
-
-
-CDIST = _of_two("cdist", r"D_{i j} = \| a_i - b_j \|", _all_pairs, _all_pairs_back)
-DIST = _of_two("dist", r"D = \| a - b \|", _whole, _whole_back)
+        r"\sum_j \frac{\partial D_{i j}}{\partial a_i} @d",
+    ),
+    _all_pairs,
+    _all_pairs_back,
+)
+DIST = _of_two(
+    "dist",
+    (
+        r"D = \| a - b \|",
+        r"\delta_a = \frac{\partial D}{\partial a} \delta; \delta_b = -\frac{\partial D}{\partial a} \delta",
+        r"\frac{\partial D}{\partial a} @d",
+    ),
+    _whole,
+    _whole_back,
+)
 PDIST = Law(
     name="pdist",
     role="reduction",
