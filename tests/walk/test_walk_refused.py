@@ -195,3 +195,23 @@ def test_a_network_that_cannot_run_in_float64_is_walked_in_its_own_precision() -
     assert walk.gap < 1e-5
     assert len(walk.notes) == 1
     assert walk.notes[0].startswith("Calculated in the network's own precision: in float64 it raises RuntimeError")
+
+
+class Mixed(nn.Module):
+    """Calculates one part in float32 whatever it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.first(x)
+        return self.last(h + torch.sigmoid(h.float()))
+
+
+def test_errors_have_the_type_of_their_values() -> None:
+    walk = explain(Mixed(), data(), classified)
+    assert walk.dtype == "float64"
+    assert walk.gap < 1e-6  # float32 in one branch, by hand and by autograd
+    assert walk.focus is not None
+    assert walk.focus.gap < 1e-6

@@ -304,6 +304,13 @@ def test_an_operation_without_a_law_is_named_with_its_module() -> None:
         network(torch.randn(3, 4))
 
 
+def test_arguments_for_which_no_law_is_written_are_told() -> None:
+    index = torch.zeros(1, 3, dtype=torch.int64)
+    told = refused(lambda x, W, b: torch.zeros(4, 3, dtype=W.dtype).scatter(0, index, W[:1, :3], reduce="add").sum())
+    assert "aten::scatter as it is called here" in told
+    assert "has no law written by hand" in told
+
+
 def test_an_operation_without_a_law_on_data_runs_as_it_is() -> None:
     assert gap(lambda x, W, b: (layer(x, W, b) * torch.fft.rfft(x).abs()[:, :1]).sum()) < GAP
 

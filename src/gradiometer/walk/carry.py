@@ -135,7 +135,7 @@ def _pass_node(carried: Carried, graph: Graph, i: int) -> None:
     targets = [_target(graph, child, nr) for child, nr in node.next_functions]
     true = _by_autograd(node, deltas, targets)
     applied, kept = _read(node, targets)
-    send = _sender(applied.law, kept) if applied is not None and kept is not None else _native(node, targets)
+    send = _sender(applied.law, kept, targets) if applied is not None and kept is not None else _native(node, targets)
     sent = send(deltas)
     edges = []
     for slot, target in enumerate(targets):
@@ -160,7 +160,7 @@ def _pass_composite(carried: Carried, whole: Composite) -> None:
     deltas = tuple(carried.errors.get(v) if v is not None else None for v in whole.deltas)
     if all(d is None for d in deltas):
         return
-    send = _sender(whole.law, whole.kept)
+    send = _sender(whole.law, whole.kept, ())
     sent = send(deltas)
     edges = [
         Edge(slot, vertex, leaf, error)
@@ -237,8 +237,15 @@ def detached(tensors: Tensors) -> Tensors:
     return tuple(x.detach() if x is not None else None for x in tensors)
 
 
-def _sender(law: Law, kept: Kept) -> Callable[[Tensors], Tensors]:
-    return lambda deltas: law.backward(deltas, kept)
+def _sender(law: Law, kept: Kept, targets: Sequence[Target]) -> Callable[[Tensors], Tensors]:
+    """The law's errors, in the type of the value that each belongs to."""
+
+    def send(deltas: Tensors) -> Tensors:
+        errors = law.backward(deltas, kept)
+        typed = (_fitted(e, t) if e is not None else None for e, t in zip(errors, targets, strict=False))
+        return tuple(typed) if targets else errors
+
+    return send
 
 
 def _native(node: Any, targets: Sequence[Target]) -> Callable[[Tensors], Tensors]:

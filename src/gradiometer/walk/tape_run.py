@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -45,15 +46,25 @@ def run(tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
         return _viewed(tape, func, args, kwargs)
     if not tracked or name_of(func) in CONSTANT:
         return func(*args, **kwargs)
-    reader = CALLS.get(name_of(func))
-    if reader is None:
+    if name_of(func) not in CALLS:
         return _constant_or_refused(tape, func, args, kwargs)
     layout = kwargs.get("memory_format") or torch.preserve_format
-    outputs = apply_called(tape, reader(args, kwargs), tracked, layout)
+    outputs = apply_called(tape, _read(tape, name_of(func), args, kwargs), tracked, layout)
     returns = func._schema.returns
     if len(returns) > 1:
         return (*outputs, *[None] * (len(returns) - len(outputs)))
     return list(outputs) if str(returns[0].type) == "List[Tensor]" else outputs[0]
+
+
+def _read(tape: Tape, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Called:
+    """The law of an operation with its arguments. ModelError where there is none, or none for these arguments."""
+    reader = CALLS.get(name)
+    if reader is None:
+        raise no_law(tape.places, name)
+    try:
+        return reader(args, kwargs)
+    except ValueError as error:
+        raise no_law(tape.places, f"{name} as it is called here ({error})") from error
 
 
 def apply_called(
@@ -118,11 +129,7 @@ def _viewed(tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 def _view_entry(tape: Tape, step: Looked, tensor: Tensor, value: int) -> Entry:
     """The entry of a view, still without results: the laws of views need shapes alone."""
-    name = name_of(step.func)
-    reader = CALLS.get(name)
-    if reader is None:
-        raise no_law(tape.places, name)
-    called = reader((tensor, *step.args), step.kwargs)
+    called = _read(tape, name_of(step.func), (tensor, *step.args), step.kwargs)
     if all(x is not tensor for x in called.inputs):
         raise RuntimeError(f"the view {called.law.name!r} was read without its tensor")
     entry = Entry(
@@ -171,10 +178,7 @@ def _in_place_call(tape: Tape, name: str, args: tuple[Any, ...], kwargs: dict[st
     if name == "aten::copy":
         target, source = args[0], args[1]
         return Called(COPIED, (source,), {"shape": target.shape, "dtype": target.dtype, "source_dtype": source.dtype})
-    reader = CALLS.get(name)
-    if reader is None:
-        raise no_law(tape.places, name + "_")
-    return reader(args, kwargs)
+    return _read(tape, name, args, kwargs)
 
 
 def _turned(tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
