@@ -33,6 +33,8 @@ WORDS = {
     ),
     *("alpha", "beta", "gamma", "delta", "epsilon", "lambda", "mu", "pi", "sigma", "varphi", "Phi"),
 }
+PROPER = {"ReLU", "ReLU6", "RReLU", "PReLU", "ELU", "SELU", "CELU", "GELU", "SiLU", "Mish", "GLU", "norm"}
+"""Last words of titles that are proper names."""
 
 
 def first_only(law: Law) -> Law:
@@ -57,7 +59,8 @@ def assert_tells(law: Law) -> None:
         assert not set("<>$") & set(tex), (law.name, tex)
     assert "@d" in law.step and "@d" not in law.value + law.error
     assert r"\delta" in law.error
-    assert law.source and law.title == law.title.lower()
+    assert law.source and law.title
+    assert law.title == law.title.lower() or law.title.split()[-1] in PROPER, law.title
 
 
 def ones(case: Case, at: Kept) -> Tensors:
@@ -115,3 +118,11 @@ def assert_does_without_outputs(case: Case) -> None:
     bare = dataclasses.replace(full, outputs=(None,) * len(full.outputs))
     for a, b in zip(case.law.backward(arrived, full), case.law.backward(arrived, bare), strict=True):
         assert gap(a, b) <= 1e-12
+
+
+def assert_keeps_to_the_rules(case: Case) -> None:
+    """All of the above that ask for a case."""
+    assert_stays_float32(case)
+    assert_changes_nothing(case)
+    assert_hands_on_what_is_wanted(case)
+    assert_does_without_outputs(case)

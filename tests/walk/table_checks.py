@@ -189,3 +189,11 @@ def check_float32(case: Case) -> None:
         if theirs.is_floating_point():
             assert gap(mine, theirs) <= 1e-5
     assert all(e is None or x is None or e.dtype == x.dtype for e, x in zip(errors, read.inputs, strict=True))
+
+
+every_check = pytest.mark.parametrize(
+    "check",
+    [check_call, check_law, check_exaggerated, check_node, check_float32],
+    ids=lambda check: check.__name__.removeprefix("check_"),
+)
+"""A test that is made once for each of these."""
