@@ -33,7 +33,7 @@ def _elu_slope(kept: Kept) -> Tensor:
 ELU = elementwise(
     Told(
         "elu",
-        "elu",
+        "ELU",
         r"s \left( z \mathbb{1}[z \gt 0] + \alpha (e^{c z} - 1) \mathbb{1}[z \leq 0] \right)",
         r"s \left( \mathbb{1}[z \gt 0] + \alpha c e^{c z} \mathbb{1}[z \leq 0] \right)",
         "Clevert, Unterthiner & Hochreiter 2016",
@@ -47,7 +47,7 @@ ELU = elementwise(
 SELU = elementwise(
     Told(
         "selu",
-        "selu",
+        "SELU",
         r"s \left( z \mathbb{1}[z \gt 0] + \alpha (e^z - 1) \mathbb{1}[z \leq 0] \right)",
         r"s \left( \mathbb{1}[z \gt 0] + \alpha e^z \mathbb{1}[z \leq 0] \right)",
         "Klambauer et al. 2017, Self-normalizing neural networks",
@@ -80,7 +80,7 @@ def _celu_slope(kept: Kept) -> Tensor:
 CELU = elementwise(
     Told(
         "celu",
-        "celu",
+        "CELU",
         r"z \mathbb{1}[z \gt 0] + \alpha (e^{z / \alpha} - 1) \mathbb{1}[z \leq 0]",
         r"\left( \mathbb{1}[z \gt 0] + e^{z / \alpha} \mathbb{1}[z \leq 0] \right)",
         "Barron 2017, Continuously differentiable exponential linear units",

@@ -44,7 +44,7 @@ def _prelu_back(errors: Tensors, kept: Kept) -> Tensors:
 PRELU = Law(
     name="prelu",
     role="activation",
-    title="prelu",
+    title="PReLU",
     value=r"y = z \odot \left( \mathbb{1}[z \gt 0] + a \odot \mathbb{1}[z \leq 0] \right)",
     error=r"\delta_z = \delta_y \odot \left( \mathbb{1}[z \gt 0] + a \odot \mathbb{1}[z \leq 0] \right), "
     r"\frac{\partial L}{\partial a} = \sum \delta_y \odot z \odot \mathbb{1}[z \leq 0]",
@@ -78,7 +78,7 @@ def _glu_back(errors: Tensors, kept: Kept) -> Tensors:
 GLU = Law(
     name="glu",
     role="activation",
-    title="glu",
+    title="GLU",
     value=r"y = a \odot \sigma(b), z = (a, b)",
     error=r"\delta_a = \delta_y \odot \sigma(b), \delta_b = \delta_y \odot a \odot \sigma'(b)",
     step=r"\left( @d \odot \sigma(b_{@v}), @d \odot a_{@v} \odot \sigma'(b_{@v}) \right)",

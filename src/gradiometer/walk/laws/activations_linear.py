@@ -29,7 +29,7 @@ def _relu_slope(kept: Kept) -> Tensor:
 RELU = elementwise(
     Told(
         "relu",
-        "relu",
+        "ReLU",
         r"\mathrm{max}(0, z)",
         r"\mathbb{1}[z \gt 0]",
         "Nair & Hinton 2010",
@@ -53,7 +53,7 @@ def _inside(z: Tensor, low: float, high: float) -> Tensor:
 RELU6 = elementwise(
     Told(
         "relu6",
-        "relu6",
+        "ReLU6",
         r"\mathrm{min}(\mathrm{max}(0, z), 6)",
         r"\mathbb{1}[0 \lt z \lt 6]",
         "Krizhevsky 2010, Convolutional deep belief networks on CIFAR-10",
@@ -96,7 +96,7 @@ def _leaky_slope(kept: Kept) -> Tensor:
 LEAKY_RELU = elementwise(
     Told(
         "leaky_relu",
-        "leaky relu",
+        "leaky ReLU",
         r"z \odot \left( \mathbb{1}[z \gt 0] + s \mathbb{1}[z \leq 0] \right)",
         r"\left( \mathbb{1}[z \gt 0] + s \mathbb{1}[z \leq 0] \right)",
         "Maas, Hannun & Ng 2013",
@@ -109,7 +109,7 @@ LEAKY_RELU = elementwise(
 RRELU = elementwise(
     Told(
         "rrelu",
-        "randomised relu",
+        "RReLU",
         r"z \odot \left( \mathbb{1}[z \gt 0] + s \odot \mathbb{1}[z \leq 0] \right)",
         r"\left( \mathbb{1}[z \gt 0] + s \odot \mathbb{1}[z \leq 0] \right)",
         "Xu, Wang, Chen & Li 2015, Empirical evaluation of rectified activations",

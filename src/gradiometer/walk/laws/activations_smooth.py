@@ -126,7 +126,7 @@ def _gelu_slope(kept: Kept) -> Tensor:
 GELU = elementwise(
     Told(
         "gelu",
-        "gelu",
+        "GELU",
         r"z \odot \Phi(z)",
         r"\left( \Phi(z) + \frac{1}{\sqrt{2 \pi}} z \odot e^{-z^2 / 2} \right)",
         "Hendrycks & Gimpel 2016",
@@ -147,7 +147,7 @@ def _gelu_tanh_slope(kept: Kept) -> Tensor:
 GELU_TANH = elementwise(
     Told(
         "gelu_tanh",
-        "gelu",
+        "GELU",
         r"\frac{z}{2} \odot (1 + t), t = \tanh \left( \sqrt{2 / \pi} (z + 0.044715 z^3) \right)",
         r"\left( \frac{1 + t}{2} + \frac{z}{2} \odot (1 - t^2) \odot \sqrt{2 / \pi} (1 + 0.134145 z^2) \right)",
         "Hendrycks & Gimpel 2016",
@@ -172,7 +172,7 @@ def _silu_slope(kept: Kept) -> Tensor:
 SILU = elementwise(
     Told(
         "silu",
-        "silu",
+        "SiLU",
         r"z \odot \sigma(z)",
         r"\sigma(z) \odot \left( 1 + z \odot \sigma(-z) \right)",
         "Elfwing, Uchibe & Doya 2018",
@@ -193,7 +193,7 @@ def _mish_slope(kept: Kept) -> Tensor:
 MISH = elementwise(
     Told(
         "mish",
-        "mish",
+        "Mish",
         r"z \odot t, t = \tanh(\operatorname{log}(1 + e^z))",
         r"\left( t + z \odot \sigma(z) \odot (1 - t^2) \right)",
         "Misra 2019",

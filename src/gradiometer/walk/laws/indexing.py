@@ -160,7 +160,7 @@ def _law(name: str, title: str, value: str, error: str, source: str = ADJOINT) -
 _PICKED = (r"y = \Pi x", r"\delta_x = \Pi^{\top} \delta")
 
 INDEX = _law("index", "index", *_PICKED)(_indexed, one_to_one(_indexed_back))
-INDEX_SELECT = _law("index_select", "rows", *_PICKED)(_rows, one_to_one(_rows_back))
+INDEX_SELECT = _law("index_select", "picked rows", *_PICKED)(_rows, one_to_one(_rows_back))
 GATHER = _law("gather", "gather", *_PICKED)(_gathered, one_to_one(_gathered_back))
 TAKE = _law("take", "take", *_PICKED)(_taken, one_to_one(_taken_back))
 MASKED_SELECT = _law("masked_select", "selection", *_PICKED)(_selected, one_to_one(_selected_back))

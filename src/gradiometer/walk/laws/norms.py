@@ -100,7 +100,7 @@ def _rms_norm_back(errors: Tensors, kept: Kept) -> Tensors:
 RMS_NORM = Law(
     name="rms_norm",
     role="norm",
-    title="rms norm",
+    title="RMS norm",
     value=r"y = \gamma \odot \frac{x}{s}, s = \sqrt{\langle x \odot x \rangle + \epsilon}",
     error=r"\delta_x = \frac{1}{s} \left( g - \hat{x} \odot \langle g \odot \hat{x} \rangle \right), "
     r"g = \gamma \odot \delta_y, \hat{x} = \frac{x}{s}, "
