@@ -18,7 +18,15 @@ from torch import Tensor
 
 from .law import Kept, Law, Settings, Tensors, given, unbroadcast
 from .norms_batch import BATCH_NORM, BATCH_NORM_EVAL
-from .norms_parts import THREE_PARTS, TO_AFFINE, affine, less_mean_and_projection, less_projection, moments
+from .norms_parts import (
+    THREE_PARTS,
+    THREE_PARTS_STEP,
+    TO_AFFINE,
+    affine,
+    less_mean_and_projection,
+    less_projection,
+    moments,
+)
 
 
 def _last(shape: Sequence[int]) -> tuple[int, ...]:
@@ -61,8 +69,7 @@ LAYER_NORM = Law(
     title="layer norm",
     value=r"y = \gamma \odot \frac{x - \mu}{s} + \beta, s = \sqrt{\sigma^2 + \epsilon}",
     error=THREE_PARTS + TO_AFFINE,
-    step=r"\frac{1}{s_{@v}} \left( I - \frac{1}{M} \mathbb{1} \mathbb{1}^{\top} - \frac{1}{M} \hat{x}_{@v} "
-    r"\hat{x}_{@v}^{\top} \right) \left( \gamma_{@v} \odot @d \right)",
+    step=THREE_PARTS_STEP,
     source="Ba, Kiros & Hinton 2016",
     forward=_layer_norm,
     backward=_layer_norm_back,
@@ -160,7 +167,7 @@ GROUP_NORM = Law(
     title="group norm",
     value=r"y = \gamma \odot \frac{x - \mu_G}{s_G} + \beta, s_G = \sqrt{\sigma_G^2 + \epsilon}",
     error=THREE_PARTS + TO_AFFINE,
-    step=LAYER_NORM.step,
+    step=THREE_PARTS_STEP,
     source="Wu & He 2018",
     forward=_group_norm,
     backward=_group_norm_back,

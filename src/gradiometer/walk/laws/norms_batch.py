@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .law import Kept, Law, Settings, Tensors, given
-from .norms_parts import THREE_PARTS, TO_AFFINE, affine, less_mean_and_projection, moments
+from .norms_parts import THREE_PARTS, THREE_PARTS_STEP, TO_AFFINE, affine, less_mean_and_projection, moments
 
 
 def _others(x: Tensor) -> tuple[int, ...]:
@@ -95,8 +95,7 @@ BATCH_NORM = Law(
     title="batch norm",
     value=r"y = \gamma \odot \frac{x - \mu}{s} + \beta, s = \sqrt{\sigma^2 + \epsilon}",
     error=THREE_PARTS + TO_AFFINE,
-    step=r"\frac{1}{s_{@v}} \left( I - \frac{1}{M} \mathbb{1} \mathbb{1}^{\top} - \frac{1}{M} \hat{x}_{@v} "
-    r"\hat{x}_{@v}^{\top} \right) \left( \gamma_{@v} \odot @d \right)",
+    step=THREE_PARTS_STEP,
     source="Ioffe & Szegedy 2015",
     forward=_batch_norm,
     backward=_batch_norm_back,

@@ -9,6 +9,10 @@ THREE_PARTS = (
     r"\delta_x = \frac{1}{s} \left( g - \langle g \rangle - \hat{x} \odot \langle g \odot \hat{x} \rangle \right), "
     r"g = \gamma \odot \delta_y, \hat{x} = \frac{x - \mu}{s}"
 )
+THREE_PARTS_STEP = (
+    r"\frac{1}{s_{@v}} \left( I - \frac{1}{M} \mathbb{1} \mathbb{1}^{\top} - \frac{1}{M} \hat{x}_{@v} "
+    r"\hat{x}_{@v}^{\top} \right) \left( \gamma_{@v} \odot @d \right)"
+)
 TO_AFFINE = (
     r", \frac{\partial L}{\partial \gamma} = \sum \delta_y \odot \hat{x}, "
     r"\frac{\partial L}{\partial \beta} = \sum \delta_y"

@@ -164,34 +164,6 @@ _AT_WEIGHTS = (
     r" \frac{\partial L}{\partial b_W} = \delta_{a_t}, \frac{\partial L}{\partial b_U} = \delta_{u_t}"
 )
 
-RNN_VALUE = r"a_t = W x_t + b_W, u_t = U h_{t-1} + b_U, h_t = \varphi(a_t + u_t)"
-RNN_ERROR = (
-    r"\delta_{a_t} = \delta_{u_t} = \delta_{h_t} \odot \varphi'(a_t + u_t),"
-    r" \delta_{x_t} = W^{\top} \delta_{a_t}, \delta_{h_{t-1}} = U^{\top} \delta_{u_t}, " + _AT_WEIGHTS
-)
-LSTM_VALUE = (
-    r"a_t = W x_t + b_W, u_t = U h_{t-1} + b_U, (i, f, o) = \sigma(a_t + u_t)_{ifo}, g = \tanh(a_t + u_t)_g,"
-    r" c_t = f \odot c_{t-1} + i \odot g, h_t = o \odot \tanh(c_t)"
-)
-LSTM_ERROR = (
-    r"\bar{\delta}_{c_t} = \delta_{c_t} + \delta_{h_t} \odot o \odot (1 - \tanh(c_t)^2),"
-    r" \delta_{a_t} = \delta_{u_t} = \left( \bar{\delta}_{c_t} \odot g \odot i (1 - i),"
-    r" \bar{\delta}_{c_t} \odot c_{t-1} \odot f (1 - f), \bar{\delta}_{c_t} \odot i \odot (1 - g^2),"
-    r" \delta_{h_t} \odot \tanh(c_t) \odot o (1 - o) \right), \delta_{c_{t-1}} = \bar{\delta}_{c_t} \odot f,"
-    r" \delta_{x_t} = W^{\top} \delta_{a_t}, \delta_{h_{t-1}} = U^{\top} \delta_{u_t}, " + _AT_WEIGHTS
-)
-GRU_VALUE = (
-    r"a_t = W x_t + b_W, u_t = U h_{t-1} + b_U, (r, z) = \sigma(a_t + u_t)_{rz},"
-    r" n = \tanh(a_{t n} + r \odot u_{t n}), h_t = (1 - z) \odot n + z \odot h_{t-1}"
-)
-GRU_ERROR = (
-    r"\delta_n = \delta_{h_t} \odot (1 - z) \odot (1 - n^2),"
-    r" \delta_z = \delta_{h_t} \odot (h_{t-1} - n) \odot z (1 - z),"
-    r" \delta_r = \delta_n \odot u_{t n} \odot r (1 - r), \delta_{a_t} = (\delta_r, \delta_z, \delta_n),"
-    r" \delta_{u_t} = (\delta_r, \delta_z, \delta_n \odot r), \delta_{x_t} = W^{\top} \delta_{a_t},"
-    r" \delta_{h_{t-1}} = U^{\top} \delta_{u_t} + \delta_{h_t} \odot z, " + _AT_WEIGHTS
-)
-
 
 def through_time(error: str) -> str:
     """TeX of a cell's backward rule, made that of all steps: errors from above are added, weights' are summed."""
@@ -210,9 +182,10 @@ def through_time(error: str) -> str:
 RNN_CELL = Law(
     name="rnn_cell",
     role="recurrent",
-    title="recurrent cell",
-    value=RNN_VALUE,
-    error=RNN_ERROR,
+    title="RNN cell",
+    value=r"a_t = W x_t + b_W, u_t = U h_{t-1} + b_U, h_t = \varphi(a_t + u_t)",
+    error=r"\delta_{a_t} = \delta_{u_t} = \delta_{h_t} \odot \varphi'(a_t + u_t),"
+    r" \delta_{x_t} = W^{\top} \delta_{a_t}, \delta_{h_{t-1}} = U^{\top} \delta_{u_t}, " + _AT_WEIGHTS,
     step=r"W_{@u}^{\top} \left( @d \odot \varphi'(a_{@v}) \right)",
     source="Elman 1990",
     forward=_forward(RNN_STEP),
@@ -223,8 +196,13 @@ LSTM_CELL = Law(
     name="lstm_cell",
     role="recurrent",
     title="LSTM cell",
-    value=LSTM_VALUE,
-    error=LSTM_ERROR,
+    value=r"a_t = W x_t + b_W, u_t = U h_{t-1} + b_U, (i, f, o) = \sigma(a_t + u_t)_{ifo}, g = \tanh(a_t + u_t)_g,"
+    r" c_t = f \odot c_{t-1} + i \odot g, h_t = o \odot \tanh(c_t)",
+    error=r"\bar{\delta}_{c_t} = \delta_{c_t} + \delta_{h_t} \odot o \odot (1 - \tanh(c_t)^2),"
+    r" \delta_{a_t} = \delta_{u_t} = \left( \bar{\delta}_{c_t} \odot g \odot i (1 - i),"
+    r" \bar{\delta}_{c_t} \odot c_{t-1} \odot f (1 - f), \bar{\delta}_{c_t} \odot i \odot (1 - g^2),"
+    r" \delta_{h_t} \odot \tanh(c_t) \odot o (1 - o) \right), \delta_{c_{t-1}} = \bar{\delta}_{c_t} \odot f,"
+    r" \delta_{x_t} = W^{\top} \delta_{a_t}, \delta_{h_{t-1}} = U^{\top} \delta_{u_t}, " + _AT_WEIGHTS,
     step=r"W_{@u}^{\top} \left( \frac{\partial (h, c)}{\partial a_{@v}} \right)^{\top} @d",
     source="Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000",
     forward=_forward(LSTM_STEP),
@@ -235,8 +213,13 @@ GRU_CELL = Law(
     name="gru_cell",
     role="recurrent",
     title="GRU cell",
-    value=GRU_VALUE,
-    error=GRU_ERROR,
+    value=r"a_t = W x_t + b_W, u_t = U h_{t-1} + b_U, (r, z) = \sigma(a_t + u_t)_{rz},"
+    r" n = \tanh(a_{t n} + r \odot u_{t n}), h_t = (1 - z) \odot n + z \odot h_{t-1}",
+    error=r"\delta_n = \delta_{h_t} \odot (1 - z) \odot (1 - n^2),"
+    r" \delta_z = \delta_{h_t} \odot (h_{t-1} - n) \odot z (1 - z),"
+    r" \delta_r = \delta_n \odot u_{t n} \odot r (1 - r), \delta_{a_t} = (\delta_r, \delta_z, \delta_n),"
+    r" \delta_{u_t} = (\delta_r, \delta_z, \delta_n \odot r), \delta_{x_t} = W^{\top} \delta_{a_t},"
+    r" \delta_{h_{t-1}} = U^{\top} \delta_{u_t} + \delta_{h_t} \odot z, " + _AT_WEIGHTS,
     step=r"W_{@u}^{\top} \left( \frac{\partial h}{\partial a_{@v}} \right)^{\top} @d",
     source="Cho et al. 2014; the reset gate after the product, as in torch",
     forward=_forward(GRU_STEP),

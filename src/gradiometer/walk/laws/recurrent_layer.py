@@ -8,11 +8,14 @@ settings: reverse: from the end of the sequence; has_biases: where False, b_ih a
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
 from .law import Kept, Law, Settings, Tensors, given
-from .recurrent_cells import LSTM_ERROR, LSTM_STEP, LSTM_VALUE, through_time
+from .recurrent_cells import LSTM_STEP
 from .recurrent_sweep import Sweep, Weights, sweep, sweep_back
+from .recurrent_time import LSTM
 
 
 def _swept(inputs: Tensors, settings: Settings) -> Sweep:
@@ -39,16 +42,6 @@ def _backward(errors: Tensors, kept: Kept) -> Tensors:
     return tuple(e if w else None for e, w in zip(found, kept.wanted, strict=True))
 
 
-LSTM_LAYER = Law(
-    name="lstm_layer",
-    role="recurrent",
-    title="LSTM",
-    value=LSTM_VALUE,
-    error=through_time(LSTM_ERROR),
-    step=r"\sum_s \left( \frac{\partial h_s}{\partial x_t} \right)^{\top} @d",
-    source="Hochreiter and Schmidhuber 1997, Gers et al. 2000; through time: Werbos 1990",
-    forward=_forward,
-    backward=_backward,
-)
+LSTM_LAYER = dataclasses.replace(LSTM, name="lstm_layer", forward=_forward, backward=_backward)
 
 LAWS: tuple[Law, ...] = (LSTM_LAYER,)

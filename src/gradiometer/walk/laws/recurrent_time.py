@@ -22,15 +22,12 @@ from torch import Tensor
 
 from .law import Kept, Law, Settings, Tensors, given
 from .recurrent_cells import (
-    GRU_ERROR,
+    GRU_CELL,
     GRU_STEP,
-    GRU_VALUE,
-    LSTM_ERROR,
+    LSTM_CELL,
     LSTM_STEP,
-    LSTM_VALUE,
-    RNN_ERROR,
+    RNN_CELL,
     RNN_STEP,
-    RNN_VALUE,
     Cell,
     States,
     through_time,
@@ -196,43 +193,24 @@ def _backward(cell: Cell) -> Callable[[Tensors, Kept], Tensors]:
     return backward
 
 
-_STEP = r"\sum_s \left( \frac{\partial h_s}{\partial x_t} \right)^{\top} @d"
+def _net(cell: Law, step: Cell, title: str, source: str) -> Law:
+    """The law of a cell, taken through time."""
+    return Law(
+        name=title.lower(),
+        role="recurrent",
+        title=title,
+        value=cell.value,
+        error=through_time(cell.error),
+        step=r"\sum_s \left( \frac{\partial h_s}{\partial x_t} \right)^{\top} @d",
+        source=f"{source}; through time: Werbos 1990",
+        forward=_forward(step),
+        backward=_backward(step),
+    )
 
-RNN = Law(
-    name="rnn",
-    role="recurrent",
-    title="RNN",
-    value=RNN_VALUE,
-    error=through_time(RNN_ERROR),
-    step=_STEP,
-    source="Elman 1990; through time: Werbos 1990",
-    forward=_forward(RNN_STEP),
-    backward=_backward(RNN_STEP),
-)
 
-LSTM = Law(
-    name="lstm",
-    role="recurrent",
-    title="LSTM",
-    value=LSTM_VALUE,
-    error=through_time(LSTM_ERROR),
-    step=_STEP,
-    source="Hochreiter and Schmidhuber 1997, Gers et al. 2000; through time: Werbos 1990",
-    forward=_forward(LSTM_STEP),
-    backward=_backward(LSTM_STEP),
-)
-
-GRU = Law(
-    name="gru",
-    role="recurrent",
-    title="GRU",
-    value=GRU_VALUE,
-    error=through_time(GRU_ERROR),
-    step=_STEP,
-    source="Cho et al. 2014; through time: Werbos 1990",
-    forward=_forward(GRU_STEP),
-    backward=_backward(GRU_STEP),
-)
+RNN = _net(RNN_CELL, RNN_STEP, "RNN", "Elman 1990")
+LSTM = _net(LSTM_CELL, LSTM_STEP, "LSTM", "Hochreiter and Schmidhuber 1997, Gers et al. 2000")
+GRU = _net(GRU_CELL, GRU_STEP, "GRU", "Cho et al. 2014")
 
 _CELLS = {RNN.name: RNN_STEP, LSTM.name: LSTM_STEP, GRU.name: GRU_STEP}
 
