@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, Request, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -44,6 +44,10 @@ def opened(
         if not request.url.startswith(("file:", "data:", "blob:")):
             complaints.requests.append(request.url)
 
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.errors.append(message.text)
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=system_chromium(), args=["--no-sandbox"])
         try:
@@ -53,10 +57,7 @@ def opened(
             page = context.new_page()
             page.on("request", refuse)
             page.on("pageerror", lambda error: complaints.errors.append(str(error)))
-            page.on(
-                "console",
-                lambda message: complaints.errors.append(message.text) if message.type in ("error", "warning") else None,
-            )
+            page.on("console", hear)
             page.goto(url)
             yield page, complaints
         finally:
