@@ -215,45 +215,30 @@ def _reduced_back(errors: Tensors, kept: Kept) -> Tensors:
 _Pair = tuple[Callable[..., Tensors], Callable[..., Tensors]]
 
 
-def _replacing(name: str, title: str, pair: _Pair) -> Law:
-    """A law that writes values in the stead of others."""
-    return Law(
-        name=name,
-        role="index",
-        title=title,
-        value=r"y = (1 - m) \odot x + \Pi^{\top} s",
-        error=r"\delta_x = (1 - m) \odot \delta; \delta_s = \Pi \delta",
-        step=r"(1 - m) \odot @d",
-        source=DEFINITION,
-        forward=pair[0],
-        backward=pair[1],
-    )
+_REPLACED = (
+    r"y = (1 - m) \odot x + \Pi^{\top} s",
+    r"\delta_x = (1 - m) \odot \delta; \delta_s = \Pi \delta",
+    r"(1 - m) \odot @d",
+)
+_ADDED_TO = (r"y = x + \Pi^{\top} s", r"\delta_x = \delta; \delta_s = \Pi \delta", "@d")
+"""Value, error and step where values are written in the stead of others, and where they are added to them."""
 
 
-def _adding(name: str, title: str, pair: _Pair) -> Law:
-    """A law that adds values to others."""
-    return Law(
-        name=name,
-        role="index",
-        title=title,
-        value=r"y = x + \Pi^{\top} s",
-        error=r"\delta_x = \delta; \delta_s = \Pi \delta",
-        step=r"@d",
-        source=DEFINITION,
-        forward=pair[0],
-        backward=pair[1],
-    )
+def _writing(name: str, title: str, texts: tuple[str, str, str], pair: _Pair) -> Law:
+    return Law(name, "index", title, *texts, DEFINITION, *pair)
 
 
-INDEX_PUT = _replacing("index_put", "written part", _written(_put, _put_back, _put))
-SCATTER = _replacing("scatter", "scatter", _written(_scattered, _gathered, _scattered))
-SCATTER_ADD = _adding("scatter_add", "scatter", _written(_added, _gathered, None))
-INDEX_ADD = _adding("index_add", "added rows", _written(_rows_added, _rows, None))
-INDEX_COPY = _replacing("index_copy", "written rows", _written(_rows_copied, _rows, _rows_filled))
-INDEX_FILL = _replacing("index_fill", "filled rows", _written(_rows_filled, _filled_rows, _rows_filled))
-MASKED_SCATTER = _replacing("masked_scatter", "written part", _written(_streamed, _streamed_back, _masked))
-SLICE_SCATTER = _replacing("slice_scatter", "written part", _written(*_part(slice_key), _part(slice_key)[0]))
-SELECT_SCATTER = _replacing("select_scatter", "written part", _written(*_part(select_key), _part(select_key)[0]))
+INDEX_PUT = _writing("index_put", "written part", _REPLACED, _written(_put, _put_back, _put))
+SCATTER = _writing("scatter", "scatter", _REPLACED, _written(_scattered, _gathered, _scattered))
+SCATTER_ADD = _writing("scatter_add", "scatter", _ADDED_TO, _written(_added, _gathered, None))
+INDEX_ADD = _writing("index_add", "added rows", _ADDED_TO, _written(_rows_added, _rows, None))
+INDEX_COPY = _writing("index_copy", "written rows", _REPLACED, _written(_rows_copied, _rows, _rows_filled))
+INDEX_FILL = _writing("index_fill", "filled rows", _REPLACED, _written(_rows_filled, _filled_rows, _rows_filled))
+MASKED_SCATTER = _writing("masked_scatter", "written part", _REPLACED, _written(_streamed, _streamed_back, _masked))
+SLICE_SCATTER = _writing("slice_scatter", "written part", _REPLACED, _written(*_part(slice_key), _part(slice_key)[0]))
+SELECT_SCATTER = _writing(
+    "select_scatter", "written part", _REPLACED, _written(*_part(select_key), _part(select_key)[0])
+)
 SCATTER_REDUCE = Law(
     name="scatter_reduce",
     role="index",

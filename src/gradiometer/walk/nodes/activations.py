@@ -5,6 +5,7 @@ Some nodes keep the input, some only the result; in-place forms (``...1``) keep 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -46,55 +47,49 @@ def _hardtanh(node: Any) -> Applied:
     return _from_input(linear.hardtanh_between(low, high), node._saved_self, {"min_val": low, "max_val": high})
 
 
-def _leaky(node: Any) -> Applied:
+Parts = Callable[[Any], tuple[Law, Settings]]
+"""A node's law and settings."""
+
+
+def _before(parts: Parts) -> Reader:
+    """A node that keeps its input."""
+
+    def read(node: Any) -> Applied:
+        law, settings = parts(node)
+        return _from_input(law, node._saved_self, settings)
+
+    return read
+
+
+def _after(parts: Parts) -> Reader:
+    """A node of the same in place, which keeps its result."""
+
+    def read(node: Any) -> Applied:
+        law, settings = parts(node)
+        return _from_result(law, node._saved_result, settings)
+
+    return read
+
+
+def _leaky(node: Any) -> tuple[Law, Settings]:
     slope = node._saved_negative_slope
-    return _from_input(linear.leaky_with(slope), node._saved_self, {"slope": slope})
+    return linear.leaky_with(slope), {"slope": slope}
 
 
-def _leaky_in_place(node: Any) -> Applied:
-    slope = node._saved_negative_slope
-    return _from_result(linear.leaky_with(slope), node._saved_result, {"slope": slope})
-
-
-def _rrelu_parts(node: Any) -> tuple[Law, Settings]:
+def _rrelu(node: Any) -> tuple[Law, Settings]:
     lower, upper = node._saved_lower, node._saved_upper
     drawn = node._saved_training and upper - lower > _NO_RANGE
     return linear.rrelu_within(lower, upper), {"slope": node._saved_noise if drawn else (lower + upper) / 2}
 
 
-def _rrelu(node: Any) -> Applied:
-    law, settings = _rrelu_parts(node)
-    return _from_input(law, node._saved_self, settings)
-
-
-def _rrelu_in_place(node: Any) -> Applied:
-    law, settings = _rrelu_parts(node)
-    return _from_result(law, node._saved_result, settings)
-
-
-def _elu_parts(node: Any) -> tuple[Law, Settings]:
+def _elu(node: Any) -> tuple[Law, Settings]:
     alpha, scale, inner = node._saved_alpha, node._saved_scale, node._saved_input_scale
     return exponential.elu_with(alpha, scale, inner), {"alpha": alpha, "scale": scale, "input_scale": inner}
 
 
-def _elu(node: Any) -> Applied:
-    law, settings = _elu_parts(node)
-    return _from_input(law, node._saved_self, settings)
-
-
-def _elu_in_place(node: Any) -> Applied:
-    law, settings = _elu_parts(node)
-    return _from_result(law, node._saved_result, settings)
-
-
-def _celu(node: Any) -> Applied:
+def _celu(node: Any) -> tuple[Law, Settings]:
     alpha = node._saved_alpha
-    return _from_input(exponential.celu_with(alpha), node._saved_self, {"alpha": alpha})
-
-
-def _celu_in_place(node: Any) -> Applied:
-    alpha = node._saved_alpha
-    return _from_result(exponential.celu_with(alpha), node._saved_result, {"alpha": alpha})
+    return exponential.celu_with(alpha), {"alpha": alpha}
 
 
 def _gelu(node: Any) -> Applied:
@@ -112,10 +107,10 @@ def _glu(node: Any) -> Applied:
 READERS: dict[str, Reader] = {
     "ReluBackward0": _result_of(linear.RELU),
     "HardtanhBackward0": _hardtanh,
-    "LeakyReluBackward0": _leaky,
-    "LeakyReluBackward1": _leaky_in_place,
-    "RreluWithNoiseBackward0": _rrelu,
-    "RreluWithNoiseBackward1": _rrelu_in_place,
+    "LeakyReluBackward0": _before(_leaky),
+    "LeakyReluBackward1": _after(_leaky),
+    "RreluWithNoiseBackward0": _before(_rrelu),
+    "RreluWithNoiseBackward1": _after(_rrelu),
     "PreluKernelBackward0": _prelu,
     "HardsigmoidBackward0": _input_of(linear.HARDSIGMOID),
     "HardswishBackward0": _input_of(linear.HARDSWISH),
@@ -131,9 +126,9 @@ READERS: dict[str, Reader] = {
     "SiluBackward0": _input_of(smooth.SILU),
     "MishBackward0": _input_of(smooth.MISH),
     "SoftplusBackward0": _input_of(smooth.SOFTPLUS, "beta", "threshold"),
-    "EluBackward0": _elu,
-    "EluBackward1": _elu_in_place,
-    "CeluBackward0": _celu,
-    "CeluBackward1": _celu_in_place,
+    "EluBackward0": _before(_elu),
+    "EluBackward1": _after(_elu),
+    "CeluBackward0": _before(_celu),
+    "CeluBackward1": _after(_celu),
     "GluBackward0": _glu,
 }
