@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -32,33 +30,47 @@ class Complaints:
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
+    def clear(self) -> None:
+        """Forget them all."""
+        self.errors.clear()
+        self.requests.clear()
 
-@contextmanager
-def opened(
-    url: str, width: int = 1440, height: int = 960, scheme: Literal["dark", "light"] = "dark"
-) -> Iterator[tuple[Page, Complaints]]:
-    """A page in a fresh browser, opened at ``url``; everything that it asks the network for is noted and refused."""
-    complaints = Complaints()
-
-    def refuse(request: Request) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            complaints.requests.append(request.url)
-
-    def hear(message: ConsoleMessage) -> None:
+    def hear(self, message: ConsoleMessage) -> None:
+        """Something is written on the console."""
         if message.type in ("error", "warning"):
-            complaints.errors.append(message.text)
+            self.errors.append(message.text)
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=system_chromium(), args=["--no-sandbox"])
-        try:
-            context = browser.new_context(
-                viewport={"width": width, "height": height}, color_scheme=scheme, offline=True, reduced_motion="reduce"
-            )
-            page = context.new_page()
-            page.on("request", refuse)
-            page.on("pageerror", lambda error: complaints.errors.append(str(error)))
-            page.on("console", hear)
-            page.goto(url)
-            yield page, complaints
-        finally:
-            browser.close()
+    def ask(self, request: Request) -> None:
+        """Something is asked for."""
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            self.requests.append(request.url)
+
+
+class Browser:
+    """One Chromium for many pages, without a network; all that they complain of is noted."""
+
+    def __init__(self) -> None:
+        self.complaints = Complaints()
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(executable_path=system_chromium(), args=["--no-sandbox"])
+
+    def __enter__(self) -> Browser:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._browser.close()
+        self._playwright.stop()
+
+    def page(self, url: str, width: int = 1440, scheme: Literal["dark", "light"] = "dark") -> Page:
+        """A fresh page at ``url``; the one before it is closed."""
+        for context in self._browser.contexts:
+            context.close()
+        context = self._browser.new_context(
+            viewport={"width": width, "height": 960}, color_scheme=scheme, offline=True, reduced_motion="reduce"
+        )
+        page = context.new_page()
+        page.on("console", self.complaints.hear)
+        page.on("request", self.complaints.ask)
+        page.on("pageerror", lambda error: self.complaints.errors.append(str(error)))
+        page.goto(url)
+        return page
