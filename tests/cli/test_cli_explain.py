@@ -124,8 +124,8 @@ def test_one_hop_at_length(folder: Path) -> None:
 
 
 def test_the_pages_that_it_names_are_there(folder: Path) -> None:
-    text = page(*LAB).replace(" \\\n   ", "")
-    named = re.findall(r"^  (gradiometer explain .*?--(?:hop|html) \S+)", text, re.M)
+    text = page(*LAB).replace(" \\\n     ", "")
+    named = re.findall(r"^ +(gradiometer explain .*?--(?:hop|html) \S+)", text, re.M)
     assert len(named) == 2
     for line in named:
         done = explain(*shlex.split(line)[2:])

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from gradiometer import lab
 from gradiometer.cli import app
-from gradiometer.cli.train_by_hand_page import _packed, hand_line, hand_page
+from gradiometer.cli.train_by_hand_page import hand_line, hand_page
 from gradiometer.cli.train_by_hand_plan import _WHY
 from gradiometer.cli.train_by_hand_results import HandResults, LawSeen, placed
 from gradiometer.lab import Recipe, Score
@@ -102,8 +102,10 @@ def test_formulas_are_those_of_the_commonest_layer() -> None:
 
 
 def test_a_long_formula_breaks_between_its_equations() -> None:
-    assert _packed("a = b, (c, d) = e, f = g", 20) == ["a = b, (c, d) = e,", "f = g"]
-    assert _packed("a = (b, c", 4) == ["a = (b, c"]  # never closed: one line, which the page folds
+    update = {"update": r"\Delta w = -\eta m, m = \beta m + g, (\alpha, \beta) = " + "a" * 40}
+    page = hand_page(msgspec.structs.replace(results(1), formulas=update), Style(80, False, True))
+    lines = [s[13:] for s in page.splitlines() if s[13:].startswith(("Δw", "(α"))]
+    assert lines == ["Δw = −η m, m = β m + g,", f"(α, β) = {'a' * 40}"]
 
 
 def results(laws: int) -> HandResults:

@@ -57,6 +57,7 @@ CASES = [
     (r"\mathrm{reshape}(\delta_{15})", "reshape(δ₁₅)", "reshape(delta_15)"),
     (r"w_{ij}^{(3)} \| y", "wᵢⱼ⁽³⁾ ‖y", "w_ij^(3) ||y"),
     (r"\Delta w = \Delta_t + \nabla L", "Δw = Δₜ + ∇L", "Delta w = Delta_t + grad L"),
+    (r"2 \Delta w + 3 \beta + 2 x", "2Δw + 3β + 2x", "2 Delta w + 3 beta + 2x"),
     ("", "", ""),
 ]
 

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from walk_samples import (
     attention_walk,
-    example_focus,
     lawless_walk,
     odd_hop,
     odd_walk,
@@ -19,22 +18,23 @@ from walk_samples import (
     sigmoid_walk,
 )
 
-from gradiometer.records.walk import Arm, Factor, Update, Walk, WalkHop
+from gradiometer.records.walk import Arm, Factor, Walk, WalkHop
 from gradiometer.views.walk_words import (
     agreement_line,
     agrees,
+    alike,
     angle_degrees,
     bound_note,
     coverage_line,
-    focus_line,
     gain_words,
     headline,
     kept_words,
+    loss_words,
     plural,
     rough,
-    update_lines,
-    update_short,
+    step_title,
     walk_verdict,
+    way_words,
 )
 
 
@@ -69,8 +69,8 @@ def fork(*gains: float, interference: float = 0.0, names: tuple[str, ...] = ("sk
             hop(step("weights", 1.5), step("ReLU", 0.81)),
             "Hop 7 makes the error 1.22 times as large: ×1.50 in the weights, then ×0.81 in the ReLU.",
         ),
-        (hop(step("weights", 1.001)), "Hop 7 keeps the size of the error: ×1.00 in the weights."),
-        (hop(step("weights", 1e-5)), "Hop 7 loses 5.0 decades of the error: −5.0 decades in the weights."),
+        (hop(step("weights", 1.001)), "Hop 7 keeps the size of the error."),
+        (hop(step("weights", 1e-5)), "Hop 7 loses 5.0 decades of the error, in the weights."),
         (hop(step("flatten", 1.0, "reshape")), "Hop 7 keeps the size of the error."),
         (
             hop(step("weights", 0.5), step("expand", 2.0, "reshape")),
@@ -88,7 +88,7 @@ def fork(*gains: float, interference: float = 0.0, names: tuple[str, ...] = ("sk
         ),
         (
             hop(step("Roll", 0.5, "unknown", by_law=False)),
-            "Hop 7 keeps 50 % of the error: ×0.50 in the Roll (by autograd).",
+            "Hop 7 keeps 50 % of the error, in the Roll (by autograd).",
         ),
         (odd_hop(3, 2.0, 0.0, "ReLU"), "Hop 3 stops the error: nothing passes the ReLU."),
         (odd_hop(3, 0.0, 0.0), "No error arrives at hop 3, so none leaves it."),
@@ -102,8 +102,51 @@ def test_headlines(told: WalkHop, sentence: str) -> None:
 
 
 def test_a_joining_error_is_no_place() -> None:
-    joins = msgspec.structs.replace(step("another error joins", 1.4, "sum"), law="join")
-    assert headline(hop(joins)).endswith(": ×1.40 where another error joins.")
+    joins = msgspec.structs.replace(step("other ways join", 1.4, "sum"), law="join")
+    assert headline(hop(joins)).endswith("1.40 times as large, where error from elsewhere joins.")
+    assert headline(hop(step("weights", 0.5), joins)).endswith(
+        ": ×0.50 in the weights, then ×1.40 where error from elsewhere joins."
+    )
+    grown = msgspec.structs.replace(odd_walk(1, 14), hops=(hop(msgspec.structs.replace(joins, factor=14.0)),))
+    assert "1.1 decades on its way back, all where error from elsewhere joins." in walk_verdict(grown)
+    assert step_title(joins) == "error from elsewhere"
+
+
+def test_steps_of_one_kind_are_told_together() -> None:
+    relus = hop(step("ReLU", 0.8), step("weights", 0.5), step("ReLU", 0.5), step("weights", 3.0))
+    assert headline(relus).endswith(": ×0.40 in the ReLUs, then ×1.50 in the weights.")
+    told = [(a.first.title, a.count, round(a.factor, 9)) for a in alike(relus.factors)]
+    assert told == [("ReLU", 2, 0.4), ("weights", 2, 1.5)]
+    forks = hop(fork(1.0, 0.1), fork(1.0, 0.2))
+    assert [a.count for a in alike(forks.factors)] == [1, 1]
+
+
+def test_ways_are_named_once() -> None:
+    three = hop(step("weights", 0.5), fork(0.2, 0.3, 0.6, names=("query", "key", "value")))
+    assert headline(three) == (
+        "Hop 7 keeps 35 % of the error: ×0.50 in the weights, then ×0.70 over 3 ways (20 % through the query, 30 % "
+        "through the key and 60 % through the value, adding up nearly at right angles)."
+    )
+    many = hop(fork(*(0.1 * n for n in range(1, 9)), names=tuple(f"expert.{n}" for n in range(8))))
+    assert "80 % through expert.7 and less through 4 others, adding up" in headline(many)
+    assert "expert.3" not in headline(many)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("skip", "along the skip"),
+        ("gated skip", "along the gated skip"),
+        ("branch", "through the branch"),
+        ("query", "through the query"),
+        ("fc2·fc1", "through fc2·fc1"),
+        ("exponential", "through the exponential"),
+        ("attention 2", "through attention 2"),
+    ],
+)
+def test_a_way_of_ours_has_an_article_and_a_module_has_none(name: str, words: str) -> None:
+    assert way_words(Arm(name, 1.0, 1.0, (step("exponential", 1.0, "activation"),))) == words
+    assert way_words(Arm("exponential", 1.0, 1.0)) == "through exponential"
 
 
 def test_many_steps_are_told_by_those_that_do_most() -> None:
@@ -237,9 +280,25 @@ def test_no_hops() -> None:
 
 
 def test_plurals() -> None:
-    titles = ["sigmoid", "softmax", "weights", "skip and branch", "tanh", "layer norm", "a, b", "loss"]
-    told = ["sigmoids", "softmaxes", "weights", "skip and branch", "tanhs", "layer norms", "forks", "losses"]
+    titles = ["sigmoid", "softmax", "weights", "skip and branch", "tanh", "layer norm", "picked rows", "loss"]
+    told = ["sigmoids", "softmaxes", "weights", "skip and branch", "tanhs", "layer norms", "picked rows", "losses"]
     assert [plural(t) for t in titles] == told
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("cross_entropy", "cross-entropy 0.5"), ("mse", "MSE 0.5"), ("unknown", "loss 0.5"), ("", "loss 0.5")],
+)
+def test_a_loss_is_named(kind: str, words: str) -> None:
+    assert loss_words(msgspec.structs.replace(odd_walk(1, 1), loss_kind=kind, loss=0.5)) == words
+
+
+def test_forks_of_other_names_are_told_together() -> None:
+    ways = [fork(0.1, 0.05, names=pair) for pair in (("fc1", "fc2"), ("fc3", "fc4"))]
+    hops = tuple(hop(step("weights", 0.5), w) for w in ways)
+    walk = msgspec.structs.replace(odd_walk(1, 0.5, 0.0031), hops=hops)
+    ends = (msgspec.structs.replace(hops[0], error_in=1.0), msgspec.structs.replace(hops[1], error_out=0.0031))
+    assert "2.5 decades, 76 % over the forks." in walk_verdict(msgspec.structs.replace(walk, hops=ends))
 
 
 # ---- how sure it is ----------------------------------------------------------------------------------------------
@@ -295,53 +354,3 @@ def test_agreement(gap: float, dtype: str, line: str, fine: bool) -> None:
 
 def test_rough_has_one_digit() -> None:
     assert [rough(x) for x in (3.49e-16, 9.7e-5, 0.0, 250.0)] == ["3 × 10⁻¹⁶", "1 × 10⁻⁴", "0", "2 × 10²"]
-
-
-# ---- the weight --------------------------------------------------------------------------------------------------
-
-
-def test_the_sum_of_a_weight() -> None:
-    focus = sigmoid_walk().focus
-    assert focus is not None
-    assert focus.gradient == pytest.approx(focus.by_autograd, rel=1e-9)  # the sample itself: two ways to one number
-    said = focus_line(focus)
-    assert said.startswith("net.26.weight[3,5] has the gradient −3.6 × 10⁻⁷, the sum of 30 terms, one a unit of net.28")
-    assert said.endswith("1.4 × 10⁻⁷ up and 5.0 × 10⁻⁷ down.")
-    assert "8 terms, one an example" in focus_line(example_focus())
-
-
-def test_the_update() -> None:
-    update = example_focus().update
-    assert update is not None
-    assert update_lines(update) == (
-        "Adam with rate 0.001 makes of the gradient −3.6 × 10⁻¹⁰ a step of 3.5 × 10⁻⁵.",
-        "While the gradient stays as it is, each step is 0.0346 times the rate.",
-        "ε binds: it is 97 % of the denominator, so the step shrinks with the gradient.",
-        "At this pace the layer never moves by its own norm.",
-        "The optimizer has made no step yet: its averages start at zero.",
-    )
-    assert len(update_short(update)) == 3
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"epsilon_share": 0.002, "binds": False}, "ε does not bind: it is 0.2 % of the denominator."),
-        ({"change": 0.0, "gradient": 0.0}, "Adam with rate 0.001 does not move it: its gradient is 0."),
-        ({"steps_to_move": 1.0}, "At this pace the layer moves by its own norm in 1 step."),
-        (
-            {"steps": ((1, -1.0), (10, -1.9), (1000, -10.0))},
-            "While the gradient stays as it is, a step is in multiples of the rate: −1 at step 1, −1.9 at step 10, "
-            "−10 at step 1\u202f000.",
-        ),
-    ],
-)
-def test_what_an_update_says(changes: dict[str, object], words: str) -> None:
-    update = example_focus().update
-    assert update is not None
-    assert words in update_lines(msgspec.structs.replace(update, **changes))
-
-
-def test_an_update_without_facts_says_little() -> None:
-    bare = Update("SGD", "", {}, 1.0, -0.1)
-    assert update_lines(bare) == ("SGD makes of the gradient 1 a step of −0.1.",)

@@ -49,7 +49,7 @@ def made(factory: Factory, spec: str) -> Setup:
     try:
         setup = factory(SEED)
     except Exception as error:
-        _failed(error, f"{spec} raised {type(error).__name__} when it was called with seed {SEED}")
+        refuse_traced(error, f"{spec} raised {type(error).__name__} when it was called with seed {SEED}")
     from gradiometer.session import Setup
 
     if not isinstance(setup, Setup):
@@ -68,7 +68,7 @@ def trained(setup: Setup, spec: str) -> Run:
     except GradiometerError:
         raise
     except Exception as error:
-        _failed(error, f"{spec} made a setup whose training raises {type(error).__name__}")
+        refuse_traced(error, f"{spec} made a setup whose training raises {type(error).__name__}")
 
 
 def _module(name: str) -> ModuleType:
@@ -79,9 +79,9 @@ def _module(name: str) -> ModuleType:
         missing = error.name or ""
         if name == missing or name.startswith(f"{missing}."):
             refuse(f"There is no module {missing!r}, seen from {os.getcwd()}.")
-        _failed(error, f"{name} cannot be imported")
+        refuse_traced(error, f"{name} cannot be imported")
     except Exception as error:
-        _failed(error, f"{name} cannot be imported")
+        refuse_traced(error, f"{name} cannot be imported")
 
 
 def _file(path: Path) -> ModuleType:
@@ -96,7 +96,7 @@ def _file(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        _failed(error, f"{path} cannot be imported")
+        refuse_traced(error, f"{path} cannot be imported")
     return module
 
 
@@ -109,7 +109,7 @@ def _candidates(module: ModuleType) -> str:
     return f"Its functions: {', '.join(own)}." if own else "It holds no function."
 
 
-def _failed(error: Exception, what: str) -> NoReturn:
+def refuse_traced(error: Exception, what: str) -> NoReturn:
     """The user's own error: its traceback from the first frame that is the user's, then the sentence."""
     rest = error.__traceback__
     ours = ("gradiometer.", "importlib", "_frozen_importlib")

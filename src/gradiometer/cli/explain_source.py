@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .check_factory import _failed as failed
-from .check_factory import load_factory, made
+from .check_factory import load_factory, made, refuse_traced
 from .guard import refuse
 from .train_progress import shown, status_line
 from .train_recipe import option_of, recipe_of
@@ -88,7 +87,7 @@ def walked(source: Source, focus: str | None) -> Walk:
     except Exception as error:
         if _is_ours(error):
             raise
-        failed(error, f"{source.name} raises {type(error).__name__} in its forward or backward pass")
+        refuse_traced(error, f"{source.name} raises {type(error).__name__} in its forward or backward pass")
 
 
 def _is_ours(error: Exception) -> bool:
@@ -114,7 +113,7 @@ def _of_factory(spec: str) -> Source:
     try:
         batch = next(iter(setup.batches), None)
     except Exception as error:
-        failed(error, f"{spec} made batches that raise {type(error).__name__}")
+        refuse_traced(error, f"{spec} made batches that raise {type(error).__name__}")
     if batch is None:
         refuse(f"{spec} made no batch: `batches` is empty. Give it at least one.")
     return Source(spec, setup.model, batch, setup.loss, setup.optimizer)

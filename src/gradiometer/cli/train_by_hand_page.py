@@ -73,44 +73,25 @@ def _head(results: HandResults, style: Style) -> list[Text]:
 
 def _formulas(results: HandResults, style: Style) -> list[Text]:
     """The three phases, one formula each."""
+    from gradiometer.views.formula import formula_lines
+
     out = []
     for name, tex in results.formulas.items():
-        lines = _packed(_formula(tex, style), style.columns - _LABEL)
+        lines = formula_lines(tex, style, style.columns - _LABEL)
         out += [t for i, words in enumerate(lines) for t in _fact("" if i else name, words, style)]
     return out
 
 
-def _packed(formula: str, width: int) -> list[str]:
-    """Equations that are parted by commas, as many in a line as there is room for."""
-    lines = [""]
-    for equation in _equations(formula):
-        longer = f"{lines[-1]}, {equation}" if lines[-1] else equation
-        if len(longer) < width or not lines[-1]:
-            lines[-1] = longer
-        else:
-            lines[-1] += ","
-            lines.append(equation)
-    return lines
-
-
-def _equations(formula: str) -> list[str]:
-    """The formula at its commas, but for those in brackets."""
-    found: list[str] = []
-    for part in formula.split(", "):
-        whole = not found or found[-1].count("(") == found[-1].count(")")
-        found = [*found, part] if whole else [*found[:-1], f"{found[-1]}, {part}"]
-    return found
-
-
 def _laws(results: HandResults, style: Style) -> list[Text]:
     """A row a law: how often in a step, its name, what it makes of an error."""
+    from gradiometer.views.formula import formula_line
     from gradiometer.views.style import line, pad
     from gradiometer.views.text_table import Column, table_lines
 
     rows = results.laws[:MOST_LAWS] if len(results.laws) <= MOST_LAWS else results.laws[: MOST_LAWS - 1]
     rest = results.laws[len(rows) :]
     counts = [style.numbers.count(law.count) for law in rows]
-    names, formulas = [law.title for law in rows], [_formula(law.step, style) for law in rows]
+    names, formulas = [law.title for law in rows], [formula_line(law.step, style) for law in rows]
     if rest:
         counts.append(style.numbers.count(sum(law.count for law in rest)))
         names.append(f"{len(rest)} more")
@@ -138,12 +119,6 @@ def _checks(results: HandResults, style: Style) -> list[Text]:
         *_fact("time", each, style),
         *_fact("files", "none: a training by hand is not watched, and leaves no run file", style),
     ]
-
-
-def _formula(tex: str, style: Style) -> str:
-    from gradiometer.views.formula import ascii_formula, unicode_formula
-
-    return unicode_formula(tex) if style.unicode else ascii_formula(tex)
 
 
 def _fact(name: str, words: str, style: Style) -> list[Text]:

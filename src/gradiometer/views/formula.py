@@ -291,4 +291,4 @@ def _gap(left: _Piece, right: _Piece) -> str:
         return _DOT
     if left.kind == "close" or left.tall or right.tall or "word" in (left.kind, right.kind):
         return " "
-    return " " if right.apart and left.kind != "digit" else ""
+    return " " if right.apart and (left.kind != "digit" or len(right.text) > 1) else ""

@@ -39,6 +39,7 @@ _ASCII = str.maketrans(
         "✕": "x",
         "✓": "ok",
         "½": "1/2",
+        "°": " degrees",
         "‖": "|",
         "\u202f": " ",
         "\u2009": " ",
@@ -140,7 +141,7 @@ class Numbers:
             return f"{value:.1f} %"
         if 99.0 < value < 100.0:
             return f"{math.floor(10 * value) / 10:.1f} %"
-        return f"{value:.0f} %".replace("-", self.minus)
+        return f"{round(value)} %".replace("-", self.minus)
 
     def factor(self, value: float) -> str:
         """A gain without its sign of multiplication: ``0.14``, ``1.00``, ``12``, ``2.0 × 10⁻⁵``."""

@@ -129,7 +129,7 @@ def _gain_cell(row: Row, style: Style) -> str:
 
 def _head(at: int, label: _Column, columns: list[_Column], scale: Scale, style: Style) -> Text:
     unit = "error left, decades"
-    middle = (unit if len(unit) <= scale.width else "decades") if at == 0 else _ticks(scale, style)
+    middle = (unit if len(unit) <= scale.width else "decades") if at == 0 else ticks(scale, style)
     pieces: list[tuple[str, Ink]] = [
         (pad(label.head[at], label.width), "title" if at == 0 else "quiet"),
         (" " + pad(middle, scale.width), "quiet"),
@@ -138,15 +138,15 @@ def _head(at: int, label: _Column, columns: list[_Column], scale: Scale, style: 
     return line(*pieces)
 
 
-def _ticks(scale: Scale, style: Style) -> str:
-    """Tick labels that end where their value stands; the first one starts at the left edge."""
+def ticks(scale: Scale, style: Style) -> str:
+    """Labels of a decades axis that end where their value stands; the first one starts at the left edge."""
     canvas = [" "] * scale.width
     for tick in range(scale.high, scale.low - 1, -scale.step):
         text = "0" if tick == 0 else (style.numbers.minus if tick < 0 else "+") + str(abs(tick))
         start = max(0, round(scale.at(tick)) - len(text))
         if all(c == " " for c in canvas[start : start + len(text) + 1]):
             canvas[start : start + len(text)] = text
-    return "".join(canvas)
+    return "".join(canvas)[: scale.width]
 
 
 def _row_line(i: int, row: Row, label: _Column, columns: list[_Column], scale: Scale, style: Style) -> Text:

@@ -17,7 +17,7 @@ from .style import Style, line, paragraph, render
 from .text_walk_focus import focus_section, focus_short
 from .text_walk_hop import agreement, hop_lines
 from .text_walk_table import table_of
-from .walk_words import coverage_line, focus_name, station_words, walk_verdict
+from .walk_words import coverage_line, focus_name, loss_words, station_words, walk_verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,7 @@ def _page(sections: list[list[Text]], style: Style) -> str:
 def _top(walk: Walk, style: Style) -> list[Text]:
     numbers = style.numbers
     examples = f"{numbers.count(walk.examples)} example{'' if walk.examples == 1 else 's'}"
-    loss = f"{walk.loss_kind.replace('_', '-') or 'loss'} {numbers.number(walk.loss)}"
-    facts = [walk.cls, examples, loss, f"in {walk.dtype}", walk.optimizer]
+    facts = [walk.cls, examples, loss_words(walk), f"in {walk.dtype}", walk.optimizer]
     out = paragraph(style.words(" · ".join(f for f in facts if f)), style.columns, "quiet")
     out += paragraph(style.words(walk_verdict(walk)), style.columns, "title")
     if walk.loss_rule:
@@ -120,27 +119,28 @@ def _neighbours(walk: Walk, hop: WalkHop, asked: WalkAsked, style: Style) -> lis
 
 
 def _typed(lines: list[tuple[str, str]], style: Style) -> list[Text]:
-    """Commands, each with its purpose; a line that is too long goes without, and is folded as a shell reads it."""
+    """Commands, each with its purpose behind it; ahead of a command that is too long for that, and folded."""
     out = [line(("next", "quiet"))]
     for command, purpose in lines:
         text = style.words(command)
         if cell_len(text) + cell_len(purpose) + 4 <= style.columns:
             out.append(line((f"  {text}", ""), (f"  {purpose}", "quiet")))
         else:
-            out += _folded(text, style.columns)
+            out += [line((f"  {purpose}:", "quiet")), *_folded(text, style.columns)]
     return out
 
 
 def _folded(command: str, width: int) -> list[Text]:
-    """The command over several lines, all but the last with a backslash at their end; nothing in quotes is parted."""
+    """The command over several lines, all but the last with a backslash at their end; an option keeps its value, and
+    nothing in quotes is parted."""
     parts = [""]
-    for word in re.findall(r"(?:[^\s']|'[^']*')+", command):
-        if parts[-1] and cell_len(parts[-1]) + 1 + cell_len(word) > width - len("     \\"):
-            parts.append(word)
+    for words in re.findall(r"--?[\w-]+ (?:[^\s'-]|'[^']*')(?:[^\s']|'[^']*')*|(?:[^\s']|'[^']*')+", command):
+        if parts[-1] and cell_len(parts[-1]) + 1 + cell_len(words) > width - len("      \\"):
+            parts.append(words)
         else:
-            parts[-1] += f" {word}" if parts[-1] else word
+            parts[-1] += f" {words}" if parts[-1] else words
     out = []
     for i, part in enumerate(parts):
         text = part + ("" if i == len(parts) - 1 else " \\")
-        out += paragraph(text, width, "", "    " if i else "  ")
+        out += paragraph(text, width, "", "      " if i else "    ")
     return out

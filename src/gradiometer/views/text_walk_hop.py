@@ -14,6 +14,7 @@ from gradiometer.records.walk import Arm, Factor, LawUsed, Walk, WalkHop
 from .formula import formula_line, formula_lines
 from .style import Style, fit, line, paragraph
 from .text_table import Column, table_lines
+from .text_walk_time import time_lines
 from .walk_words import (
     agreement_line,
     agrees,
@@ -21,6 +22,7 @@ from .walk_words import (
     headline,
     meeting_words,
     station_words,
+    step_title,
     theory_note,
     times_words,
     way_words,
@@ -31,7 +33,8 @@ NUMBERS_WIDE = 21
 """Columns that factor and share take, with the gaps of the table."""
 
 UNCHANGED = 1e-9
-_IDLE_ROLES = frozenset({"product", "reshape", "sum", "index"})
+_MOVES = frozenset({"reshape", "sum", "index"})
+_IDLE_ROLES = _MOVES | {"product"}
 _NESTED_MOST = 6  # ways inside of ways that are told
 
 
@@ -48,11 +51,12 @@ class _Step:
 
 
 def hop_lines(walk: Walk, hop: WalkHop, style: Style) -> list[list[Text]]:
-    """The sections of a hop's page: what it does, its formula and steps, how sure that is, its laws."""
+    """The sections of a hop's page: what it does, its formula, its steps and time steps, how sure that is, its laws."""
     return [
         _top(walk, hop, style),
         _formula(walk, hop, style),
         _steps(hop, style),
+        time_lines(hop, style),
         agreement(walk, hop, style),
         _laws(walk, hop, style),
     ]
@@ -135,7 +139,7 @@ def _factor_rows(factor: Factor, style: Style, depth: int) -> Iterator[_Step]:
     if depth < _NESTED_MOST:
         for arm in factor.arms:
             yield from _arm_rows(arm, style, depth + 1)
-    name = "together" if factor.arms else style.words(factor.title)
+    name = "together" if factor.arms else style.words(step_title(factor))
     rule = "" if factor.arms else formula_line(factor.rule, style)
     note = _note(factor, style)
     yield _Step(indent + name, rule, factor.after, factor.factor, factor.share, note)
@@ -143,9 +147,14 @@ def _factor_rows(factor: Factor, style: Style, depth: int) -> Iterator[_Step]:
 
 def _arm_rows(arm: Arm, style: Style, depth: int) -> Iterator[_Step]:
     yield _Step("  " * depth + style.words(way_words(arm)), "", arm.size, arm.gain)
-    told = [f for f in arm.factors if not _is_idle(f)]
+    told = _told(arm)
     for factor in told if len(told) > 1 or any(f.arms for f in told) else ():
         yield from _factor_rows(factor, style, depth + 1)
+
+
+def _told(arm: Arm) -> list[Factor]:
+    """The steps of a way that are told: none that does nothing."""
+    return [f for f in arm.factors if not _is_idle(f)]
 
 
 def _is_idle(factor: Factor) -> bool:
@@ -167,7 +176,7 @@ def _squares(fork: Factor) -> str:
     if not fork.arms or math.isnan(fork.interference) or not math.isfinite(fork.factor):
         return ""
     parts = [a.gain**2 for a in fork.arms]
-    sign = "−" if fork.interference < 0 else "+"
+    sign = "−" if fork.interference <= -0.005 else "+"
     ways = " + ".join(_two(p) for p in parts)
     return f"squares {_two(fork.factor**2)} = {ways} {sign} {_two(abs(fork.interference))}"
 
@@ -186,25 +195,34 @@ def agreement(walk: Walk, seen: Walk | WalkHop, style: Style) -> list[Text]:
 
 
 def _laws(walk: Walk, hop: WalkHop, style: Style) -> list[Text]:
-    """Value, backward rule and source of every law that this hop has used."""
-    used = set(_names(hop.factors))
-    laws = [law for law in walk.laws if law.name in used]
-    if not laws:
+    """Value, backward rule and source of every law that the table tells, in its order; not of what moves numbers."""
+    titles = {f.law: _law_title(f) for f in reversed(list(_all(hop.factors))) if f.arms or f.role not in _MOVES}
+    known = {law.name: law for law in walk.laws}
+    used = [f.law for f in _all(hop.factors) if f.law in titles and f.law in known]
+    if not used:
         return []
     out = [line(("laws", "quiet"), ("  value, then the rule for its error", "quiet"))]
-    for law in laws:
-        out += _law(law, style)
+    for name in dict.fromkeys(used):
+        out += _law(known[name], titles[name], style)
     return out
 
 
-def _law(law: LawUsed, style: Style) -> list[Text]:
-    name = law.name.replace("_", " ")
-    out = paragraph(style.words(f"{name} ({law.source})" if law.source else name), style.columns)
+def _law(law: LawUsed, title: str, style: Style) -> list[Text]:
+    out = paragraph(style.words(f"{title} ({law.source})" if law.source else title), style.columns)
     return out + indented(law.value, style) + indented(law.error, style)
 
 
-def _names(factors: Sequence[Factor]) -> Iterator[str]:
+def _law_title(factor: Factor) -> str:
+    """``sigmoid``; ``weights, addmm`` where the law has another name than the step."""
+    name = factor.law.replace("_", " ")
+    if factor.arms:
+        return name
+    return factor.title if factor.title.lower() == name else f"{factor.title}, {name}"
+
+
+def _all(factors: Sequence[Factor]) -> Iterator[Factor]:
+    """Every step that the table tells, a fork ahead of what lies on its ways."""
     for factor in factors:
-        yield factor.law
+        yield factor
         for arm in factor.arms:
-            yield from _names(arm.factors)
+            yield from _all(_told(arm))

@@ -14,13 +14,15 @@ from rich.text import Text
 from gradiometer.records.walk import Factor, Walk, WalkHop
 
 from .style import Ink, Style, fit, line, pad, paragraph
-from .text_profile import Scale, bar, scale_of
-from .walk_words import counts, times_words, weight
+from .text_profile import Scale, bar, scale_of, ticks
+from .walk_words import JOIN, Alike, alike, beside_a_skip, plural, step_title, times_words, ways_title
 
 ROWS_MOST = 60
 """Up to so many hops have a row each; of more, neighbours share one."""
 BAR_LEAST, BAR_GOOD, BAR_MOST = 10, 18, 40
-LABEL_LEAST, LABEL_MOST, FACTORS_LEAST = 14, 28, 12
+LABEL_LEAST, LABEL_MOST, FACTORS_LEAST = 16, 28, 12
+WAY_MOST = 12
+"""Columns of a way's name up to which a cell names the ways of a fork one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +159,40 @@ def _cells(row: Row, style: Style) -> _Cells:
 
 
 def _factor_cell(row: Row, style: Style, width: int) -> str:
-    """``×0.53 weights ×0.25 sigmoid``; where that is too wide, the steps that do most."""
-    told = [f for f in row.factors if counts(f) and not math.isnan(f.factor)]
-    by_size = sorted(told, key=weight, reverse=True)
-    text = ""
+    """``×0.53 weights ×0.25 sigmoid``; where that is too wide in short words, and where it is too wide still, the steps
+    that do most."""
+    told = [a for a in alike(row.factors) if not math.isnan(a.factor)]
+    by_size = sorted(told, key=lambda a: a.decades, reverse=True)
+    text = style.words(" ".join(_step_words(a) for a in told))
     for n in range(len(told), 0, -1):
-        kept = [f for f in told if f in by_size[:n]]
-        more = "" if n == len(told) else f" {style.glyphs.ellipsis}"
-        text = style.words(" ".join(_factor_words(f) for f in kept)) + more
         if cell_len(text) <= width:
             return text
+        more = "" if n == len(told) else f" {style.glyphs.ellipsis}"
+        text = style.words(" ".join(_short_words(a) for a in told if a in by_size[:n])) + more
     return fit(text, width, style.glyphs.ellipsis)
 
 
-def _factor_words(factor: Factor) -> str:
-    if len(factor.arms) == 2 and factor.arms[0].name != factor.arms[1].name and _skip(factor):
-        return " + ".join(f"{times_words(a.gain)} {'skip' if a.name == 'skip' else 'branch'}" for a in factor.arms)
-    return f"{times_words(factor.factor)} {factor.title}"
+def _step_words(step: Alike) -> str:
+    """``×0.53 weights``; ``×1.00 skip + ×0.12 branch``: two ways by their names, where these are short."""
+    fork = step.first
+    names = ["branch" if beside_a_skip(fork) and a.name != "skip" else a.name for a in fork.arms]
+    if len(names) == 2 and max(map(cell_len, names)) <= WAY_MOST:
+        return " + ".join(f"{times_words(a.gain)} {name}" for a, name in zip(fork.arms, names, strict=True))
+    if fork.law == JOIN:
+        return f"{times_words(step.factor)} {step_title(fork)}"
+    return _short_words(step)
 
 
-def _skip(fork: Factor) -> bool:
-    return any(a.name == "skip" for a in fork.arms)
+def _short_words(step: Alike) -> str:
+    """``×0.51 ReLUs``, ``×1.02 skip+branch``, ``×0.7 over 3 ways``, ``×1.09 joined``."""
+    first = step.first
+    if first.law == JOIN:
+        name = "joined"
+    elif first.arms:
+        name = "skip+branch" if beside_a_skip(first) else f"over {ways_title(first)}"
+    else:
+        name = plural(first.title) if step.count > 1 else first.title
+    return f"{times_words(step.factor)} {name}"
 
 
 def _fitted(cells: Sequence[_Cells], style: Style) -> _Widths:
@@ -209,17 +224,6 @@ def _head(widths: _Widths, scale: Scale, style: Style) -> list[Text]:
     if widths.theory:
         names.append(pad("theory", widths.theory, "right"))
     return [first, line((" ".join(names), "quiet"))]
-
-
-def ticks(scale: Scale, style: Style) -> str:
-    """Labels of a decades axis that end where their value stands; the first one starts at the left edge."""
-    canvas = [" "] * scale.width
-    for tick in range(scale.high, scale.low - 1, -scale.step):
-        text = "0" if tick == 0 else (style.numbers.minus if tick < 0 else "+") + str(abs(tick))
-        start = max(0, round(scale.at(tick)) - len(text))
-        if all(c == " " for c in canvas[start : start + len(text) + 1]):
-            canvas[start : start + len(text)] = text
-    return "".join(canvas)[: scale.width]
 
 
 def _line(row: Row, cells: _Cells, widths: _Widths, scale: Scale, look: tuple[Style, Ink]) -> Text:

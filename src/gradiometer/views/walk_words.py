@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import math
 
-from gradiometer.records.walk import Walk, WalkHop
+from gradiometer.records.walk import Factor, Walk, WalkHop
 
 from .numbers import UNICODE
 from .walk_words_focus import focus_line, focus_name, terms_words, update_lines, update_short
 from .walk_words_hop import (
+    JOIN,
     KEPT_LEAST,
     SAME_SIZE,
+    Alike,
+    alike,
     angle_degrees,
+    beside_a_skip,
     bound_note,
     counts,
     gain_words,
@@ -22,20 +26,27 @@ from .walk_words_hop import (
     kept_words,
     meeting_words,
     not_finite,
+    place_words,
+    plural,
     spoilt,
+    step_title,
     step_words,
     stopping,
     the,
     theory_note,
     times_words,
     way_words,
-    weight,
+    ways_title,
 )
 
 __all__ = [
+    "JOIN",
+    "Alike",
     "agreement_line",
     "agrees",
+    "alike",
     "angle_degrees",
+    "beside_a_skip",
     "bound_note",
     "counts",
     "coverage_line",
@@ -44,9 +55,12 @@ __all__ = [
     "gain_words",
     "headline",
     "kept_words",
+    "loss_words",
     "meeting_words",
+    "plural",
     "rough",
     "station_words",
+    "step_title",
     "step_words",
     "terms_words",
     "the",
@@ -56,7 +70,7 @@ __all__ = [
     "update_short",
     "walk_verdict",
     "way_words",
-    "weight",
+    "ways_title",
 ]
 
 DROP_DECADES = 3.0
@@ -68,6 +82,19 @@ AGREES_TO_OTHERWISE = 1e-3
 
 NAMES_TOLD = 4
 INPUT_LABELS = frozenset({"in", "input"})
+LOSSES = {
+    "": "loss",
+    "unknown": "loss",
+    "mse": "MSE",
+    "l1": "MAE",
+    "nll": "NLL",
+    "bce": "BCE",
+    "bce_logits": "BCE with logits",
+    "smooth_l1": "smooth L1 loss",
+    "huber": "Huber loss",
+    "kl_div": "KL divergence",
+}
+"""Kinds of loss as a page calls them, where that is not their own name."""
 
 
 # ---- the whole walk ----------------------------------------------------------------------------------------------
@@ -118,6 +145,12 @@ def _below(walk: Walk, hop: WalkHop) -> str:
     return "What lies below it" if left else "The layer there"
 
 
+def loss_words(walk: Walk) -> str:
+    """``cross-entropy 2.32``; ``loss 2.32`` where its kind is not known."""
+    name = LOSSES.get(walk.loss_kind, walk.loss_kind.replace("_", "-"))
+    return f"{name} {UNICODE.number(walk.loss)}"
+
+
 def hops_to_layers(walk: Walk) -> tuple[WalkHop, ...]:
     """The hops down to the last layer: all but the one to the input, where there are others."""
     inside = walk.hops[:-1] if walk.hops and walk.hops[-1].lower_label in INPUT_LABELS else walk.hops
@@ -134,12 +167,12 @@ def total_decades(walk: Walk) -> float:
     return math.log10(last) - math.log10(first) if sound else math.nan
 
 
-def _most(name: str, share: float) -> str:
+def _most(place: str, share: float) -> str:
     """``70 % in the sigmoids``."""
-    if not name:
+    if not place:
         return "step by step"
     part = "all" if share > 0.995 else UNICODE.percent(share) if share >= 0.5 else "most"
-    return f"{part} in {name}"
+    return f"{part} {place}"
 
 
 def _worst(walk: Walk, sign: int) -> str:
@@ -201,39 +234,30 @@ def _capital(words: str) -> str:
 
 
 def taken_most(walk: Walk) -> tuple[str, float]:
-    """The kind of step that takes most of the size over all hops (``the sigmoids``), and its share of all losses."""
-    return _most_of({t: -d for t, d in decades_by_title(walk).items() if d < 0}, walk)
+    """Where most of the size is taken over all hops (``in the sigmoids``), and its share of all losses."""
+    return _most_of({t: -d for t, d in decades_by_place(walk).items() if d < 0})
 
 
 def grown_most(walk: Walk) -> tuple[str, float]:
-    """The kind of step that adds most to the size over all hops, and its share of all growth."""
-    return _most_of({t: d for t, d in decades_by_title(walk).items() if d > 0}, walk)
+    """Where most is added to the size over all hops, and its share of all growth."""
+    return _most_of({t: d for t, d in decades_by_place(walk).items() if d > 0})
 
 
-def _most_of(amounts: dict[str, float], walk: Walk) -> tuple[str, float]:
+def _most_of(amounts: dict[str, float]) -> tuple[str, float]:
     if not amounts:
         return "", math.nan
-    title = max(amounts, key=amounts.__getitem__)
-    hops = sum(any(f.title == title for f in h.factors) for h in hops_to_layers(walk))
-    return the(plural(title) if hops > 1 else title), amounts[title] / sum(amounts.values())
+    place = max(amounts, key=amounts.__getitem__)
+    return place, amounts[place] / sum(amounts.values())
 
 
-def decades_by_title(walk: Walk) -> dict[str, float]:
-    """log10 of all factors, summed over the hops, by the title of the step. What is zero or not finite is left out."""
-    out: dict[str, float] = {}
+def decades_by_place(walk: Walk) -> dict[str, float]:
+    """log10 of all factors, summed over the hops, by where they are made. What is zero or not finite is left out."""
+    kinds: dict[str, list[Factor]] = {}
     for factor in (f for h in hops_to_layers(walk) for f in h.factors):
         if factor.factor > 0 and math.isfinite(factor.factor):
-            out[factor.title] = out.get(factor.title, 0.0) + math.log10(factor.factor)
-    return out
-
-
-def plural(title: str) -> str:
-    """``sigmoids``, ``softmaxes``; ``weights`` and ``skip and branch`` are many already; other forks have no name."""
-    if title.endswith("weights") or " and " in title:
-        return title
-    if ", " in title:
-        return "forks"
-    return title + ("es" if title.endswith(("x", "s", "sh", "ch")) and not title.endswith("tanh") else "s")
+            forks = bool(factor.arms) and not beside_a_skip(factor)
+            kinds.setdefault("forks" if forks else step_title(factor), []).append(factor)
+    return {place_words(fs[0], len(fs)): sum(math.log10(f.factor) for f in fs) for fs in kinds.values()}
 
 
 # ---- how sure it is ----------------------------------------------------------------------------------------------

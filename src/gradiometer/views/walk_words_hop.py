@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from gradiometer.records.walk import Arm, Factor, WalkHop
 
@@ -15,7 +16,9 @@ KEPT_LEAST = 0.01
 SAME_SIZE = 0.005
 """A gain this close to 1 is told as no change."""
 
-FACTORS_TOLD = 3
+FACTORS_TOLD, ARMS_TOLD = 3, 4
+"""Steps of a hop, and ways of a fork, that a sentence names; it says how many others there are."""
+
 JOIN = "join"
 """The law's name of a step at which another loss or head adds its error."""
 
@@ -31,8 +34,12 @@ def headline(hop: WalkHop) -> str:
     if (odd := _odd_headline(hop)) != "":
         return odd
     said = f"Hop {hop.number} {gain_words(hop.gain)}"
-    told = factors_words(hop.factors)
-    return f"{said}: {told}." if told else f"{said}."
+    told = alike(hop.factors)
+    alone = told[0] if len(told) == 1 and not told[0].first.arms else None
+    if alone is not None and abs(alone.factor - hop.gain) < SAME_SIZE * hop.gain:  # the same number only once
+        return f"{said}." if abs(hop.gain - 1) < SAME_SIZE else f"{said}, {step_words(alone.first, alone.count)}."
+    words = factors_words(hop.factors)
+    return f"{said}: {words}." if words else f"{said}."
 
 
 def _odd_headline(hop: WalkHop) -> str:
@@ -57,13 +64,13 @@ def not_finite(size: float) -> str:
 def spoilt(hop: WalkHop) -> str:
     """``, in the softmax``: the first step that leaves what is not finite; "" where none is seen to."""
     found = next((f for f in hop.factors if not math.isfinite(f.after)), None)
-    return f", in {the(found.title)}" if found is not None else ""
+    return f", {place_words(found)}" if found is not None else ""
 
 
 def stopping(hop: WalkHop) -> str:
     """``the ReLU``: the first step that nothing passes; ``it`` where none is seen to stop it."""
     found = next((f for f in hop.factors if f.after == 0), None)
-    return the(found.title) if found is not None else "it"
+    return the(step_title(found)) if found is not None else "it"
 
 
 def gain_words(gain: float) -> str:
@@ -88,14 +95,36 @@ def kept_words(gain: float) -> str:
     return UNICODE.percent(gain) if gain >= KEPT_LEAST else f"{UNICODE.decades(math.log10(gain))} decades"
 
 
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """The steps of one kind in a hop, told as one: the first of them, how many there are, all their factors."""
+
+    first: Factor
+    count: int
+    factor: float
+
+    @property
+    def decades(self) -> float:
+        """How much they do to the size, either way; what is not finite or zero does most."""
+        return abs(math.log10(self.factor)) if math.isfinite(self.factor) and self.factor > 0 else math.inf
+
+
+def alike(factors: Iterable[Factor]) -> list[Alike]:
+    """The steps that count, each kind of them where its first one stands; a fork is a kind of its own."""
+    kinds: dict[str, list[Factor]] = {}
+    for at, f in enumerate(f for f in factors if counts(f)):
+        kinds.setdefault(f"fork {at}" if f.arms else f"{f.law == JOIN} {f.by_law} {f.title}", []).append(f)
+    return [Alike(fs[0], len(fs), math.prod(f.factor for f in fs)) for fs in kinds.values()]
+
+
 def factors_words(factors: Iterable[Factor]) -> str:
     """``×0.53 in the weights, then ×0.25 in the sigmoid``: the steps that count, in their order."""
-    told = [f for f in factors if counts(f)]
-    if len(told) == 1 and told[0].arms:
-        return arms_words(told[0])
-    kept = sorted(sorted(told, key=weight, reverse=True)[:FACTORS_TOLD], key=told.index)
-    words = [f"{times_words(f.factor)} {step_words(f)}" for f in kept]
-    rest = [f.factor for f in told if f not in kept]
+    told = alike(factors)
+    if len(told) == 1 and told[0].first.arms:
+        return arms_words(told[0].first)
+    most = sorted(told, key=lambda a: a.decades, reverse=True)[:FACTORS_TOLD]
+    words = [f"{times_words(a.factor)} {step_words(a.first, a.count)}" for a in told if a in most]
+    rest = [a.factor for a in told if a not in most]
     if rest:
         others = "the other step" if len(rest) == 1 else f"the other {len(rest)} steps"
         words.append(f"{times_words(math.prod(rest))} in {others}")
@@ -114,33 +143,62 @@ def counts(factor: Factor) -> bool:
     return factor.role not in _PLAIN_ROLES or abs(factor.factor - 1) >= SAME_SIZE
 
 
-def weight(factor: Factor) -> float:
-    """How much a step does to the size, in decades either way; what is not finite or zero does most."""
-    sound = math.isfinite(factor.factor) and factor.factor > 0
-    return abs(math.log10(factor.factor)) if sound else math.inf
-
-
-def step_words(factor: Factor) -> str:
+def step_words(factor: Factor, times: int = 1) -> str:
     """``in the weights``, ``over skip and branch (100 % along the skip, 12 % through the branch, at 83°)``."""
-    if factor.arms:
-        return f"over {factor.title} ({arms_words(factor)})"
+    told = f" ({arms_words(factor)})" if factor.arms else "" if factor.by_law else " (by autograd)"
+    return place_words(factor, times) + told
+
+
+def place_words(factor: Factor, times: int = 1) -> str:
+    """``in the weights``, ``in the sigmoids``, ``over skip and branch``, ``over 3 ways``: where a step is made, or
+    several of its kind are."""
     if factor.law == JOIN:
-        return f"where {factor.title}"
-    return f"in {the(factor.title)}" + ("" if factor.by_law else " (by autograd)")
+        return f"where {step_title(factor)} joins"
+    if factor.arms:
+        return f"over {'the forks' if times > 1 and not beside_a_skip(factor) else ways_title(factor)}"
+    return f"in {the(plural(factor.title) if times > 1 else factor.title)}"
+
+
+def step_title(factor: Factor) -> str:
+    """What a row, a station or a cell calls a step: ``weights``, ``skip and branch``, ``error from elsewhere``."""
+    if factor.law == JOIN:
+        return "error from elsewhere"
+    return ways_title(factor) if factor.arms else factor.title
+
+
+def ways_title(fork: Factor) -> str:
+    """``skip and branch``; ``3 ways`` for all that are no skip with a branch beside it."""
+    return "skip and branch" if beside_a_skip(fork) else f"{len(fork.arms)} ways"
+
+
+def beside_a_skip(fork: Factor) -> bool:
+    """Whether a fork is a skip with one branch beside it."""
+    return len(fork.arms) == 2 and any(a.name == "skip" for a in fork.arms)
+
+
+def plural(title: str) -> str:
+    """``sigmoids``, ``softmaxes``; ``weights``, ``picked rows`` and what is joined by an "and" are many already."""
+    if " and " in title or (title.endswith("s") and not title.endswith("ss")):
+        return title
+    return title + ("es" if title.endswith(("x", "ss", "sh", "ch")) else "s")
 
 
 def arms_words(fork: Factor) -> str:
-    """``100 % along the skip and 12 % through the branch, at 83° to each other``."""
-    ways = [f"{kept_words(a.gain)} {way_words(a)}" for a in fork.arms]
+    """``100 % along the skip and 12 % through the branch, at 83° to each other``; of many ways the largest."""
+    most = ARMS_TOLD if len(fork.arms) > ARMS_TOLD + 1 else len(fork.arms)
+    kept = sorted(fork.arms, key=lambda a: a.gain, reverse=True)[:most]
+    ways = [f"{kept_words(a.gain)} {way_words(a)}" for a in fork.arms if a in kept]
+    ways += [f"less through {len(fork.arms) - most} others"] if most < len(fork.arms) else []
     more = meeting_words(fork)
     return joined(ways) + (f", {more}" if more else "")
 
 
 def way_words(arm: Arm) -> str:
     """``along the skip``, ``through the branch``, ``through fc2``: a module's own name has no article."""
-    if arm.name == "skip":
-        return "along the skip"
-    return f"through {the(arm.name) if arm.name in WAYS or ' ' in arm.name else arm.name}"
+    if arm.name.endswith((" skip", " way")) or arm.name == "skip":
+        return f"along the {arm.name}"
+    ours = arm.name in WAYS or " " in arm.name or arm.name in {f.title for f in arm.factors}
+    return f"through {the(arm.name) if ours else arm.name}"
 
 
 def meeting_words(fork: Factor) -> str:
