@@ -191,6 +191,26 @@ class Odd(nn.Module):
         return self.last(torch.fft.fft(self.first(x)).real)
 
 
+class Complex(nn.Module):
+    """The size of a spectrum: absolute values of complex numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(8, 8), nn.Linear(5, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(torch.fft.rfft(self.first(x)).abs())
+
+
+def test_laws_are_for_real_numbers() -> None:
+    torch.manual_seed(0)
+    walk = explain(Complex(), (torch.randn(6, 8), torch.randint(0, 10, (6,))), classified)
+    assert dict(walk.without_law) == {"FftR2C": 1, "Abs": 1}
+    assert walk.gap < 1e-12
+    assert walk.focus is not None
+    assert walk.focus.gap < 1e-12
+
+
 def test_what_has_no_law_is_taken_from_autograd_and_marked() -> None:
     torch.manual_seed(0)
     walk = explain(Odd(), (torch.randn(6, 8), torch.randint(0, 10, (6,))), classified)

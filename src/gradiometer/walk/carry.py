@@ -211,6 +211,11 @@ class Target:
         """An error can go there."""
         return self.shape is not None
 
+    @property
+    def is_complex(self) -> bool:
+        """Its numbers are complex."""
+        return self.dtype is not None and self.dtype.is_complex
+
 
 def _target(graph: Graph, child: Any, nr: int) -> Target:
     if child is None:
@@ -229,6 +234,8 @@ def _read(node: Any, targets: Sequence[Target]) -> tuple[Applied | None, Kept | 
     shapes = tuple(t.shape for t in targets)
     wanted = tuple(t.there for t in targets)
     inputs, outputs = detached(applied.inputs), detached(applied.outputs)
+    if any(x is not None and x.is_complex() for x in (*inputs, *outputs)) or any(t.is_complex for t in targets):
+        return None, None  # the laws are written for real numbers
     return applied, Kept(inputs, outputs, shapes, applied.settings, wanted)
 
 
