@@ -19,6 +19,7 @@ from .html_walk_plan import steps_of
 from .html_walk_rail import rail_of
 from .html_walk_rows import ALL_HEAD, agreement, all_rows, hop_rows, size_words
 from .html_walk_stream import stream_of
+from .html_walk_time import times_of
 from .mathml import check_mathml, formula
 from .numbers import UNICODE
 from .page import MONO, SANS, TEMPLATES, as_it_is, load_template
@@ -158,6 +159,7 @@ def _hop(walk: Walk, hop: WalkHop) -> dict[str, Any]:
         "agreement": agreement(hop, walk.dtype),
         "autograd": times_words(hop.gain_autograd) if math.isfinite(hop.gain_autograd) else UNICODE.unknown,
         "joins": hop.joins,
+        "times": times_of(hop),
         "focuses": [focus_facts(f) for f in hop.focus],
         "focus_elsewhere": _elsewhere(walk, hop),
     }
