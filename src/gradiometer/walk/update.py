@@ -172,7 +172,7 @@ def _told(holder: _Holder, weight: Tensor, gradient: Tensor, index: tuple[int, .
         weight_norm=weight_norm,
         update_norm=update_norm,
         steps_to_move=_steps_to_move(weight_norm, update_norm),
-        note=" ".join(_notes(holder, step, binds)),
+        note=" ".join(_notes(holder, step)),
     )
 
 
@@ -215,7 +215,7 @@ def _steady(holder: _Holder, step: _Step, state: State) -> tuple[tuple[int, floa
     return tuple(told)
 
 
-def _notes(holder: _Holder, step: _Step, binds: bool) -> Iterator[str]:
+def _notes(holder: _Holder, step: _Step) -> Iterator[str]:
     """What is special here, a sentence each."""
     if holder.said:
         yield holder.said
@@ -229,8 +229,6 @@ def _notes(holder: _Holder, step: _Step, binds: bool) -> Iterator[str]:
         yield _no_gradient(step)
     elif step.change != 0 and step.move.applied(step.weight) == step.weight:
         yield f"The step is lost: in {step.dtype} the weight plus the step is rounded back to the weight."
-    if binds:
-        yield "ε binds: it is larger than the gradient's running size, so the step is as small as the gradient."
     if holder.settings["weight_decay"] != 0:
         yield f"Weight decay {holder.settings['weight_decay']:g} is part of it."
     yield from _momentum(holder)
