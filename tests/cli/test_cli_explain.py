@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 import gradiometer as gm
 from gradiometer.cli import app, explain_page
 from gradiometer.cli.explain_source import Asked, first_examples, focus_name
+from gradiometer.records.walk import Arm, Factor, Focus, LawUsed, Update, Walk, WalkHop
 
 pytestmark = pytest.mark.torch
 
@@ -139,6 +140,15 @@ def test_the_command_names_what_was_given_and_quotes_it() -> None:
     asked = Asked(None, given, 3, "a.weight[3,5]")
     words = "explain --task table --data 'my file.csv' --raw --lr 0.1 --examples 3 --focus 'a.weight[3,5]'"
     assert asked.command == f"gradiometer {words}"
+
+
+def test_the_manual_names_every_key_of_the_document() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
+    table = manual.partition("## The document")[2].partition("## From Python")[0]
+    named = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", table))))
+    told = {f for kind in (Walk, WalkHop, Factor, Arm, Focus, Update, LawUsed) for f in kind.__struct_fields__}
+    assert told - named == {"upper_label", "lower_label"}  # as `upper` and `lower` "with their `_label`"
+    assert "_label" in named
 
 
 # ---- what is walked ----------------------------------------------------------------------------------------------

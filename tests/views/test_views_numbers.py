@@ -52,6 +52,10 @@ def test_decades_gains_shares_and_times() -> None:
     assert [UNICODE.duration(v) for v in (0.0033, 12.0, 5.3e17 * 0.0033)] == ["3.3 ms", "12 s", "55 million years"]
 
 
+def test_no_share_is_less_than_none_by_rounding() -> None:
+    assert [UNICODE.percent(v) for v in (-0.002, -0.004, 0.0, -0.07)] == ["0 %", "0 %", "0 %", "−7 %"]
+
+
 def test_a_share_below_one_is_never_written_as_all() -> None:
     assert UNICODE.percent(39_999 / 40_000) != UNICODE.percent(1.0)
 
@@ -70,5 +74,6 @@ def test_ascii_is_ascii_and_no_control_character_passes(text: str) -> None:
 
 def test_known_signs_become_words() -> None:
     assert ASCII.text("needs 5.3 × 10⁻¹⁷ steps → ✕ √n") == "needs 5.3e-17 steps -> x sqrt n"
+    assert ASCII.text("a · fc2·fc1 at 97°") == "a | fc2*fc1 at 97 degrees"
     assert ASCII.text("网络") == "\\u7f51\\u7edc"
     assert clean("a\x1b[31mb\n") == "a [31mb "

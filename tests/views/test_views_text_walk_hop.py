@@ -94,6 +94,15 @@ def test_laws_stand_in_the_order_of_the_steps_and_those_that_move_numbers_are_le
     assert law_heads(page) == ["weights, linear"]
 
 
+@pytest.mark.parametrize(("shares", "told"), [((0.3, 0.7), True), ((1.003, -0.003), True), ((2.5, -1.5), False)])
+def test_shares_are_told_where_no_step_adds(shares: tuple[float, float], told: bool) -> None:
+    walk = SAMPLES["sigmoid"]
+    factors = tuple(msgspec.structs.replace(f, share=s) for f, s in zip(walk.hops[6].factors, shares, strict=True))
+    page = walk_hop_page(walk, msgspec.structs.replace(walk.hops[6], factors=factors), FANCY)
+    assert ("takes" in page) is told
+    assert "−0 %" not in page
+
+
 def test_an_error_from_elsewhere_is_told_as_such() -> None:
     walk = SAMPLES["sigmoid"]
     hop = walk.hops[6]

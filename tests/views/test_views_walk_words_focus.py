@@ -7,7 +7,13 @@ import pytest
 from walk_samples import example_focus, sigmoid_walk
 
 from gradiometer.records.walk import Update
-from gradiometer.views.walk_words import focus_line, update_lines, update_short
+from gradiometer.views.walk_words import focus_line, update_lines, update_short, why_words
+
+
+def test_why_a_weight_was_chosen_does_not_name_it_again() -> None:
+    focus = msgspec.structs.replace(example_focus(), parameter="fc.weight", why="the largest gradient in fc.weight")
+    assert why_words(focus) == "the largest gradient in its layer"
+    assert why_words(msgspec.structs.replace(focus, why="")) == ""
 
 
 def test_the_sum_of_a_weight() -> None:

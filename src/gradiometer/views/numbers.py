@@ -13,7 +13,7 @@ _ASCII = str.maketrans(
         "—": "-",
         "×": "x",
         "→": "->",
-        "·": "|",
+        "·": "*",
         "′": "'",
         "σ": "sigma",
         "φ": "phi",
@@ -198,7 +198,7 @@ class Numbers:
         """``text`` in ASCII: known signs by their words, superscripts as exponents, others as ``\\u4e2d``."""
         if text.isascii():
             return text
-        plain = _plain_powers(text).replace("µs", "us").replace("σ′", "phi'").translate(_ASCII)
+        plain = _plain_powers(text).replace("µs", "us").replace("σ′", "phi'").replace(" · ", " | ").translate(_ASCII)
         return plain.encode("ascii", "backslashreplace").decode("ascii")
 
 

@@ -12,7 +12,7 @@ from gradiometer.records.walk import Focus, Term, Update
 from .formula import formula_line, formula_lines
 from .style import Ink, Style, fit, line, pad, paragraph
 from .text_profile import Scale
-from .walk_words import focus_line, focus_name, rough, terms_words, update_lines, update_short
+from .walk_words import focus_line, focus_name, rough, terms_words, update_lines, update_short, why_words
 
 TERMS_SHOWN = 8
 BAR_COLUMNS = 24
@@ -23,8 +23,8 @@ AGREES_TO = 1e-3
 
 def focus_short(focus: Focus, style: Style) -> list[Text]:
     """The sum in one sentence, and what the optimizer makes of it."""
-    why = f", {focus.why}" if focus.why else ""
-    out = paragraph(style.words(f"focused weight{why}"), style.columns, "quiet")
+    why = why_words(focus)
+    out = paragraph(style.words(f"focused weight, {why}" if why else "focused weight"), style.columns, "quiet")
     out += paragraph(style.words(focus_line(focus)), style.columns)
     if focus.update is not None:
         out += paragraph(style.words(" ".join(update_short(focus.update))), style.columns)
@@ -45,7 +45,8 @@ def _title(focus: Focus, style: Style) -> list[Text]:
     room = style.columns - cell_len(head + value)
     name = fit(style.words(focus_name(focus)), room, style.glyphs.ellipsis, "right")
     out = [line((head, "quiet"), (name, "title"), (value, "quiet"))]
-    return out + (paragraph(style.words(focus.why), style.columns, "quiet") if focus.why else [])
+    why = why_words(focus)
+    return out + (paragraph(style.words(why), style.columns, "quiet") if why else [])
 
 
 def _bars(focus: Focus, style: Style) -> list[Text]:

@@ -33,6 +33,9 @@ NUMBERS_WIDE = 21
 """Columns that factor and share take, with the gaps of the table."""
 
 UNCHANGED = 1e-9
+ROUNDED = 0.005
+"""A share below 0 or above 1 by less than this is still told as one."""
+
 _MOVES = frozenset({"reshape", "sum", "index"})
 _IDLE_ROLES = _MOVES | {"product"}
 _NESTED_MOST = 6  # ways inside of ways that are told
@@ -91,15 +94,24 @@ def _steps(hop: WalkHop, style: Style) -> list[Text]:
     rules = [r.rule if cell_len(r.rule) <= RULE_MOST else "" for r in rows]  # a longer one stands among the laws
     if sum(max(map(cell_len, cells)) for cells in (names, rules, sizes)) + NUMBERS_WIDE + NOTE_GOOD > style.columns:
         rules = [""] * len(rows)
+    shares = _shares(rows, style)
     columns = [
         Column("", names),
         Column("", rules, ["quiet"] * len(rows)),
         Column("size", sizes, side="right"),
         Column("factor", [_factor_cell(r, style) for r in rows], ["title"] * len(rows), side="right"),
-        Column("takes", ["" if math.isnan(r.share) else numbers.percent(r.share) for r in rows], side="right"),
+        Column("takes" if any(shares) else "", shares, side="right"),
         Column("", [style.words(r.note) for r in rows], ["quiet"] * len(rows), folds=True, floor=14),
     ]
     return table_lines(columns, style)
+
+
+def _shares(rows: Sequence[_Step], style: Style) -> list[str]:
+    """What each step takes of the loss; nothing where one adds to the size, so that they are no shares."""
+    known = [r.share for r in rows if not math.isnan(r.share)]
+    if any(not -ROUNDED < share < 1 + ROUNDED for share in known):
+        return [""] * len(rows)
+    return ["" if math.isnan(r.share) else style.numbers.percent(r.share) for r in rows]
 
 
 def _factor_cell(step: _Step, style: Style) -> str:
@@ -131,7 +143,7 @@ def _lost(hop: WalkHop) -> str:
 
 
 def _shape(shape: Sequence[int], style: Style) -> str:
-    return style.words(" × ".join(map(str, shape))) if shape else ""
+    return style.words("\u202f×\u202f".join(map(str, shape))) if shape else ""
 
 
 def _factor_rows(factor: Factor, style: Style, depth: int) -> Iterator[_Step]:

@@ -19,8 +19,9 @@ from .walk_words import JOIN, Alike, alike, beside_a_skip, plural, step_title, t
 
 ROWS_MOST = 60
 """Up to so many hops have a row each; of more, neighbours share one."""
-BAR_LEAST, BAR_GOOD, BAR_MOST = 10, 18, 40
-LABEL_LEAST, LABEL_MOST, FACTORS_LEAST = 16, 28, 12
+BAR_SMALL, BAR_LEAST, BAR_GOOD, BAR_MOST = 7, 10, 18, 40
+LABEL_SMALL, LABEL_LEAST, LABEL_MOST, FACTORS_LEAST = 12, 16, 28, 12
+"""Columns: of a narrow page the small ones."""
 WAY_MOST = 12
 """Columns of a way's name up to which a cell names the ways of a fork one by one."""
 
@@ -144,6 +145,7 @@ class _Cells:
     size: str
     gain: str
     factors: str
+    short: str  # the factors in short words
     theory: str
 
 
@@ -155,7 +157,8 @@ def _cells(row: Row, style: Style) -> _Cells:
     label = fit(style.words(row.label), LABEL_MOST, style.glyphs.ellipsis, "right")
     gain = numbers.gain(row.gain) if row.first else ""
     theory = "" if math.isnan(row.theory) else numbers.gain(row.theory)
-    return _Cells(hop, label, numbers.number(row.error), gain, _factor_cell(row, style, 1000), theory)
+    short = style.words(" ".join(_short_words(a) for a in alike(row.factors)))
+    return _Cells(hop, label, numbers.number(row.error), gain, _factor_cell(row, style, 1000), short, theory)
 
 
 def _factor_cell(row: Row, style: Style, width: int) -> str:
@@ -204,12 +207,16 @@ def _fitted(cells: Sequence[_Cells], style: Style) -> _Widths:
     theory = max(cell_len(c.theory) for c in cells)
     theory = max(theory, len("theory")) if theory else 0
     factors = max(cell_len(c.factors) for c in cells)
+    enough = max(FACTORS_LEAST, *(cell_len(c.short) for c in cells)) if factors else 0
     left = style.columns - (hop + label + size + gain + 4) - (theory + 1 if theory else 0) - (1 if factors else 0)
-    if left - BAR_LEAST < FACTORS_LEAST and theory:
+    if left - BAR_LEAST < enough and theory:  # what was measured is told first
         left, theory = left + theory + 1, 0
     spare = min(max(0, BAR_GOOD + factors - left), max(0, label - LABEL_LEAST))  # a long label gives way to the rest
     left, label = left + spare, label - spare
-    factors = max(0, min(factors, left - BAR_LEAST))
+    bar = BAR_LEAST if left - BAR_LEAST >= enough else BAR_SMALL
+    spare = min(max(0, enough + bar - left), max(0, label - LABEL_SMALL))
+    left, label = left + spare, label - spare
+    factors = max(0, min(factors, left - bar))
     return _Widths(hop, label, max(1, min(left - factors, BAR_MOST)), size, gain, factors, theory)
 
 

@@ -10,7 +10,7 @@ import math
 from gradiometer.records.walk import Factor, Walk, WalkHop
 
 from .numbers import UNICODE
-from .walk_words_focus import focus_line, focus_name, terms_words, update_lines, update_short
+from .walk_words_focus import focus_line, focus_name, terms_words, update_lines, update_short, why_words
 from .walk_words_hop import (
     JOIN,
     KEPT_LEAST,
@@ -71,6 +71,7 @@ __all__ = [
     "walk_verdict",
     "way_words",
     "ways_title",
+    "why_words",
 ]
 
 DROP_DECADES = 3.0

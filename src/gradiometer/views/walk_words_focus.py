@@ -21,6 +21,11 @@ def focus_line(focus: Focus) -> str:
     return f"{said}the sum of {terms_words(focus)}: {parts}."
 
 
+def why_words(focus: Focus) -> str:
+    """Why this weight was chosen, without saying its name again; "" where the user chose it."""
+    return focus.why.replace(f"in {focus.parameter}", "in its layer")
+
+
 def terms_words(focus: Focus) -> str:
     """``64 terms, one a unit of net.26``, ``32 terms, one an example``."""
     site = f"module {focus.site}" if focus.site.isdigit() else focus.site

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -195,8 +196,8 @@ def arms_words(fork: Factor) -> str:
 
 def way_words(arm: Arm) -> str:
     """``along the skip``, ``through the branch``, ``through fc2``: a module's own name has no article."""
-    if arm.name.endswith((" skip", " way")) or arm.name == "skip":
-        return f"along the {arm.name}"
+    if re.fullmatch(r"(.* )?(skip|way)( \d+)?", arm.name):
+        return f"along {the(arm.name)}"
     ours = arm.name in WAYS or " " in arm.name or arm.name in {f.title for f in arm.factors}
     return f"through {the(arm.name) if ours else arm.name}"
 
