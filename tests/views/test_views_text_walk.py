@@ -84,6 +84,14 @@ def test_the_table_holds_its_own_arithmetic() -> None:
     assert not sizes_hold([(*r[:4], r[4] * 1.3) for r in rows], walk.errors[0])
 
 
+def test_on_a_narrow_page_theory_gives_way_to_what_was_measured() -> None:
+    narrow, wide = (walk_overview(SAMPLES["sigmoid"], Style(width, False, True)) for width in (60, 80))
+    assert len(re.findall(r"weights ×[\d.]+ sigmoid", narrow)) == 19
+    assert "theory" not in narrow.splitlines()[6]
+    assert wide.splitlines()[5].endswith(" theory")
+    assert "theory says ×0.152 a hop" in narrow
+
+
 def test_bars_shrink_with_the_error() -> None:
     bars = re.findall(r"[█▏▎▍▌▋▊▉]+", walk_overview(SAMPLES["sigmoid"], FANCY, ASKED))
     lengths = [len(b) for b in bars]

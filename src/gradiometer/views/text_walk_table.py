@@ -207,7 +207,8 @@ def _fitted(cells: Sequence[_Cells], style: Style) -> _Widths:
     theory = max(cell_len(c.theory) for c in cells)
     theory = max(theory, len("theory")) if theory else 0
     factors = max(cell_len(c.factors) for c in cells)
-    enough = max(FACTORS_LEAST, *(cell_len(c.short) for c in cells)) if factors else 0
+    short = sorted(cell_len(c.short) for c in cells)
+    enough = max(FACTORS_LEAST, short[3 * (len(short) - 1) // 4]) if factors else 0  # for three rows of four
     left = style.columns - (hop + label + size + gain + 4) - (theory + 1 if theory else 0) - (1 if factors else 0)
     if left - BAR_LEAST < enough and theory:  # what was measured is told first
         left, theory = left + theory + 1, 0
