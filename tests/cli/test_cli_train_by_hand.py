@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from cli_tools import gradiometer
 from click.testing import Result
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from gradiometer import lab
@@ -106,6 +107,13 @@ def test_a_long_formula_breaks_between_its_equations() -> None:
     page = hand_page(msgspec.structs.replace(results(1), formulas=update), Style(80, False, True))
     lines = [s[13:] for s in page.splitlines() if s[13:].startswith(("Δw", "(α"))]
     assert lines == ["Δw = −η m, m = β m + g,", f"(α, β) = {'a' * 40}"]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_a_narrow_page_leaves_nothing_out(width: int) -> None:
+    page = hand_page(results(2), Style(width, False, True))
+    assert max(map(cell_len, page.splitlines())) <= width
+    assert "digits, 2 steps of sgd at rate 0.1 by 2 hand-written laws" in " ".join(page.split())
 
 
 def results(laws: int) -> HandResults:

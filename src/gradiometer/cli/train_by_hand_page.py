@@ -57,16 +57,18 @@ def hand_page(results: HandResults, style: Style) -> str:
 
 
 def _head(results: HandResults, style: Style) -> list[Text]:
-    from gradiometer.views.style import line, paragraph
+    from gradiometer.views.style import line, pad, paragraph
 
     n, r = style.numbers, results.recipe
     of = f"{r.network} on {r.task}, {n.count(results.steps)} steps of {r.optimizer} at rate {n.number(results.lr)}"
     constant = f"; best constant {n.number(results.constant_loss)}" if results.constant_loss is not None else ""
     first, last = (n.number(results.losses[at]) for at in (0, -1))
     by = f"by {len(results.laws)} hand-written laws in float64, no autograd in any step"
+    name = "BY HAND  "
+    told = paragraph(style.words(of), style.columns - len(name))
     return [
-        line(("BY HAND  ", "title"), (style.words(of), "")),
-        *paragraph(style.words(by), style.columns, "quiet", " " * len("BY HAND  ")),
+        *(line((pad("" if i else name, len(name)), "title"), (t.plain, "")) for i, t in enumerate(told)),
+        *paragraph(style.words(by), style.columns, "quiet", " " * len(name)),
         *_fact("loss", f"{first} at the first step, {last} at the last{constant}", style),
     ]
 
