@@ -149,12 +149,12 @@ def test_no_colour_but_those_of_the_tokens() -> None:
 def test_sizes_and_keys_are_those_of_the_design(name: str) -> None:
     text = mlp_page()
     if name == "js":
-        for key in ("ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Home", "End", "Escape", '"?"'):
+        for key in ("ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Home", "End", "Escape", '"?"', "n: acts"):
             assert key in text
         return
     sizes = [float(v) for v in re.findall(r"font(?:-size)?:[^;}]*?(\d+(?:\.\d+)?)rem", text)]
     assert min(sizes) == 1.5, "15 pixels at least"
-    assert "h1,h2{font-size:3.4rem;line-height:4rem" in text
+    assert "h2{font-size:3.4rem;line-height:4rem" in text
     assert "prefers-reduced-motion" in text and "outline:2px solid var(--error)" in text
 
 
@@ -214,12 +214,25 @@ def test_a_fork_tells_how_its_ways_meet() -> None:
 
 def test_a_formula_that_is_too_long_for_its_row_stands_in_the_table() -> None:
     long = r"\frac{1}{s} (I - \frac{1}{M} a b^{\top} - \frac{1}{M} x x^{\top}) (\gamma \odot \delta_{\mathrm{fc1}})"
-    one = plain(1.0, 0.5)
-    (step,) = one.factors
-    assert hop_rows(one)[1]["rule"] != ()
-    wide = msgspec.structs.replace(one, factors=(msgspec.structs.replace(step, rule=long),))
-    assert hop_rows(wide)[1]["rule"] == ()
+    one = mlp_walk(4).hops[0]
+    assert [row["rule"] != () for row in hop_rows(one)] == [False, True, True, False]
+    steps = tuple(msgspec.structs.replace(f, rule=long) for f in one.factors)
+    wide = msgspec.structs.replace(one, factors=steps)
+    assert not any(row["rule"] for row in hop_rows(wide))
     assert all_rows(wide)[0]["rule"] != ()
+
+
+def test_the_formula_of_one_step_alone_is_that_of_the_hop() -> None:
+    one = plain(1.0, 0.5)
+    assert [row["rule"] for row in hop_rows(one)] == [(), ()]
+    assert '<p class="formula"><math>' in walk_page(walk_of(one))
+
+
+def test_what_is_said_of_a_fork_stands_beside_its_ways() -> None:
+    assert [row["notes"] for row in hop_rows(residual())] == [1, 3, 0, 0]
+    page = Page(walk_page(walk_of(residual())))
+    assert [a["rowspan"] for a in page.having("td") if "rowspan" in a] == ["3"]
+    assert not any("rowspan" in a for a in Page(mlp_page()).having("td"))
 
 
 def test_a_hop_without_a_law_says_so() -> None:

@@ -102,6 +102,27 @@ def test_a_hop_within_its_limit_has_no_guilty_step() -> None:
     assert "guilty" in kinds(stream_of(plain(1.0, 0.79)))
 
 
+def test_a_step_that_changes_nothing_carries_no_hop_beyond_its_limit() -> None:
+    steps = [("rows", "unknown"), ("batch norm", "norm")]
+    grown = stream_of(hop(*chain([1.0, 1.0003, 3.0], steps)))
+    assert [w.kind for w in grown.words if w.kind.startswith("times")] == ["times", "times beyond"]
+    lost = stream_of(hop(*chain([1.0, 0.9997, 0.3], steps)))
+    assert [w.kind for w in lost.words if w.kind.startswith("times")] == ["times", "times beyond"]
+
+
+def test_the_caption_lies_in_the_picture_only_where_it_has_room() -> None:
+    assert stream_of(mlp_walk(6).hops[0]).corner
+    assert not stream_of(dozen()).corner
+    assert not stream_of(residual()).corner
+
+
+def test_the_stream_is_lower_where_a_picture_of_time_stands_below() -> None:
+    one = mlp_walk(6).hops[0]
+    weights, sigmoid = one.factors
+    timed = msgspec.structs.replace(weights, through_time=((1.0, 0.5),))
+    assert stream_of(msgspec.structs.replace(one, factors=(timed, sigmoid))).height < stream_of(one).height - 80
+
+
 # ---- many steps --------------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,8 @@ from .walk_words import coverage_line, focus_name, headline, times_words, walk_v
 
 MAGNIFIED_FROM = 1.05
 """A picture that is magnified by less is shown as it is."""
+LONG_HEADLINE = 110
+"""Letters from which a headline is set smaller, as it would take three lines."""
 START = "document.documentElement.classList.add('live')"
 """Runs ahead of the page, so that its long form is not seen for a moment."""
 
@@ -144,14 +146,18 @@ def _law(law: LawUsed) -> dict[str, Any]:
 
 
 def _hop(walk: Walk, hop: WalkHop) -> dict[str, Any]:
-    picture = stream_of(hop)
+    picture, told = stream_of(hop), unbroken(headline(hop))
+    caption = _caption(hop, picture)
     return {
         "number": hop.number,
-        "headline": unbroken(headline(hop)),
+        "headline": told,
         "upper": hop.upper_label,
         "lower": hop.lower_label,
         "picture": picture,
-        "caption": _caption(hop, picture),
+        "caption": caption,
+        "corner": picture.corner and len(caption) <= 2,
+        "long": len(told) > LONG_HEADLINE,
+        "times": times_of(hop),
         "rule": formula(hop.rule),
         "unwritten": list(dict.fromkeys(_without_law(hop.factors))),
         "rows": hop_rows(hop),
@@ -159,7 +165,6 @@ def _hop(walk: Walk, hop: WalkHop) -> dict[str, Any]:
         "agreement": agreement(hop, walk.dtype),
         "autograd": times_words(hop.gain_autograd) if math.isfinite(hop.gain_autograd) else UNICODE.unknown,
         "joins": hop.joins,
-        "times": times_of(hop),
         "focuses": [focus_facts(f) for f in hop.focus],
         "focus_elsewhere": _elsewhere(walk, hop),
     }
@@ -182,7 +187,7 @@ def _caption(hop: WalkHop, picture: Stream) -> list[str]:
     """What the picture's widths mean, and what it leaves out."""
     if not (math.isfinite(hop.error_in) and hop.error_in > 0):
         return []
-    lines = [f"{_magnified(hop.error_in)};", "within this hop, width is size, to scale"]
+    lines = [_magnified(hop.error_in), "within this hop, width is size, to scale"]
     if picture.pale:
         lines[1] += "; not where it is pale: there ways part and join"
     left_out = steps_of(hop.factors).left_out

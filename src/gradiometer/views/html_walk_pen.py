@@ -64,7 +64,7 @@ class Box:
 class Stream:
     """The picture as lists. height: pixels on a page that is WIDTH wide. crowded: its names fit on a wide page only.
 
-    numbered: they fit nowhere. pale: it has parts that are not to scale.
+    numbered: they fit nowhere. pale: it has parts that are not to scale. corner: a caption has room at its lower left.
     """
 
     height: float
@@ -74,6 +74,7 @@ class Stream:
     crowded: bool = False
     numbered: bool = False
     pale: bool = False
+    corner: bool = False
 
 
 @dataclass(frozen=True, slots=True)

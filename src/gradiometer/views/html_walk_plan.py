@@ -16,6 +16,8 @@ import msgspec
 from gradiometer.diagnosis.limits import HOP_GAIN_HIGH, HOP_GAIN_LOW
 from gradiometer.records.walk import Arm, Factor, WalkHop
 
+from .walk_words_hop import SAME_SIZE
+
 WIDTH = 1312.0
 NARROW = 720.0
 """Width of the picture on a page of 800 pixels."""
@@ -35,6 +37,8 @@ ABOVE_LANE, BELOW_LANE = 23.0, 20.0
 LANE_GAP = 5.0
 LEAST_BANDS = 140.0
 """Height that all ways of a fork share at least."""
+DEEP_ROOM, LEAST_BANDS_DEEP = 180.0, 108.0
+"""Where names and factors of nested forks need so much room, their ways share less."""
 
 STATION, BETWEEN, LEAD, PART = 1.0, 0.45, 0.85, 0.6
 """Widths inside a fork, in shares of a station: the stretch between two, before the first, where ways part."""
@@ -151,7 +155,7 @@ def swollen(hop: WalkHop) -> bool:
 
 def times_kind(hop: WalkHop, step: Factor) -> str:
     """Class of a factor's words: those that carry a hop beyond its limit stand out."""
-    blamed = (beyond(hop) and step.factor < 1) or (swollen(hop) and step.factor > 1)
+    blamed = (beyond(hop) and step.factor < 1 - SAME_SIZE) or (swollen(hop) and step.factor > 1 + SAME_SIZE)
     return "times beyond" if blamed else "times"
 
 

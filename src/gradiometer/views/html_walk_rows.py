@@ -18,12 +18,10 @@ from .walk_words import (
     agreement_line,
     agrees,
     bound_note,
-    kept_words,
     meeting_words,
     station_words,
     theory_note,
     times_words,
-    way_words,
 )
 from .walk_words_hop import not_finite
 
@@ -40,7 +38,7 @@ def hop_rows(hop: WalkHop) -> list[dict[str, Any]]:
     drawn = steps_of(hop.factors).drawn
     arriving = f"error at {station_words(hop.upper_label)}"
     steps = list(_chain_rows(drawn))
-    if len(steps) > RULES_MOST:
+    if len(steps) > RULES_MOST or len(drawn) == 1:  # of one step alone, the formula above is that of the hop
         steps = [row | {"rule": ()} for row in steps]
     rows = [{"name": arriving, "size": size_words(hop.error_in), "note": "arrives"}, *steps]
     if len(drawn) > 1:
@@ -49,13 +47,15 @@ def hop_rows(hop: WalkHop) -> list[dict[str, Any]]:
         rows.append(whole)
     elif steps:
         rows[1]["note"] = "; ".join(w for w in (steps[0]["note"], _limit_words(hop)) if w)
-    return [{"depth": 0, "rule": (), "times": ""} | row for row in rows]
+    return [{"depth": 0, "rule": (), "times": "", "notes": 1} | row for row in rows]
 
 
 def _chain_rows(drawn: Sequence[Factor]) -> Iterator[dict[str, Any]]:
+    """A row a step; what is said of a fork stands beside the rows of its ways too."""
     for step in drawn:
-        yield _step_row(step)
-        yield from (_arm_row(arm) for arm in arms_of(step) if step.arms)
+        ways = arms_of(step) if step.arms else ()
+        yield _step_row(step) | {"notes": 1 + len(ways)}
+        yield from map(_arm_row, ways)
 
 
 def _step_row(step: Factor) -> dict[str, Any]:
@@ -76,8 +76,7 @@ def _short_rule(step: Factor) -> tuple[str, ...]:
 
 
 def _arm_row(arm: Arm) -> dict[str, Any]:
-    words = f"{kept_words(arm.gain)} {way_words(arm)}"
-    return {"name": arm.name, "size": size_words(arm.size), "times": _times(arm.gain), "note": words, "depth": 1}
+    return {"name": arm.name, "size": size_words(arm.size), "times": _times(arm.gain), "notes": 0, "depth": 1}
 
 
 def _notes(step: Factor) -> list[str]:

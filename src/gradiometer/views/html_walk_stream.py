@@ -11,10 +11,12 @@ from .html_walk_fork import draw_forked
 from .html_walk_pen import FOOT, Pen, Place, Stream, ended, odd_word
 from .html_walk_plan import (
     BAND,
+    DEEP_ROOM,
     FOOT_ROOM,
     HEAD_ROOM,
     LABEL_SIGN_PX,
     LEAST_BANDS,
+    LEAST_BANDS_DEEP,
     NAME_ROOM,
     NARROW,
     WIDTH,
@@ -27,6 +29,7 @@ from .html_walk_plan import (
 )
 from .numbers import UNICODE
 from .walk_words import station_words
+from .walk_words_time import through_time
 
 IN_BAND, END_LINE = 34.0, 27.0
 """Height from which a number fits into the stream, and height of each line of a label above its number."""
@@ -34,6 +37,10 @@ STATION_PX, STATION_SHARE = 148.0, 0.62
 """Widest station of a plain chain, and its share of the way from one station to the next."""
 SIZE_PX, SIZE_PX_NARROW = 90.0, 76.0
 """Width that the size between two stations needs."""
+CORNER = 300.0
+"""Width of the first stretch from which the caption of the picture has room below it."""
+LOW_BAND = 104.0
+"""Height of the widest stream where a second picture, of the error through time, stands below."""
 ONE_LINE = 240.0
 """Width from which ``error at layer 14`` stands in one line."""
 
@@ -48,7 +55,7 @@ def stream_of(hop: WalkHop) -> Stream:
     drawn = steps_of(hop.factors).drawn
     room = room_of(drawn, 0)
     size = max(room.size, hop.error_in if math.isfinite(hop.error_in) else 0.0)
-    bands = max(BAND - room.fixed, LEAST_BANDS)
+    bands = _bands(hop, room.fixed)
     head = NAME_ROOM + (HEAD_ROOM if room.fixed else FOOT_ROOM)
     high = room.fixed + bands
     picture = Stream(head + high + FOOT_ROOM + FOOT)
@@ -56,6 +63,7 @@ def stream_of(hop: WalkHop) -> Stream:
     whole = Place(0.0, WIDTH, head + high / 2)
     if math.isfinite(hop.error_in) and hop.error_in > 0:
         _draw(pen, hop, drawn, whole)
+        picture.corner &= not picture.crowded
     else:
         pen.line(whole, "gone")
         none = ", no error" if hop.error_in == 0 else ""
@@ -63,10 +71,18 @@ def stream_of(hop: WalkHop) -> Stream:
     return picture
 
 
+def _bands(hop: WalkHop, fixed: float) -> float:
+    """Height that streams share, beside the fixed height of names and factors."""
+    if any(through_time(hop.factors)):
+        return LOW_BAND
+    return max(BAND - fixed, LEAST_BANDS_DEEP if fixed > DEEP_ROOM else LEAST_BANDS)
+
+
 def _draw(pen: Pen, hop: WalkHop, drawn: Sequence[Factor], whole: Place) -> None:
     forked = any(opens(f, 0) for f in drawn)
     first, last = _ends(len(drawn), forked)
     inner = Place(first, WIDTH - last, whole.middle)
+    pen.picture.corner = not forked and first >= CORNER
     pen.band(Place(0.0, first, whole.middle), hop.error_in)
     if forked:
         draw_forked(pen, hop, drawn, inner)

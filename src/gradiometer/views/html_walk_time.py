@@ -25,7 +25,7 @@ LISTED_MOST = 400
 """Time steps that the table has; of a longer sequence every n-th, and the first."""
 LEAST_SPAN = 1.0
 """Decades that the picture is high at least, so that a net that keeps its error is not drawn as a fall."""
-COARSE_SPAN, COARSE = 8, 3
+FINE_SPAN, COARSE = 6, 3
 HEIGHT, LINE = 132.0, 20.0
 """Pixels: of the picture, and between the names of two lines at its right end."""
 
@@ -149,12 +149,12 @@ def _apart(lines: Sequence[Line]) -> Iterator[Line]:
 
 
 def _rows(low: float, high: float) -> Iterator[Mark]:
-    """Whole decades: every one, every third above a span of 8."""
-    every = COARSE if high - low > COARSE_SPAN else 1
-    every = max(every, math.ceil((high - low) / COARSE_SPAN / every) * every) if high - low > 24 else every
+    """Whole decades: every one, every third above a span of 6, further apart where even these would touch."""
+    span = high - low
+    every = 1 if span <= FINE_SPAN else COARSE * math.ceil(span / (COARSE * FINE_SPAN))
     for decade in range(math.floor(high), math.ceil(low) - 1, -1):
         if decade % every == 0:
-            yield Mark(round(100 * (high - decade) / (high - low), 2), str(decade).replace("-", "−"))
+            yield Mark(round(100 * (high - decade) / span, 2), UNICODE.count(decade))
 
 
 def _steps(n: int) -> Iterator[Mark]:

@@ -5,6 +5,7 @@
   const paths = [...rail.querySelectorAll(".all path")], zones = [...rail.querySelectorAll(".chain a")];
   const button = (name) => document.querySelector(`[data-do="${name}"]`);
   const THEMES = ["dark", "light", "system"];
+  const MODES = ["hop", "numbers", "focus", "update"];
   const last = screens.length - 1;
   const state = { at: 0, mode: "hop", k: 1 };  // k: which focused weight of the hop
 
@@ -16,7 +17,7 @@
     const [mode, k] = second.split("=");
     const at = name === "hop" ? Number(number) : 0;
     state.at = Number.isInteger(at) && at >= 0 && at <= last ? at : 0;
-    state.mode = mode === "focus" || mode === "update" ? mode : "hop";
+    state.mode = MODES.includes(mode) ? mode : "hop";
     state.k = Math.max(1, Number.parseInt(k, 10) || 1);
   };
 
@@ -32,6 +33,7 @@
     rail.querySelector("#lit").setAttribute("d", zone ? paths[state.at - 1].getAttribute("d") : "");
     rail.querySelector("#here").textContent = zone ? `you are here: hop ${state.at} of ${last}` : "";
     zones.forEach((z, i) => (i === state.at - 1 ? z.setAttribute("aria-current", "step") : z.removeAttribute("aria-current")));
+    zones.forEach((z, i) => { z.tabIndex = i === Math.max(0, state.at - 1) ? 0 : -1; });  // one stop; arrows do the rest
     [0, 1].forEach((side) => {
       here[side].hidden = names[side].hidden = !zone;
       if (!zone) return;
@@ -63,17 +65,19 @@
 
   const show = () => {
     const count = weights(state.at);
-    if (!count) state.mode = "hop";
+    if (!count && state.mode !== "numbers" || !state.at && state.mode === "numbers") state.mode = "hop";
     state.k = Math.min(Math.max(1, state.k), Math.max(1, count));
     root.dataset.mode = state.mode;
+    root.dataset.at = state.at;
     screens.forEach((screen, i) => screen.classList.toggle("now", i === state.at));
     for (const part of screens[state.at].querySelectorAll("[data-k]"))
       part.classList.toggle("chosen", Number(part.dataset.k) === state.k);
-    for (const terms of screens[state.at].querySelectorAll(".focus details")) terms.open = state.mode === "focus";
+    for (const terms of screens[state.at].querySelectorAll(".listed")) terms.open = state.mode === "focus";
+    for (const all of screens[state.at].querySelectorAll(".numbers")) all.open = state.mode === "numbers";
     button("prev").disabled = state.at === 0;
     button("next").disabled = state.at === last;
-    for (const name of ["focus", "update"]) {
-      button(name).disabled = !count;
+    for (const name of ["focus", "update", "numbers"]) {
+      button(name).disabled = name === "numbers" ? !state.at : !count;
       button(name).setAttribute("aria-pressed", String(state.mode === name));
     }
     light();
@@ -82,7 +86,7 @@
   const go = (change, far = true) => {
     Object.assign(state, change);
     show();
-    const title = screens[state.at].querySelector("h1, h2").textContent;
+    const title = screens[state.at].querySelector("h2").textContent;
     document.getElementById("said").textContent = state.at ? `Hop ${state.at} of ${last}. ${title}` : title;
     try { history.replaceState(null, "", address()); } catch { location.hash = address(); }
     if (far) scrollTo(0, 0);
@@ -110,11 +114,12 @@
   const acts = {
     prev: () => step(-1), next: () => step(1), focus, theme, help: () => help.showModal(),
     update: () => go({ mode: state.mode === "update" ? "hop" : "update" }),
+    numbers: () => go({ mode: state.mode === "numbers" ? "hop" : "numbers", k: 1 }),
   };
   const keys = {
     ArrowLeft: acts.prev, ArrowRight: acts.next, PageUp: acts.prev, PageDown: acts.next,
     Home: () => go({ at: 0, k: 1, mode: "hop" }), End: () => go({ at: last, k: 1 }),
-    f: acts.focus, u: acts.update, t: theme, "?": acts.help, Escape: () => go({ mode: "hop", k: 1 }),
+    f: acts.focus, u: acts.update, n: acts.numbers, t: theme, "?": acts.help, Escape: () => go({ mode: "hop", k: 1 }),
   };
 
   document.addEventListener("keydown", (event) => {
