@@ -15,7 +15,7 @@ from gradiometer.records.walk import Factor, LawUsed, Walk, WalkHop
 
 from .html_walk_focus import focus_facts
 from .html_walk_pen import Stream
-from .html_walk_plan import steps_of
+from .html_walk_plan import steps_of, unbroken
 from .html_walk_rail import rail_of
 from .html_walk_rows import ALL_HEAD, agreement, all_rows, hop_rows, size_words
 from .html_walk_stream import stream_of
@@ -80,11 +80,6 @@ def _start(walk: Walk) -> str:
     """Where the page opens: at the weight that the user has chosen; else at the whole walk."""
     at = _hop_of(walk)
     return f"hop={at}&focus" if at is not None and walk.focus is not None and not walk.focus.why else "walk"
-
-
-def unbroken(sentence: str) -> str:
-    """No line ends between a number and what belongs to it."""
-    return sentence.replace(" %", "\u202f%").replace(" × 10", "\u202f×\u202f10")
 
 
 # ---- the first screen --------------------------------------------------------------------------------------------

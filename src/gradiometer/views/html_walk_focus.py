@@ -8,6 +8,7 @@ from typing import Any
 
 from gradiometer.records.walk import Focus, Update
 
+from .html_walk_plan import unbroken
 from .mathml import formula
 from .numbers import UNICODE
 from .walk_words import focus_line, focus_name, rough, terms_words, update_lines
@@ -103,7 +104,7 @@ def update_facts(update: Update) -> dict[str, Any]:
         "settings": [(name, _setting(value)) for name, value in update.settings.items()],
         "gradient": UNICODE.number(update.gradient),
         "change": UNICODE.number(update.change),
-        "lines": update_lines(update),
+        "lines": [unbroken(line) for line in update_lines(update)],
         "steps": [(UNICODE.count(n), UNICODE.number(value)) for n, value in update.steps],
         "epsilon": round(100 * share, 2) if math.isfinite(share) else None,
         "epsilon_words": UNICODE.percent(share),

@@ -42,7 +42,7 @@ DEEP_ROOM, LEAST_BANDS_DEEP = 180.0, 108.0
 
 STATION, BETWEEN, LEAD, PART = 1.0, 0.45, 0.85, 0.6
 """Widths inside a fork, in shares of a station: the stretch between two, before the first, where ways part."""
-SIGN_PX, LABEL_SIGN_PX = 8.4, 9.4
+SIGN_PX, LABEL_SIGN_PX = 10.0, 9.4
 """Widths of a letter: of a step's name, and of a label at an end of the picture."""
 
 
@@ -227,3 +227,8 @@ def shortened(name: str, room_px: float) -> str:
     """The end of a name, which says most, where the whole has no room."""
     most = max(4, int(room_px / LABEL_SIGN_PX))
     return name if len(name) <= most else "…" + name[1 - most :].lstrip(".")
+
+
+def unbroken(sentence: str) -> str:
+    """No line ends between a number and what belongs to it."""
+    return sentence.replace(" %", "\u202f%").replace(" × 10", "\u202f×\u202f10")

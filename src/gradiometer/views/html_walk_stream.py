@@ -39,7 +39,7 @@ SIZE_PX, SIZE_PX_NARROW = 90.0, 76.0
 """Width that the size between two stations needs."""
 CORNER = 300.0
 """Width of the first stretch from which the caption of the picture has room below it."""
-LOW_BAND = 104.0
+LOW_BAND = 84.0
 """Height of the widest stream where a second picture, of the error through time, stands below."""
 ONE_LINE = 240.0
 """Width from which ``error at layer 14`` stands in one line."""

@@ -26,7 +26,7 @@ LISTED_MOST = 400
 LEAST_SPAN = 1.0
 """Decades that the picture is high at least, so that a net that keeps its error is not drawn as a fall."""
 FINE_SPAN, COARSE = 6, 3
-HEIGHT, LINE = 132.0, 20.0
+HEIGHT, LINE = 116.0, 20.0
 """Pixels: of the picture, and between the names of two lines at its right end."""
 
 
