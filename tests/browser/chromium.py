@@ -61,12 +61,12 @@ class Browser:
         self._browser.close()
         self._playwright.stop()
 
-    def page(self, url: str, width: int = 1440, scheme: Literal["dark", "light"] = "dark") -> Page:
+    def page(self, url: str, width: int = 1440, scheme: Literal["dark", "light"] = "dark", height: int = 960) -> Page:
         """A fresh page at ``url``; the one before it is closed."""
         for context in self._browser.contexts:
             context.close()
         context = self._browser.new_context(
-            viewport={"width": width, "height": 960}, color_scheme=scheme, offline=True, reduced_motion="reduce"
+            viewport={"width": width, "height": height}, color_scheme=scheme, offline=True, reduced_motion="reduce"
         )
         page = context.new_page()
         page.on("console", self.complaints.hear)

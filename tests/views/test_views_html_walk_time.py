@@ -65,5 +65,5 @@ def test_one_step_and_other_hops_have_no_picture() -> None:
 def test_the_page_shows_it_with_its_table() -> None:
     page = walk_page(walk_of(recurrent((1.0, 0.5, 0.25))))
     assert page.count('<figure class="time">') == 1
-    assert "over the time steps, the last one first" in page
+    assert "decades left, last step first" in page
     assert '<figure class="time">' not in walk_page(mlp_walk(3))
