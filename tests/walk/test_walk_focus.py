@@ -137,7 +137,7 @@ def test_the_users_weight_stands_at_its_hop() -> None:
     ("where", "told"),
     [
         ("0.weight[5,0]", r"0.weight\[5,0\] lies outside: its shape is \(5, 6\), its last weight 0.weight\[4,5\]"),
-        ("0.weight[1]", "lies outside"),
+        ("0.weight[1]", "0.weight has 2 axes, 1 given"),
         ("0.wieght[1,1]", "No parameter is called '0.wieght'. Some that there are: 0.weight"),
         ("0.weight", "names no weight. Write it as layer.weight"),
     ],

@@ -174,7 +174,7 @@ class Stretches:
             last,
             law="join",
             role="sum",
-            title="other ways join",
+            title="error from elsewhere",
             rule=r"@d + \delta_{\mathrm{other}}",
             before=own,
             after=joined,

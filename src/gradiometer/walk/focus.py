@@ -56,7 +56,11 @@ def chosen_by(model: nn.Module, focus: str | tuple[str, Sequence[int]]) -> Chose
         near = difflib.get_close_matches(name, parameters, n=3, cutoff=0.4) or list(parameters)[:3]
         raise UserError(f"No parameter is called {name!r}. Some that there are: {', '.join(near)}.")
     shape = tuple(parameter.shape)
-    if len(index) != len(shape) or any(not -n <= i < n for i, n in zip(index, shape, strict=True)):
+    if len(index) != len(shape):
+        raise UserError(
+            f"{name} has {len(shape)} axes, {len(index)} given: its shape is {shape}. Write one index an axis."
+        )
+    if any(not -n <= i < n for i, n in zip(index, shape, strict=True)):
         told = ",".join(map(str, index))
         last = ",".join(str(n - 1) for n in shape)
         raise UserError(f"{name}[{told}] lies outside: its shape is {shape}, its last weight {name}[{last}].")

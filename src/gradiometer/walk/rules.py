@@ -99,9 +99,7 @@ def last_part(path: str) -> str:
 def _fork(factor: Factor, arriving: str) -> str:
     terms = []
     for arm in factor.arms:
-        terms.append(
-            arriving if _is_plain(arm.name, arm.gain) else rf"J_{{{symbol(last_part(arm.name))}}}^{{\top}} {arriving}"
-        )
+        terms.append(arriving if _is_plain(arm.name, arm.gain) else rf"J_{{{symbol(arm.name)}}}^{{\top}} {arriving}")
     return " + ".join(terms)
 
 
