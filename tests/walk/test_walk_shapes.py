@@ -8,18 +8,26 @@ import pytest
 import torch
 import torch.nn.functional as F
 from table_checks import Case, case, every_check, randn, reader_gap
+from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence as pack
 
 from gradiometer.walk.calls import CALLS
 from gradiometer.walk.laws import LAWS
 from gradiometer.walk.laws.law import Kept
 from gradiometer.walk.laws.shapes import starts_of
+from gradiometer.walk.nodes import READERS
 
 V = randn(4, seed=7)
 X = randn(3, 4)
 Z = randn(2, 3, 4)
 P = randn(2, 4, 6, 5)  # pictures [N, C, H, W]
 ONE = randn(1, 3, 1, 4)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """The same numbers, in the memory channel by channel."""
+    return x.contiguous(memory_format=torch.channels_last)
+
 
 CASES = [
     case("view", "ViewBackward0", lambda z: z.view(6, -1), Z),
@@ -62,6 +70,11 @@ CASES = [
     case("unsafe_split_with_sizes", "UnsafeSplitWithSizesBackward0", lambda z: z.unsafe_split_with_sizes([1, 2], 1), Z),
     case("unbind", "UnbindBackward0", lambda z: z.unbind(-2), Z),
     case("unbind", "UnbindBackward0", lambda z: tuple(z), Z),
+    case("as_strided", "AsStridedBackward0", lambda z: z.as_strided((3, 4), (4, 1), 8), Z),
+    case("as_strided", "AsStridedBackward0", lambda z: z.as_strided((5, 4), (2, 1)), Z),  # read several times
+    case("as_strided", "AsStridedBackward0", lambda z: z.transpose(0, 2).as_strided((2, 2), (1, 7), 3), Z),
+    case("as_strided", "AsStridedBackward1", lambda z: (z * 1).as_strided_((0, 4), (1, 1)), Z),
+    case("as_strided", "AsStridedBackward1", lambda p: F.adaptive_avg_pool2d(channels_last(p), 1), P),
     case("select", "SelectBackward0", lambda z: z[:, -1], Z),
     case("select", "SelectBackward0", lambda z: z.select(-1, 2), Z),
     case("slice", "SliceBackward0", lambda z: z[:, 1:-1], Z),
@@ -194,6 +207,24 @@ def test_detach_hands_nothing_on() -> None:
 def test_a_view_of_another_type_is_refused() -> None:
     with pytest.raises(ValueError, match="another type"):
         CALLS["aten::view"]((X, torch.int64), {})
+
+
+def test_a_strided_view_beside_its_input_gets_no_error_from_there() -> None:
+    leaf = Z.clone().requires_grad_()
+    view = (leaf * 1)[1:].as_strided((3, 4), (4, 1), 8)  # its first row stands ahead of the part
+    assert reader_gap(view.grad_fn) == 0.0
+    with pytest.raises(ValueError, match="outside"):
+        CALLS["aten::as_strided"]((Z[1:], (3, 4), (4, 1), 8), {})
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4), (1, 1, 1)])
+def test_a_strided_view_of_memory_that_overlaps_itself_is_refused(shape: tuple[int, int, int]) -> None:
+    leaf = Z[: shape[0], : shape[1], : shape[2]].clone().requires_grad_()
+    stretched = leaf.expand(2, *shape)
+    with pytest.raises(ValueError, match="overlaps"):
+        READERS["AsStridedBackward0"](stretched.as_strided((1, 1), (1, 1)).grad_fn)
+    with pytest.raises(ValueError, match="overlaps"):
+        CALLS["aten::as_strided"]((stretched, (1, 1), (1, 1)), {})
 
 
 @pytest.mark.parametrize("dim", [0, -1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..laws import shapes, shapes_parts, shapes_resample, shapes_windows
+from ..laws import shapes, shapes_parts, shapes_resample, shapes_strided, shapes_windows
 from ..laws.law import Law
 from .calling import Called, Caller
 from .shapes_base import Arguments, Keywords, calling, calls, named
@@ -58,6 +58,15 @@ def _narrowed(args: Arguments, kwargs: Keywords) -> Called:
     return Called(shapes_parts.SLICE, (found["self"],), settings)
 
 
+def _strided(args: Arguments, kwargs: Keywords) -> Called:
+    """ValueError where the input overlaps itself in its memory, or is read outside."""
+    found = named("self size stride storage_offset", args, kwargs)
+    x = found["self"]
+    offset = found.get("storage_offset")
+    where = shapes_strided.where_of(x, found["size"], found["stride"], x.storage_offset() if offset is None else offset)
+    return Called(shapes_strided.AS_STRIDED, (x,), {"where": where})
+
+
 def _upsampled(law: Law, signature: str) -> Caller:
     """signature: names of the arguments; the scales of the axes are the last of them."""
 
@@ -97,6 +106,7 @@ CALLS: dict[str, Caller] = {
     **calls(
         "split unsafe_split split_with_sizes unsafe_split_with_sizes", calling(shapes.SPLIT, "self size dim", dim=0)
     ),
+    **calls("as_strided as_strided_copy", _strided),
     **calls("unbind", calling(shapes.UNBIND, "self dim", dim=0)),
     **calls("select select_copy", calling(shapes_parts.SELECT, "self dim index")),
     **calls(

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..laws import shapes, shapes_parts, shapes_resample, shapes_windows
+from ..laws import shapes, shapes_parts, shapes_resample, shapes_strided, shapes_windows
 from ..laws.law import Applied, Law
 from .reading import Reader
 from .shapes_base import below, nodes, rank, reading, saved
@@ -62,6 +62,24 @@ def _narrowed(node: Any) -> Applied:
     return Applied(shapes_parts.SLICE, (None,), (None,), settings)
 
 
+def _strided(node: Any) -> Applied:
+    """The input's own strides are not saved: the node's rule, differentiated, tells for each element of the output the
+    place in the input that it was read from. ValueError where there are several: the input overlaps itself."""
+    meta = node._input_metadata[0]
+    count = torch.Size(meta.shape).numel()
+    with torch.enable_grad():
+        error = torch.arange(1, count + 1, dtype=torch.float64, device=meta.device)
+        error = error.reshape(meta.shape).requires_grad_()
+        sent = node(error)
+    where = torch.full_like(error, -1, dtype=torch.int64)
+    if sent.requires_grad:  # something is read
+        places = torch.arange(1, sent.numel() + 1, dtype=sent.dtype, device=sent.device).reshape(sent.shape)
+        where = torch.autograd.grad(sent, error, places)[0].nan_to_num().long() - 1
+    if not torch.equal(shapes_strided.brought_back(error, where, sent.shape), sent):
+        raise ValueError("the memory of its input overlaps itself")
+    return Applied(shapes_strided.AS_STRIDED, (None,), (None,), {"where": where})
+
+
 def _upsampled(law: Law, *scales: str) -> Reader:
     def read(node: Any) -> Applied:
         settings = {"output_size": saved(node, "output_size"), "scales": tuple(saved(node, s) for s in scales)}
@@ -101,6 +119,7 @@ READERS: dict[str, Reader] = {
     **nodes("Split0 UnsafeSplit0", reading(shapes.SPLIT, "dim size=split_size")),
     **nodes("SplitWithSizes0 UnsafeSplitWithSizes0", reading(shapes.SPLIT, "dim size=split_sizes")),
     **nodes("Unbind0", _unbound),
+    **nodes("AsStrided0 AsStrided1", _strided),
     **nodes("Select0", reading(shapes_parts.SELECT, "dim index")),
     **nodes("Slice0", reading(shapes_parts.SLICE, "dim start end step")),
     **nodes("NarrowCopy0", _narrowed),
