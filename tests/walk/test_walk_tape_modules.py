@@ -93,6 +93,19 @@ def modules() -> Iterator[tuple[str, nn.Module, Tensor]]:
     yield "attention", nn.TransformerEncoderLayer(6, 2, 8, dropout=0.0, batch_first=True), series
     yield "recurrent, dropped", nn.LSTM(6, 5, num_layers=3, dropout=0.4, bidirectional=True, batch_first=True), series
     yield "softsign", nn.Sequential(nn.Linear(6, 6), nn.Softsign()), rows
+    yield (
+        "mean slopes",
+        nn.Sequential(nn.Linear(6, 6), nn.RReLU(), nn.Linear(6, 6), nn.RReLU(inplace=True)).eval(),
+        rows,
+    )
+    yield "channels last", nn.Sequential(ChannelsLast(), nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1)), grid
+
+
+class ChannelsLast(nn.Module):
+    """The same numbers, in the memory channel by channel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.contiguous(memory_format=torch.channels_last)
 
 
 class First(nn.Module):

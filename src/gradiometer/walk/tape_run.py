@@ -31,8 +31,9 @@ DRAWS = frozenset(
     f"aten::{name}"
     for name in ("bernoulli", "normal", "uniform", "exponential", "geometric", "random", "log_normal", "cauchy")
 )
-MOVING = frozenset({"aten::_native_batch_norm_legit"})
-"""Operations that change running statistics beside what they give: ``_move_running`` does so for their law."""
+MOVING = frozenset({"aten::_native_batch_norm_legit", "aten::rrelu_with_noise"})
+"""Operations that change something beside what they give: running statistics (``_move_running`` does so for their
+law), or the slopes that they draw in training, where they are refused."""
 FILLS = DRAWS | {"aten::zero", "aten::fill", "aten::copy"}
 """In-place operations that forget what the tensor held."""
 
@@ -40,7 +41,7 @@ FILLS = DRAWS | {"aten::zero", "aten::fill", "aten::copy"}
 def run(tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What the operation gives, and its entry on the tape where a parameter has a part in it."""
     tracked = [t for t in tensors_in((*args, *kwargs.values())) if tape.values.of(t) is not None]
-    if func._schema.is_mutable and name_of(func) not in MOVING:
+    if func._schema.is_mutable and func._schema.name not in MOVING:
         return _changed(tape, func, args, kwargs, tracked)
     if func.is_view:
         return _viewed(tape, func, args, kwargs)
@@ -196,9 +197,9 @@ def _turned(tape: Tape, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 
 def _written(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Tensor]:
-    """The tensors that an operation says it writes into."""
+    """The tensors that an operation says it writes into; not the slopes that RReLU would draw in training."""
     found = []
     for i, argument in enumerate(func._schema.arguments):
-        if argument.alias_info is not None and argument.alias_info.is_write:
+        if argument.alias_info is not None and argument.alias_info.is_write and argument.name != "noise":
             found.append(args[i] if i < len(args) else kwargs.get(argument.name))
     return tensors_in(found)
