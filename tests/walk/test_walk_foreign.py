@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
+from foreign_ideas import IDEAS
 from foreign_networks import ARCHITECTURES, Made, rows
 from foreign_styles import STYLES, InPlace
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from gradiometer.records import Walk
 from gradiometer.reproduction.measure import first_profile
 from gradiometer.walk.explain import explain
 
-NETWORKS = {**ARCHITECTURES, **STYLES}
+NETWORKS = {**ARCHITECTURES, **STYLES, **IDEAS}
 SEED = 7
 FLOAT32 = 1e-5
 """Of a gain: the watch adds up norms in float32."""
@@ -32,6 +33,7 @@ WITHOUT_LAW: dict[str, set[str]] = {
     "penalised": {"Tanh"},
     "binary": {"Rounded"},
     "in-place": {"CopySlices"},
+    "transformed": {"GridSampler2D", "AffineGridGenerator"},
 }
 """Operations that no law is written for."""
 JOINS = {
@@ -39,6 +41,10 @@ JOINS = {
     "vae": ["encoder.2", "input"],  # the divergence; the input is the target too
     "auxiliary": ["low.2"],
     "two-heads": ["body.2"],
+    "mixture-density": ["body.2"],
+    "hypernetwork": ["input"],  # what it makes the weights from stands beside what it is applied to
+    "transformed": ["input"],
+    "lora": ["input"],  # most of it through the frozen layer, where nothing learns
 }
 """Hops at which another error joins, once for each place that tells it."""
 NOTES = {
@@ -47,6 +53,8 @@ NOTES = {
     "bilstm": "The walk ends at embed: its input holds no real numbers.",
     "bilstm-packed": "The walk ends at embed: its input holds no real numbers.",
     "bags": "The walk ends at bag: no error reaches its input.",
+    "relative": "The walk ends at embed: its input holds no real numbers.",
+    "denoiser": "The walk ends at time.0: no error reaches its input.",
     "compiled": "torch.compile was left out: the walk takes the network as it is written.",
     "autocast": "The training calculates in bfloat16 in part, the walk in float64: gains differ by its rounding.",
 }
@@ -172,7 +180,7 @@ def test_loss_gradient_and_error_at_the_input_are_those_of_torch(name: str) -> N
         assert walk.errors[-1] == pytest.approx(plain.errors[READ.get(name, 0)], rel=1e-10)
 
 
-USES = {"siamese": 2, "penalised": 4}
+USES = {"siamese": 2, "byol": 2, "penalised": 4}
 """How often a weight is used: the examples of each use are terms of their own (of a critic: real, fake, between, and
 once more in the gradient of the latter)."""
 
