@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from table_checks import Case, case, every_check, randn, reader_gap
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence as pack
 
 from gradiometer.walk.calls import CALLS
@@ -202,6 +202,44 @@ def test_detach_hands_nothing_on() -> None:
     (value,) = called.law.forward(called.inputs, called.settings)
     assert torch.equal(value, X)
     assert called.law.backward((X,), Kept(called.inputs, (value,), (X.shape,), {}, (True,))) == (None,)
+
+
+def test_numbers_that_become_complex_hand_the_real_part_of_their_error_on() -> None:
+    leaf = X.clone().requires_grad_()
+    made = (leaf * 1).to(torch.complex128)
+    applied = READERS["ToCopyBackward0"](made.grad_fn)
+    delta = torch.complex(randn(3, 4, seed=1), randn(3, 4, seed=2))
+    (error,) = applied.law.backward((delta,), Kept((None,), (None,), (X.shape,), applied.settings, (True,)))
+    (true,) = torch.autograd.grad(made, leaf, delta)
+    assert not error.is_complex()
+    assert torch.equal(error, true)
+
+
+class Halves(nn.Module):
+    """The halves of each row."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return x.chunk(2, dim=1)
+
+
+def test_a_module_with_backward_hooks_hands_its_errors_on() -> None:
+    module, seen = Halves(), []
+    module.register_full_backward_hook(lambda m, to_input, at_output: seen.append((to_input, at_output)))
+    leaf = X.clone().requires_grad_()
+    halves = module(leaf * 1)
+    node = halves[0].grad_fn
+    assert node.name() == "BackwardHookFunctionBackward"
+    applied = READERS[node.name()](node)
+    deltas = randn(3, 2, seed=1), randn(3, 2, seed=2)
+    shapes = tuple(d.shape for d in deltas)
+    found = applied.law.backward(deltas, Kept(applied.inputs, applied.outputs, shapes, {}, (True, True)))
+    assert all(torch.equal(a, b) for a, b in zip(found, deltas, strict=True))
+    alone = applied.law.backward((None, deltas[1]), Kept(applied.inputs, applied.outputs, shapes, {}, (True, True)))
+    assert alone[0] is None
+    torch.autograd.backward(halves, deltas)
+    assert torch.equal(leaf.grad, torch.cat(found, dim=1))
+    assert torch.equal(seen[0][0][0], leaf.grad)
+    assert LAWS["identity"].forward(deltas, {})[0] is not deltas[0]
 
 
 def test_a_view_of_another_type_is_refused() -> None:

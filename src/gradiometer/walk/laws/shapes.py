@@ -56,10 +56,18 @@ def _cast(inputs: Tensors, settings: Settings) -> Tensors:
 
 
 def _cast_back(error: Tensor, kept: Kept) -> Tensor:
-    x = kept.inputs[0]
-    if x is not None:
-        return error.to(dtype=x.dtype, device=x.device)
-    return error.to(dtype=kept.settings["from_dtype"], device=kept.settings["from_device"])
+    x, settings = kept.inputs[0], kept.settings
+    dtype, device = (x.dtype, x.device) if x is not None else (settings["from_dtype"], settings["from_device"])
+    real = error.is_complex() and not dtype.is_complex  # only the real part was made from this input
+    return (error.real if real else error).to(dtype=dtype, device=device)
+
+
+def _all_the_same(inputs: Tensors, settings: Settings) -> Tensors:
+    return tuple(x.clone() if x is not None else None for x in inputs)
+
+
+def _all_the_same_back(errors: Tensors, kept: Kept) -> Tensors:
+    return tuple(e if wanted else None for e, wanted in zip(errors, kept.wanted, strict=True))
 
 
 def _stopped(errors: Tensors, kept: Kept) -> Tensors:
@@ -198,6 +206,17 @@ CLONE = Law(
     forward=_same,
     backward=one_to_one(_same_back),
 )
+IDENTITY = Law(
+    name="identity",
+    role="reshape",
+    title="identity",
+    value=r"y_i = x_i",
+    error=r"\delta_{x,i} = \delta_i",
+    step="@d",
+    source=DEFINITION,
+    forward=_all_the_same,
+    backward=_all_the_same_back,
+)
 CAST = Law(
     name="cast",
     role="reshape",
@@ -266,7 +285,7 @@ UNBIND = Law(
 )
 
 LAWS: tuple[Law, ...] = (
-    *(RESHAPE, PERMUTE, EXPAND, CLONE, CAST, DETACH, CAT, STACK, SPLIT, UNBIND),
+    *(RESHAPE, PERMUTE, EXPAND, CLONE, IDENTITY, CAST, DETACH, CAT, STACK, SPLIT, UNBIND),
     *PARTS,
     *RESAMPLED,
     *WINDOWS,

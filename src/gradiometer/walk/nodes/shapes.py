@@ -48,6 +48,12 @@ def _starts(node: Any, dim: int) -> tuple[int | None, ...]:
     return tuple(None if part is None else int(part.flatten()[0]) if part.numel() else 0 for part in parts)
 
 
+def _hooked(node: Any) -> Applied:
+    """What torch puts beside a module with backward hooks: it only shows the error to them."""
+    nobody = (None,) * len(node.next_functions)
+    return Applied(shapes.IDENTITY, nobody, nobody, {})
+
+
 def _stacked(node: Any) -> Applied:
     return Applied(shapes.STACK, (None,) * len(node.next_functions), (None,), {"dim": saved(node, "dim")})
 
@@ -110,6 +116,7 @@ READERS: dict[str, Reader] = {
     **nodes("View0 UnsafeView0 ReshapeAlias0 ReshapeCopy0", reading(shapes.RESHAPE)),
     **nodes("Squeeze0 Squeeze1 Squeeze2 Squeeze3 Squeeze4 Squeeze5 Unsqueeze0 Unsqueeze1", reading(shapes.RESHAPE)),
     **nodes("Clone0 LazyClone0 Alias0 Lift0 LiftFresh0 PinMemory0", reading(shapes.CLONE)),
+    "BackwardHookFunctionBackward": _hooked,
     **nodes("T0 T1 Transpose0 Transpose1", _transposed),
     **nodes("Permute0", reading(shapes.PERMUTE, "dims")),
     **nodes("Expand0", reading(shapes.EXPAND)),
