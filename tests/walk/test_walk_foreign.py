@@ -33,7 +33,6 @@ WITHOUT_LAW: dict[str, set[str]] = {
     "penalised": {"Tanh"},
     "binary": {"Rounded"},
     "in-place": {"CopySlices"},
-    "transformed": {"GridSampler2D", "AffineGridGenerator"},
 }
 """Operations that no law is written for."""
 JOINS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..laws import shapes, shapes_parts, shapes_resample, shapes_strided, shapes_windows
+from ..laws import shapes, shapes_parts, shapes_resample, shapes_sampled, shapes_strided, shapes_windows
 from ..laws.law import Law
 from .calling import Called, Caller
 from .shapes_base import Arguments, Keywords, calling, calls, named
@@ -143,6 +143,11 @@ CALLS: dict[str, Caller] = {
     **calls("im2col", calling(shapes_windows.IM2COL, "self kernel_size dilation padding stride")),
     **calls("col2im", calling(shapes_windows.COL2IM, "self output_size kernel_size dilation padding stride")),
     **calls("_pack_padded_sequence", calling(shapes_windows.PACK, "self lengths batch_first")),
+    **calls("affine_grid_generator", calling(shapes_sampled.AFFINE_GRID, "theta size align_corners", "theta")),
+    **calls(
+        "grid_sampler_2d grid_sampler_3d",
+        calling(shapes_sampled.GRID_SAMPLE, "input grid interpolation_mode padding_mode align_corners", "input grid"),
+    ),
     **calls("pixel_shuffle", calling(shapes_resample.PIXEL_SHUFFLE, "self factor")),
     **calls("pixel_unshuffle", calling(shapes_resample.PIXEL_UNSHUFFLE, "self factor")),
     **calls("channel_shuffle native_channel_shuffle", calling(shapes_resample.CHANNEL_SHUFFLE, "self factor")),

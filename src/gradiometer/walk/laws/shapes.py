@@ -13,6 +13,7 @@ from .law import Kept, Law, Settings, Tensors, unbroadcast
 from .shapes_base import ADJOINT, DEFINITION, key_at, one_to_one, only, shape_of, zeros
 from .shapes_parts import PARTS
 from .shapes_resample import RESAMPLED
+from .shapes_sampled import SAMPLED
 from .shapes_strided import STRIDED
 from .shapes_windows import WINDOWS
 
@@ -290,4 +291,5 @@ LAWS: tuple[Law, ...] = (
     *RESAMPLED,
     *WINDOWS,
     *STRIDED,
+    *SAMPLED,
 )

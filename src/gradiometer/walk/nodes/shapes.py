@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..laws import shapes, shapes_parts, shapes_resample, shapes_strided, shapes_windows
+from ..laws import shapes, shapes_parts, shapes_resample, shapes_sampled, shapes_strided, shapes_windows
 from ..laws.law import Applied, Law
 from .reading import Reader
 from .shapes_base import below, nodes, rank, reading, saved
@@ -110,6 +110,7 @@ _UPSAMPLED = {
     "UpsampleBicubic2D": shapes_resample.CUBIC,
 }
 _DIAGONAL = "offset dim1 dim2"
+_SAMPLING = "interpolation_mode padding_mode align_corners"
 _WINDOW = "kernel_size dilation padding stride"
 
 READERS: dict[str, Reader] = {
@@ -148,6 +149,8 @@ READERS: dict[str, Reader] = {
     **nodes("Im2Col0", reading(shapes_windows.IM2COL, _WINDOW)),
     **nodes("Col2Im0", reading(shapes_windows.COL2IM, _WINDOW)),
     **nodes("PackPaddedSequence0", reading(shapes_windows.PACK, "batch_first", outputs="- result1")),
+    **nodes("AffineGridGenerator0", reading(shapes_sampled.AFFINE_GRID, "size align_corners")),
+    **nodes("GridSampler2D0 GridSampler3D0", reading(shapes_sampled.GRID_SAMPLE, _SAMPLING, "input grid")),
     **nodes("PixelShuffle0", reading(shapes_resample.PIXEL_SHUFFLE, "factor=upscale_factor")),
     **nodes("PixelUnshuffle0", reading(shapes_resample.PIXEL_UNSHUFFLE, "factor=downscale_factor")),
     **nodes("ChannelShuffle0", reading(shapes_resample.CHANNEL_SHUFFLE, "factor=groups")),
