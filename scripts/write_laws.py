@@ -28,6 +28,7 @@ FAMILIES = {
     "reductions": "Reductions",
     "shapes": "Shapes",
     "indexing": "Indices",
+    "slopes": "Gradients that are differentiated again",
 }
 """Family (a module of ``walk.laws``) -> its heading, in the order of the page."""
 

@@ -30,7 +30,6 @@ every_network = pytest.mark.parametrize("name", list(NETWORKS))
 
 WITHOUT_LAW: dict[str, set[str]] = {
     "bilstm-packed": {"CopySlices"},
-    "penalised": {"Tanh"},
     "binary": {"Rounded"},
     "in-place": {"CopySlices"},
 }

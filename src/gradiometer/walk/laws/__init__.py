@@ -17,6 +17,7 @@ from . import (
     recurrent,
     reductions,
     shapes,
+    slopes,
 )
 from .law import Law, by_name
 
@@ -35,6 +36,7 @@ _FAMILIES = (
     recurrent,
     reductions,
     shapes,
+    slopes,
 )
 
 LAWS: dict[str, Law] = by_name(law for family in _FAMILIES for law in family.LAWS)

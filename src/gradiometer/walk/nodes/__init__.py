@@ -17,6 +17,7 @@ from . import (
     recurrent,
     reductions,
     shapes,
+    slopes,
 )
 from .reading import Reader
 
@@ -35,6 +36,7 @@ _FAMILIES = (
     recurrent,
     reductions,
     shapes,
+    slopes,
 )
 
 READERS: dict[str, Reader] = {name: read for family in _FAMILIES for name, read in family.READERS.items()}

@@ -9,8 +9,9 @@ from ..laws.law import Applied
 from .reading import Reader
 
 
-def _convolution(node: Any) -> Applied:
-    settings = {
+def settings_of(node: Any) -> dict[str, Any]:
+    """What a node of a convolution has saved, beside its tensors."""
+    return {
         "stride": tuple(node._saved_stride),
         "padding": tuple(node._saved_padding),
         "dilation": tuple(node._saved_dilation),
@@ -18,7 +19,10 @@ def _convolution(node: Any) -> Applied:
         "output_padding": tuple(node._saved_output_padding),
         "groups": node._saved_groups,
     }
-    return Applied(CONVOLUTION, (node._saved_input, node._saved_weight, None), (None,), settings)
+
+
+def _convolution(node: Any) -> Applied:
+    return Applied(CONVOLUTION, (node._saved_input, node._saved_weight, None), (None,), settings_of(node))
 
 
 def _mkldnn_convolution(node: Any) -> Applied:
