@@ -134,6 +134,11 @@ NODES: dict[str, tuple[str, Callable[[], Tensor]]] = {
         "NativeBatchNormLegitNoTrainingBackward0",
         lambda: legit("_native_batch_norm_legit_no_training", MEAN, VAR),
     ),
+    "with update": (
+        "BatchNormWithUpdateBackward0",
+        lambda: legit("_batch_norm_with_update", MEAN.clone(), VAR.clone()),
+    ),
+    "without update": ("BatchNormNoUpdateBackward0", lambda: legit("_batch_norm_no_update", MEAN, VAR)),
     "layer": ("NativeLayerNormBackward0", lambda: F.layer_norm(leaf(3, 5, 4), (5, 4), leaf(5, 4), leaf(5, 4))),
     "layer, plain": ("NativeLayerNormBackward0", lambda: F.layer_norm(leaf(3, 4), (4,))),
     "layer of data": ("NativeLayerNormBackward0", lambda: F.layer_norm(draw(3, 4), (4,), leaf(4), leaf(4))),

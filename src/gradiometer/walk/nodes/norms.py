@@ -31,6 +31,10 @@ def _batch_norm_in_eval(node: Any) -> Applied:
     return _batch(node, False, node._saved_running_mean, node._saved_running_var)
 
 
+def _batch_norm_with_update(node: Any) -> Applied:
+    return _batch(node, True, node._saved_running_mean, node._saved_running_var)
+
+
 def _layer_norm(node: Any) -> Applied:
     inputs = (node._saved_input, node._saved_weight, None)
     outputs = (None, node._saved_result1, node._saved_result2)
@@ -55,6 +59,8 @@ READERS: dict[str, Reader] = {
     "NativeBatchNormLegitBackward0": _batch_norm,
     "NativeBatchNormLegitBackward1": _batch_norm_without_running,
     "NativeBatchNormLegitNoTrainingBackward0": _batch_norm_in_eval,
+    "BatchNormWithUpdateBackward0": _batch_norm_with_update,
+    "BatchNormNoUpdateBackward0": _batch_norm_in_eval,
     "NativeLayerNormBackward0": _layer_norm,
     "NativeGroupNormBackward0": _group_norm,
     "FusedRmsNormBackward0": _rms_norm,
