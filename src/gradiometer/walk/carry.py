@@ -7,6 +7,7 @@ operation without a law is asked to send its error itself, and marked.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,20 +100,17 @@ def carry(graph: Graph, start: Mapping[Vertex, Tensor], composites: Sequence[Com
 
 
 def carried_alone(carried: Carried, start: Mapping[Vertex, Tensor], region: Container[Vertex]) -> Carried:
-    """What the errors in ``start`` alone send through a region of a walk that was carried before."""
+    """What the errors in ``start`` alone send through a region of a walk that was carried before, and to its leaves."""
     part = Carried(dict(start), {}, [], dict(carried.made_by))
     first = min(carried.made_by[v].order for v in start)
-    with torch.no_grad():
-        for step in carried.steps:
-            if step.order < first:
-                continue
-            deltas = tuple(part.errors.get(v) if v is not None and v in region else None for v in step.outputs)
-            if all(d is None for d in deltas):
-                continue
-            sent = step.send(deltas)
-            live = (e for e in step.edges if e.vertex in region and sent[e.slot] is not None)
-            edges = tuple(dataclasses.replace(e, sent=sent[e.slot]) for e in live)
-            _keep(part, dataclasses.replace(step, edges=edges))
+    for step in carried.steps[bisect.bisect_left(carried.steps, first, key=lambda s: s.order) :]:
+        deltas = tuple(part.errors.get(v) if v is not None else None for v in step.outputs)
+        if all(d is None for d in deltas):
+            continue
+        sent = step.send(deltas)
+        reached = (e for e in step.edges if e.leaf is not None or e.vertex in region)
+        edges = tuple(dataclasses.replace(e, sent=sent[e.slot]) for e in reached if sent[e.slot] is not None)
+        _keep(part, dataclasses.replace(step, edges=edges))
     return part
 
 

@@ -159,7 +159,8 @@ class Stretches:
 
     def _alone(self, start: dict[Vertex, Tensor], region: set[Vertex]) -> Stretches:
         """The same stretch with nothing but one way's error in it."""
-        carried = carried_alone(self.carried, start, region)
+        with torch.no_grad():
+            carried = carried_alone(self.carried, start, region)
         return Stretches(carried, Ways(carried), self.naming)
 
     def _weighty(self, region: set[Vertex]) -> tuple[Step, ...]:

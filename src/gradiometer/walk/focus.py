@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..measurement.graph import Vertex
 from ..records import Focus, ModelError, Term, UserError
-from .carry import Carried
+from .carry import Carried, carried_alone
 from .hops import WalkedTrunk
 
 Weight = tuple[int, tuple[int, ...]]
@@ -185,7 +185,7 @@ def _terms(carried: Carried, live: set[Vertex], at: tuple[Vertex, int], weight: 
     try:
         with torch.enable_grad():
             probe = delta.detach().clone().requires_grad_()
-            left = _sent_to_leaf(carried, live, (cut, probe), weight[0])[weight[1]]
+            left = carried_alone(carried, {cut: probe}, live).leaves[weight[0]][weight[1]]
             slope = torch.autograd.grad(left, probe, allow_unused=True)[0]
     except RuntimeError:  # an operation without a law that cannot be differentiated twice
         pass
@@ -198,40 +198,20 @@ def _terms(carried: Carried, live: set[Vertex], at: tuple[Vertex, int], weight: 
 
 def _one_by_one(carried: Carried, live: set[Vertex], at: tuple[Vertex, int], weight: Weight) -> Tensor:
     cut, axis = at
-    delta = carried.errors[cut]
-    if not delta.dim():
-        return _sent_to_leaf(carried, live, (cut, delta), weight[0])[weight[1]].double().reshape(1)
-    terms = []
     with torch.no_grad():
-        for k in range(delta.shape[axis]):
-            alone = torch.zeros_like(delta)
-            alone.select(axis, k).copy_(delta.select(axis, k))
-            terms.append(_sent_to_leaf(carried, live, (cut, alone), weight[0])[weight[1]])
-    return torch.stack(terms).double()
+        sent = (carried_alone(carried, {cut: part}, live) for part in _parts(carried.errors[cut], axis))
+        return torch.stack([one.leaves[weight[0]][weight[1]] for one in sent]).double()
 
 
-def _sent_to_leaf(carried: Carried, live: set[Vertex], start: tuple[Vertex, Tensor], leaf: int) -> Tensor:
-    """What the laws send to a leaf when only the error at one vertex is there."""
-    errors = {start[0]: start[1]}
-    arrived: list[Tensor] = []
-    for step in carried.steps[carried.made_by[start[0]].order :]:
-        deltas = tuple(errors.get(v) if v is not None else None for v in step.outputs)
-        if all(d is None for d in deltas):
-            continue
-        sent = step.send(deltas)
-        for edge in step.edges:
-            error = sent[edge.slot]
-            if error is None:
-                continue
-            if edge.leaf == leaf:
-                arrived.append(error)
-            elif edge.vertex is not None and edge.vertex in live:
-                before = errors.get(edge.vertex)
-                errors[edge.vertex] = error if before is None else before + error
-    total = arrived[0]
-    for more in arrived[1:]:
-        total = total + more
-    return total
+def _parts(delta: Tensor, axis: int) -> Iterator[Tensor]:
+    """The error with everything but the k-th slice set to 0, for every k; a number is its own part."""
+    if not delta.dim():
+        yield delta
+        return
+    for k in range(delta.shape[axis]):
+        alone = torch.zeros_like(delta)
+        alone.select(axis, k).copy_(delta.select(axis, k))
+        yield alone
 
 
 def _unit_axis(walked: WalkedTrunk, vertex: Vertex) -> int:
