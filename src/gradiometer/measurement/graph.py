@@ -6,7 +6,7 @@ A vertex is a tensor: (node, output number). The error travels from a vertex to 
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
 NODE_LIMIT = 400_000  # a graph beyond this is not walked: the walk would take seconds
@@ -81,23 +81,11 @@ class Graph:
         return seen
 
     def dominators(self, head: Vertex, source: Vertex) -> list[Vertex]:
-        """The vertices on every path from ``head`` to ``source``, head first; empty where no path leads there.
-
-        One sweep in topological order: an edge that jumps over a vertex is a path that avoids it, and without such
-        an edge there is none.
-        """
+        """The vertices on every path from ``head`` to ``source``, head first; empty where no path leads there."""
         live = self.below(head) & self.above(source)
         if head not in live or source not in live:
             return []
-        trunk: list[Vertex] = []
-        far = self.position[head]
-        for v in sorted(live, key=self.position.__getitem__):
-            if far <= self.position[v]:
-                trunk.append(v)
-            for child in self.next[v[0]]:
-                if child in live:
-                    far = max(far, self.position[child])
-        return trunk
+        return passed_by_all(sorted(live, key=self.position.__getitem__), lambda v: self.next[v[0]])
 
     def ends(self, sites: Iterable[Vertex]) -> tuple[list[Vertex], list[Vertex]]:
         """(heads, sources) among ``sites``: those with no site above them, those with none below them."""
@@ -113,6 +101,23 @@ class Graph:
         return [v for v in self.vertices if v in marked and v not in above], [
             v for v in self.vertices if v in marked and v not in below
         ]
+
+
+def passed_by_all(live: Sequence[Vertex], below: Callable[[Vertex], Iterable[Vertex | None]]) -> list[Vertex]:
+    """Of vertices that lie on paths from the first to an end, in topological order, those that no path avoids.
+
+    One sweep: an edge that jumps over a vertex is a path that avoids it, and without such an edge there is none. An
+    edge to None goes to the end, behind the last vertex; one that leaves ``live`` is none of these paths.
+    """
+    at: dict[Vertex | None, int] = {v: i for i, v in enumerate(live)}
+    at[None] = len(live)
+    far = 0
+    passed = []
+    for i, v in enumerate(live):
+        if far <= i:
+            passed.append(v)
+        far = max([far, *(at[child] for child in below(v) if child in at)])
+    return passed
 
 
 def is_leaf(node: Any) -> bool:

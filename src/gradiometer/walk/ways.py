@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..measurement.graph import Vertex
+from collections.abc import Iterator
+
+from ..measurement.graph import Vertex, passed_by_all
 from .carry import Carried, Edge
 
 
@@ -40,16 +42,8 @@ class Ways:
         return [v for v in order if v in reach]
 
     def chain(self, above: Vertex, below: Vertex) -> list[Vertex]:
-        """The vertices on every path from ``above`` to ``below``, loss first (see ``measurement.graph.dominators``)."""
-        live = self.region(above, below)
-        at = {v: i for i, v in enumerate(live)}
-        far = 0
-        passed = []
-        for i, v in enumerate(live):
-            if far <= i:
-                passed.append(v)
-            far = max([far, *(at[e.vertex] for e in self.edges(v) if e.vertex in at)])
-        return passed
+        """The vertices on every path from ``above`` to ``below``, loss first."""
+        return passed_by_all(self.region(above, below), lambda v: (e.vertex for e in self.edges(v)))
 
     def above_leaf(self, leaf: int) -> list[Vertex]:
         """Every vertex from which the error reaches a leaf, loss first."""
@@ -61,14 +55,9 @@ class Ways:
 
     def chain_to_leaf(self, leaf: int) -> list[Vertex]:
         """The vertices that every path from the loss to a leaf passes, loss first."""
-        live = self.above_leaf(leaf)
-        at = {v: i for i, v in enumerate(live)}
-        far = 0
-        passed = []
-        for i, v in enumerate(live):
-            if far <= i:
-                passed.append(v)
-            edges = self.carried.made_by[v].edges
-            ends = [at[e.vertex] for e in edges if e.vertex in at] + [len(live) for e in edges if e.leaf == leaf]
-            far = max([far, *ends])
-        return passed
+
+        def below(vertex: Vertex) -> Iterator[Vertex | None]:
+            edges = self.carried.made_by[vertex].edges
+            return (e.vertex for e in edges if e.vertex is not None or e.leaf == leaf)
+
+        return passed_by_all(self.above_leaf(leaf), below)
