@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gradiometer.walk.calls import CALLS
+from gradiometer.walk.families import merged
 from gradiometer.walk.laws import LAWS
 from gradiometer.walk.nodes import READERS
 
@@ -47,3 +48,9 @@ def test_nodes_and_calls_are_names_of_torch() -> None:
     assert len(CALLS) > 100
     assert all("Backward" in name for name in READERS)
     assert all(re.fullmatch(r"\w+::\w+", name) and not name.endswith("_") for name in CALLS)
+
+
+def test_a_name_belongs_to_one_family() -> None:
+    assert merged(iter([{"a": 1}, {"b": 2}])) == {"a": 1, "b": 2}
+    with pytest.raises(ValueError, match="b: said by two families"):
+        merged(iter([{"a": 1, "b": 2}, {"b": 2}]))

@@ -2,39 +2,7 @@
 
 from __future__ import annotations
 
-from . import (
-    activations,
-    arithmetic,
-    attention,
-    convolution,
-    dense,
-    dropout,
-    embedding,
-    indexing,
-    losses,
-    norms,
-    pooling,
-    recurrent,
-    reductions,
-    shapes,
-)
+from ..families import merged, of_all_families
 from .calling import Caller
 
-_FAMILIES = (
-    activations,
-    arithmetic,
-    attention,
-    convolution,
-    dense,
-    dropout,
-    embedding,
-    indexing,
-    losses,
-    norms,
-    pooling,
-    recurrent,
-    reductions,
-    shapes,
-)
-
-CALLS: dict[str, Caller] = {name: read for family in _FAMILIES for name, read in family.CALLS.items()}
+CALLS: dict[str, Caller] = merged(of_all_families(__name__, "CALLS"))

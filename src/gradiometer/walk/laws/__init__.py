@@ -2,41 +2,7 @@
 
 from __future__ import annotations
 
-from . import (
-    activations,
-    arithmetic,
-    attention,
-    convolution,
-    dense,
-    dropout,
-    embedding,
-    indexing,
-    losses,
-    norms,
-    pooling,
-    recurrent,
-    reductions,
-    shapes,
-    slopes,
-)
+from ..families import of_all_families
 from .law import Law, by_name
 
-_FAMILIES = (
-    activations,
-    arithmetic,
-    attention,
-    convolution,
-    dense,
-    dropout,
-    embedding,
-    indexing,
-    losses,
-    norms,
-    pooling,
-    recurrent,
-    reductions,
-    shapes,
-    slopes,
-)
-
-LAWS: dict[str, Law] = by_name(law for family in _FAMILIES for law in family.LAWS)
+LAWS: dict[str, Law] = by_name(law for laws in of_all_families(__name__, "LAWS") for law in laws)

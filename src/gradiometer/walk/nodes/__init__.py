@@ -2,41 +2,7 @@
 
 from __future__ import annotations
 
-from . import (
-    activations,
-    arithmetic,
-    attention,
-    convolution,
-    dense,
-    dropout,
-    embedding,
-    indexing,
-    losses,
-    norms,
-    pooling,
-    recurrent,
-    reductions,
-    shapes,
-    slopes,
-)
+from ..families import merged, of_all_families
 from .reading import Reader
 
-_FAMILIES = (
-    activations,
-    arithmetic,
-    attention,
-    convolution,
-    dense,
-    dropout,
-    embedding,
-    indexing,
-    losses,
-    norms,
-    pooling,
-    recurrent,
-    reductions,
-    shapes,
-    slopes,
-)
-
-READERS: dict[str, Reader] = {name: read for family in _FAMILIES for name, read in family.READERS.items()}
+READERS: dict[str, Reader] = merged(of_all_families(__name__, "READERS"))
