@@ -64,14 +64,23 @@ def train(training: Training, on_step: Callable[[StepSeen], None] | None = None)
     """
     if not training.pretrained:
         pretrain(training)
-    recipe, heard = training.recipe, nullcontext()
+    heard = nullcontext()
+    listening = training.distillation.listening(training.network) if training.distillation is not None else heard
+    with listening:
+        run_steps(training, lambda rows: _step(training, rows), on_step)
+
+
+def run_steps(
+    training: Training, step: Callable[[Tensor | slice], float], on_step: Callable[[StepSeen], None] | None
+) -> None:
+    """The loop of ``train`` around any step: from rows of the training split to the loss before the update."""
+    recipe = training.recipe
     training.network.train()
     batches = Batches(recipe.seed, len(training.task.train), recipe.batch)
-    listening = training.distillation.listening(training.network) if training.distillation is not None else heard
-    with own_dropout(recipe.seed) as draw, listening, whole_steps() as pause:
+    with own_dropout(recipe.seed) as draw, whole_steps() as pause:
         while training.step < recipe.steps:
             draw(training.step)
-            loss = _step(training, batches.rows(training.step))
+            loss = step(batches.rows(training.step))
             training.step += 1
             if training.diverged_at is None and not math.isfinite(loss):
                 training.diverged_at = training.step

@@ -7,7 +7,6 @@ random numbers. They are made in float64, so that what the laws and autograd mak
 from __future__ import annotations
 
 import copy
-import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
@@ -19,9 +18,8 @@ from torch import Tensor
 from gradiometer.lab import LabNetwork, Recipe, Split, StepSeen, Task, Training, prepare
 from gradiometer.lab.batches import Batches
 from gradiometer.lab.choice import Form
-from gradiometer.lab.interrupts import whole_steps
 from gradiometer.lab.optimizers import make_optimizers
-from gradiometer.lab.training import loss_of, own_dropout
+from gradiometer.lab.training import loss_of, own_dropout, run_steps
 from gradiometer.records import UserError
 
 from .laws.law import Law
@@ -77,20 +75,7 @@ def train_by_hand(hand: HandTraining, on_step: Callable[[StepSeen], None] | None
 
     ModelError where the network does something that has no law: then the step has changed no parameter.
     """
-    training = hand.training
-    recipe = training.recipe
-    training.network.train()
-    batches = Batches(recipe.seed, len(training.task.train), recipe.batch)
-    with own_dropout(recipe.seed) as draw, whole_steps() as pause:
-        while training.step < recipe.steps:
-            draw(training.step)
-            loss = _step(hand, batches.rows(training.step))
-            training.step += 1
-            if training.diverged_at is None and not math.isfinite(loss):
-                training.diverged_at = training.step
-            if on_step is not None:
-                on_step(StepSeen(training.step, loss))
-            pause()
+    run_steps(hand.training, lambda rows: _step(hand, rows), on_step)
 
 
 def _step(hand: HandTraining, rows: Tensor | slice) -> float:
