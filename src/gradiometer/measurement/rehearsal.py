@@ -12,12 +12,48 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..records import ModelError
+from ..records import ModelError, UserError
 
 WRONG_MODEL = (
     "loss(model, batch) used the original network instead of the `model` that it was given, which is a copy. "
     "Use its first argument for the forward pass, and for penalties on the weights."
 )
+
+
+def check_network(door: str, model: object) -> None:
+    """UserError where ``model`` is no module; ModelError where nothing in it can be trained. door: who was called."""
+    if not isinstance(model, nn.Module):
+        raise UserError(f"{door}() got a {type(model).__name__} as model. Pass a torch.nn.Module.")
+    if next(model.parameters(), None) is None:
+        raise ModelError(f"{type(model).__name__} has no parameters, so nothing in it can be trained or measured.")
+    if any(p.is_meta for p in model.parameters()):
+        raise ModelError(
+            f"{type(model).__name__} has parameters on the meta device, without numbers. "
+            "Move it with to_empty(device=...) and initialise it first."
+        )
+    if not any(p.requires_grad for p in model.parameters()):
+        raise ModelError(
+            f"No parameter of {type(model).__name__} requires grad, so nothing can be trained. "
+            "Call model.requires_grad_(True) on the part that should train."
+        )
+
+
+def check_parts(door: str, loss: object, optimizer: object) -> None:
+    """UserError where ``loss`` cannot be called, or ``optimizer`` is neither one of torch's nor None."""
+    if not callable(loss):
+        raise UserError(f"{door}() needs loss(model, batch) -> scalar; what was passed is not callable.")
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise UserError(
+            f"{door}() got a {type(optimizer).__name__} as optimizer. Pass a torch.optim.Optimizer, or none."
+        )
+
+
+def no_copy(door: str, model: nn.Module, error: Exception) -> ModelError:
+    """What is said where a network cannot be copied."""
+    return ModelError(
+        f"{type(model).__name__} cannot be copied ({type(error).__name__}: {error}). {door}() works on a "
+        "copy; call it before the first forward pass, or give the class a __deepcopy__."
+    )
 
 
 def check_scalar(value: Any) -> None:

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Optimizer
 
 from ..diagnosis import diagnose
-from ..measurement.rehearsal import check_scalar, original_untouched, state_kept
+from ..measurement.rehearsal import (
+    check_network,
+    check_parts,
+    check_scalar,
+    no_copy,
+    original_untouched,
+    state_kept,
+)
 from ..records import Diagnosis, ModelError, Run, UserError
 from .live import Session, owns_part_of
 from .options import Options
@@ -142,10 +149,7 @@ def _copies(setup: Setup) -> tuple[nn.Module, Optimizer]:
             if name not in vars(optimizer) and not callable(value):
                 setattr(optimizer, name, copy.deepcopy(value, memo))
     except Exception as error:
-        raise ModelError(
-            f"{type(setup.model).__name__} cannot be copied ({type(error).__name__}: {error}). check() works on a "
-            "copy; call it before the first forward pass, or give the class a __deepcopy__."
-        ) from error
+        raise no_copy("check", setup.model, error) from error
     for p in model.parameters():
         p.grad = None
     if optimizer is None:
@@ -154,35 +158,12 @@ def _copies(setup: Setup) -> tuple[nn.Module, Optimizer]:
 
 
 def _validate(setup: Setup) -> None:
-    model: object = setup.model
-    if not isinstance(model, nn.Module):
-        raise UserError(f"check() got a {type(model).__name__} as model. Pass a torch.nn.Module.")
-    if next(model.parameters(), None) is None:
-        raise ModelError(f"{type(model).__name__} has no parameters, so nothing in it can be trained or measured.")
-    if any(p.is_meta for p in model.parameters()):
-        raise ModelError(
-            f"{type(model).__name__} has parameters on the meta device, without numbers. "
-            "Move it with to_empty(device=...) and initialise it first."
-        )
-    if not any(p.requires_grad for p in model.parameters()):
-        raise ModelError(
-            f"No parameter of {type(model).__name__} requires grad, so nothing can be trained. "
-            "Call model.requires_grad_(True) on the part that should train."
-        )
-    _validate_rest(setup)
-
-
-def _validate_rest(setup: Setup) -> None:
-    if not callable(setup.loss):
-        raise UserError("check() needs loss(model, batch) -> scalar; what was passed is not callable.")
+    check_network("check", setup.model)
+    check_parts("check", setup.loss, setup.optimizer)
     batches: object = setup.batches
     if not isinstance(batches, Iterable) and not hasattr(type(batches), "__getitem__"):
         raise UserError(
             f"`batches` is a {type(batches).__name__}, which cannot be iterated. Pass a DataLoader or a list."
-        )
-    if setup.optimizer is not None and not isinstance(setup.optimizer, Optimizer):
-        raise UserError(
-            f"check() got a {type(setup.optimizer).__name__} as optimizer. Pass a torch.optim.Optimizer, or none."
         )
     if setup.optimizer is not None and not owns_part_of(setup.optimizer, setup.model):
         raise UserError(

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from .. import quantities
+from ..measurement.rehearsal import check_network, check_parts
 from ..records import Focus, LawUsed, ModelError, Walk, WalkHop
 from .carry import Carried, carry
 from .composites import composites_of
 from .focus import Chosen, chosen_by, focused, largest_of
 from .hops import INPUT, WalkedTrunk, hops_of
 from .laws import LAWS
-from .passes import Asked, Loss, check_asked, passes
+from .passes import Asked, Loss, passes
 from .update import update_of
 from .updates import HandOptimizer
 
@@ -55,7 +55,8 @@ def explain(
     """
     compiled = getattr(model, "_orig_mod", None)
     asked = Asked(compiled if isinstance(compiled, nn.Module) else model, batch, loss, optimizer)
-    check_asked(asked)
+    check_network("explain", asked.model)
+    check_parts("explain", loss, optimizer)
     chosen = chosen_by(asked.model, focus) if focus is not None else None
     if optimizer is not None and not HandOptimizer.supports(type(optimizer)):
         HandOptimizer.of(optimizer)  # says which optimizers have an update by hand
@@ -86,7 +87,7 @@ def _with_focus(
     walked: WalkedTrunk, asked: Asked, hops: tuple[WalkHop, ...], chosen: Chosen | None
 ) -> tuple[tuple[WalkHop, ...], Focus | None]:
     """Each hop with the weight of largest gradient in its lower layer, or the user's; and the weight of the walk."""
-    weights = dict(zip(_stations(walked), quantities.profile(walked.run).weights, strict=False))
+    weights = dict(zip(_stations(walked), walked.profile.weights, strict=False))
     gradients = {n: walked.carried.leaves[i] for i, n in walked.traced.leaves.items() if i in walked.carried.leaves}
 
     def told(choice: Chosen) -> Focus:

@@ -116,6 +116,11 @@ class WalkedTrunk:
         return dict(self.traced.model.named_parameters())
 
     @cached_property
+    def profile(self) -> quantities.Profile:
+        """The error profile of the measured pass."""
+        return quantities.profile(self.run)
+
+    @cached_property
     def moment(self) -> theory_gain.Moment:
         """What was measured of the pass, as theory reads it."""
         return theory_gain.moment(self.run, None, 0)
@@ -150,7 +155,7 @@ def hops_of(walked: WalkedTrunk) -> tuple[tuple[WalkHop, ...], tuple[str, ...]]:
     trunk = walked.traced.trunk
     if trunk is None:
         return (), ()
-    profile = quantities.profile(walked.run)
+    profile = walked.profile
     same = profile.stations == trunk.stations
     labels = profile.labels if same else trunk.stations
     hops = []

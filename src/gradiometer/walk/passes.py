@@ -5,21 +5,22 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ..measurement.graph import Graph, Vertex, is_leaf
-from ..measurement.models import Call, WatchedModel, flatten
+from ..measurement.models import Call, flatten
 from ..measurement.onepass import measured_pass, noted
 from ..measurement.places import GraphPlaces
-from ..measurement.rehearsal import check_scalar, original_untouched, state_kept
+from ..measurement.rehearsal import check_scalar, no_copy, original_untouched, state_kept
 from ..measurement.tap import paused
 from ..measurement.trunk import Trunk, find_trunk
-from ..records import ModelError, Run, UserError
+from ..records import ModelError, Run
 from .alike import CircularAsSelection, DrawnAs
 
 Loss = Callable[[nn.Module, Any], Tensor]
@@ -49,9 +50,7 @@ class Traced:
     """
 
     model: nn.Module
-    watched: WatchedModel
     graph: Graph
-    places: GraphPlaces
     trunk: Trunk | None
     loss: Tensor
     arrived: dict[Vertex, Tensor]
@@ -80,26 +79,27 @@ def passes(asked: Asked) -> tuple[Run, Traced]:
     Both draw the same random numbers. Nothing changes in the model, its gradients or the global generators.
     ModelError where the network can't be copied, gives different shapes in the two passes, or the loss is no scalar.
     """
-    model, doubled, spare = (_copied(asked.model) for _ in range(3))  # before hooks stand on the original
+    model, doubled = _copied(asked.model), _copied(asked.model)  # before hooks stand on the original
     name = type(model).__name__.lower()
     first: Shapes = {}
     second: Shapes = {}
     halves: set[torch.dtype] = set()
-    with original_untouched(asked.model, asked.optimizer):
-        with _ready(), _shapes_kept(model, first, halves):
-            run = measured_pass(model, name, lambda: asked.loss(model, _map(asked.batch, torch.clone)))
-        try:
-            with _ready(), _in_double(), _shapes_kept(doubled, second, set()):
-                traced = _traced(asked, doubled.double(), torch.float64)
-        except ModelError:
-            raise
-        except Exception as error:
-            second.clear()
-            with _ready(), _shapes_kept(spare, second, set()):
-                traced = _traced(asked, spare, None)
-            traced.notes.append(
-                f"Calculated in the network's own precision: in float64 it raises {type(error).__name__}: {error}"
-            )
+    with original_untouched(asked.model, asked.optimizer), _ready(), _shapes_kept(model, first, halves):
+        run = measured_pass(model, name, lambda: asked.loss(model, _map(asked.batch, torch.clone)))
+    untouched = original_untouched(asked.model, asked.optimizer)
+    try:
+        with untouched, _ready(), _in_double(), _shapes_kept(doubled, second, set()):
+            traced = _traced(asked, doubled.double(), torch.float64)
+    except ModelError:
+        raise
+    except Exception as error:
+        second.clear()
+        spare = _copied(asked.model)
+        with original_untouched(asked.model, asked.optimizer), _ready(), _shapes_kept(spare, second, set()):
+            traced = _traced(asked, spare, None)
+        traced.notes.append(
+            f"Calculated in the network's own precision: in float64 it raises {type(error).__name__}: {error}"
+        )
     _same_shapes(type(asked.model).__name__, first, second)
     if halves and traced.loss.dtype == torch.float64:
         names = " and ".join(sorted(str(d).removeprefix("torch.") for d in halves))
@@ -132,10 +132,7 @@ def _copied(model: nn.Module) -> nn.Module:
     try:
         made = copy.deepcopy(model)
     except Exception as error:
-        raise ModelError(
-            f"{type(model).__name__} cannot be copied ({type(error).__name__}: {error}). explain() works on a copy; "
-            "call it before the first forward pass, or give the class a __deepcopy__."
-        ) from error
+        raise no_copy("explain", model, error) from error
     for p in made.parameters():
         p.grad = None
     for module in made.modules():
@@ -188,11 +185,19 @@ def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced
     leaves = {id(p): n for n, p in model.named_parameters()}
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
     sizes = [len(x) for x in flatten(asked.batch) if x.dim()]
-    traced = Traced(
-        model, watched, full, places, moved, value, arrived, gradients, inputs, leaves, 0, calls, tuple(wholes)
+    return Traced(
+        model=model,
+        graph=full,
+        trunk=moved,
+        loss=value,
+        arrived=arrived,
+        gradients=gradients,
+        inputs=inputs,
+        leaves=leaves,
+        examples=max(set(sizes), key=sizes.count) if sizes else 1,
+        calls=calls,
+        wholes=tuple(wholes),
     )
-    traced.examples = max(set(sizes), key=sizes.count) if sizes else 1
-    return traced
 
 
 def _precision(model: nn.Module) -> torch.dtype:
@@ -210,13 +215,18 @@ def _wholes_kept(model: nn.Module, kept: list[WholeCall]) -> Iterator[None]:
 
         return keep
 
-    named = [(n, m) for n, m in model.named_modules() if isinstance(m, WHOLE_MODULES)]
-    handles = [m.register_forward_hook(keeper(n), with_kwargs=True) for n, m in named]
-    try:
+    wholes = [(n, m) for n, m in model.named_modules() if isinstance(m, WHOLE_MODULES)]
+    with _listening(m.register_forward_hook(keeper(n), with_kwargs=True) for n, m in wholes):
         yield
-    finally:
+
+
+@contextmanager
+def _listening(handles: Iterable[RemovableHandle]) -> Iterator[None]:
+    """Hooks that are taken out again, whatever happens."""
+    with ExitStack() as stack:
         for handle in handles:
-            handle.remove()
+            stack.callback(handle.remove)
+        yield
 
 
 def _with_parameters(graph: Graph) -> set[Any]:
@@ -252,10 +262,8 @@ def _backward(graph: Graph, value: Tensor, vertices: Iterable[Vertex]) -> dict[V
 
         return hook
 
-    handles = [graph.nodes[v[0]].register_prehook(catch(v)) for v in dict.fromkeys(vertices)]
-    value.backward(retain_graph=True)  # type: ignore[no-untyped-call]
-    for handle in handles:
-        handle.remove()
+    with _listening(graph.nodes[v[0]].register_prehook(catch(v)) for v in dict.fromkeys(vertices)):
+        value.backward(retain_graph=True)  # type: ignore[no-untyped-call]
     return arrived
 
 
@@ -271,12 +279,8 @@ def _shapes_kept(model: nn.Module, shapes: Shapes, halves: set[torch.dtype]) -> 
 
         return keep
 
-    handles = [m.register_forward_hook(keeper(n)) for n, m in model.named_modules()]
-    try:
+    with _listening(m.register_forward_hook(keeper(n)) for n, m in model.named_modules()):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _same_shapes(cls: str, first: Shapes, second: Shapes) -> None:
@@ -290,27 +294,3 @@ def _same_shapes(cls: str, first: Shapes, second: Shapes) -> None:
                 f"{cls} changes between two forward passes of the same batch: {path} gave {was}, then {now}. explain() "
                 "measures one pass and walks another: make the forward pass the same for the same batch."
             )
-
-
-def check_asked(asked: Asked) -> None:
-    """UserError or ModelError where a network, a loss or an optimizer cannot be explained."""
-    model: object = asked.model
-    if not isinstance(model, nn.Module):
-        raise UserError(f"explain() got a {type(model).__name__} as model. Pass a torch.nn.Module.")
-    if not callable(asked.loss):
-        raise UserError("explain() needs loss(model, batch) -> scalar; what was passed is not callable.")
-    if not any(p.requires_grad for p in asked.model.parameters()):
-        raise ModelError(
-            f"No parameter of {type(model).__name__} requires grad, so no error goes back through it. "
-            "Call model.requires_grad_(True) on the part that should train."
-        )
-    if any(p.is_meta for p in asked.model.parameters()):
-        raise ModelError(
-            f"{type(model).__name__} has parameters on the meta device, without numbers. "
-            "Move it with to_empty(device=...) and initialise it first."
-        )
-    optimizer: object = asked.optimizer
-    if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
-        raise UserError(
-            f"explain() got a {type(optimizer).__name__} as optimizer. Pass a torch.optim.Optimizer, or none."
-        )
