@@ -60,11 +60,13 @@ def measured_pass(model: nn.Module, name: str, loss: Callable[[], Tensor]) -> Ru
     """
     with noted(model, name) as (recorder, watched):
         watched.wide.update((*watched.params.values(), *(path for path, _ in model.named_modules())))
+        recorder.second_order = True  # errors of a gradient inside the loss are no part of the pass
         value = loss()
+        recorder.second_order = False
         check_scalar(value)
         seen = find_loss(value.grad_fn, name, not recorder.saved_hooks)
         recorder.before_backward([value.grad_fn])
-        value.backward()  # type: ignore[no-untyped-call]
+        _go_back(value)
         if not recorder.after_backward():
             raise ModelError(
                 f"No error went back through {type(model).__name__}: look whether loss(model, batch) runs the model."
@@ -73,6 +75,17 @@ def measured_pass(model: nn.Module, name: str, loss: Callable[[], Tensor]) -> Ru
         if p.numel() and not p.is_complex():
             recorder.write(watched, param_key(parameter), "weight", 0, p.detach())
     return _run(recorder, watched, seen, float(value.detach()))
+
+
+def _go_back(loss: Tensor) -> None:
+    try:
+        loss.backward()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        if "second time" not in str(error):
+            raise
+        raise ModelError(
+            "loss(model, batch) calls backward() itself, and its graph is gone. Leave the backward pass out of it."
+        ) from error
 
 
 def _run(recorder: Recorder, watched: WatchedModel, seen: LossSeen, loss: float) -> Run:

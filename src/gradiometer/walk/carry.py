@@ -259,15 +259,20 @@ def _native(node: Any, targets: Sequence[Target]) -> Callable[[Tensors], Tensors
 
 def _by_autograd(node: Any, deltas: Tensors, targets: Sequence[Target]) -> Tensors:
     """What autograd's own node makes of the same errors, then what the engine does: sum over broadcast axes, cast."""
-    run = node.apply if isinstance(node, torch.autograd.function.BackwardCFunction) else node
-    true = run(*deltas)
+    of_python = isinstance(node, torch.autograd.function.BackwardCFunction)
+    true = node.apply(*deltas) if of_python else node(*deltas)
     errors = true if isinstance(true, tuple) else (true,)
+    if of_python:  # it answers for every argument, numbers among them; the edges stand for those that ask for an error
+        asked = (e for e, needed in zip(errors, node.needs_input_grad, strict=False) if needed)
+        errors = tuple(next(asked, None) if t.there else None for t in targets)
     return tuple(_fitted(e, t) if e is not None else None for e, t in zip(errors, targets, strict=False))
 
 
 def _fitted(error: Tensor, target: Target) -> Tensor:
     if target.shape is None or target.dtype is None:
         return error
+    if error.layout != torch.strided:
+        error = error.to_dense()  # of an embedding with sparse gradients
     if error.is_complex() and not target.dtype.is_complex:
         error = error.real
     return error.to(target.dtype).sum_to_size(target.shape)

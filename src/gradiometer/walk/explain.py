@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from ..measurement.rehearsal import check_network, check_parts
@@ -23,6 +24,9 @@ from .update import update_of
 from .updates import HandOptimizer
 
 COMPILED = "torch.compile was left out: the walk takes the network as it is written."
+GAP_WIDE, GAP_NARROW = 1e-6, 1e-2
+"""Gap at a station that rounding does not make: in float64, and in anything narrower."""
+
 LOSS_LAWS = {
     "mse": "mse_loss",
     "l1": "l1_loss",
@@ -57,6 +61,7 @@ def explain(
     asked = Asked(compiled if isinstance(compiled, nn.Module) else model, batch, loss, optimizer)
     check_network("explain", asked.model)
     check_parts("explain", loss, optimizer)
+    _check_python(asked.model)
     chosen = chosen_by(asked.model, focus) if focus is not None else None
     if optimizer is not None and not HandOptimizer.supports(type(optimizer)):
         HandOptimizer.of(optimizer)  # says which optimizers have an update by hand
@@ -70,6 +75,17 @@ def explain(
     hops, labels = hops_of(walked)
     hops, main = _with_focus(walked, asked, hops, chosen)
     return _walk(walked, asked, (hops, labels), main)
+
+
+def _check_python(model: nn.Module) -> None:
+    """ModelError for what has no Python to hook, or no numbers to walk."""
+    cls = type(model).__name__
+    if any(isinstance(m, torch.jit.ScriptModule) for m in model.modules()):
+        raise ModelError(
+            f"{cls} holds a compiled ScriptModule, which shows no operations. Pass the module it was made of."
+        )
+    if any(is_lazy(p) for p in model.parameters()):
+        raise ModelError(f"{cls} has lazy parameters, which have no shape yet. Run it once on a batch first.")
 
 
 def _some_law(walked: WalkedTrunk) -> None:
@@ -179,6 +195,13 @@ def _notes(walked: WalkedTrunk, hops: tuple[WalkHop, ...], trunk_note: str) -> l
     elif hops[-1].lower != INPUT:
         why = "its input holds no real numbers" if not walked.traced.inputs else "no error reaches its input"
         notes.append(f"The walk ends at {hops[-1].lower}: {why}.")
+    limit = GAP_WIDE if walked.traced.loss.dtype == torch.float64 else GAP_NARROW
+    far = next((h for h in hops if h.gap > limit), None)
+    if far is not None:
+        notes.append(
+            f"At {far.lower} the walk and autograd differ by {far.gap:.1g} of the error: a hook changes it on its way, or "
+            "a law does not fit. What lies below is walked without it."
+        )
     if walked.run.network().compiled:
         notes.append(COMPILED)
     return notes

@@ -87,7 +87,8 @@ class WalkedTrunk:
         if step.law is None or step.law.role != "weights":
             return ""
         names = self.traced.leaves
-        for edge in step.edges:
+        whole = self.carried.made_by[next(v for v in step.outputs if v is not None)]  # a way alone has fewer edges
+        for edge in whole.edges:
             below = self.carried.made_by.get(edge.vertex) if edge.vertex is not None else None
             turned = below.edges if below is not None and below.law is not None and below.law.role == "reshape" else ()
             for leaf in (edge.leaf, *(e.leaf for e in turned)):

@@ -181,7 +181,7 @@ def _traced(asked: Asked, model: nn.Module, dtype: torch.dtype | None) -> Traced
     trunk = find_trunk(pruned, places.places) if places.calls else None
     moved = _in_full(full, pruned, trunk)
     inputs = tuple((full.index[node], nr) for node, nr in given if node in full.index)
-    arrived = _backward(full, value, (*(moved.vertices if moved else ()), *inputs))
+    arrived = _backward(model, full, value, (*(moved.vertices if moved else ()), *inputs))
     leaves = {id(p): n for n, p in model.named_parameters()}
     gradients = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
     sizes = [len(x) for x in flatten(asked.batch) if x.dim()]
@@ -250,7 +250,7 @@ def _in_full(full: Graph, pruned: Graph, trunk: Trunk | None) -> Trunk | None:
     return Trunk(trunk.hops, trunk.stations, vertices, trunk.names)
 
 
-def _backward(graph: Graph, value: Tensor, vertices: Iterable[Vertex]) -> dict[Vertex, Tensor]:
+def _backward(model: nn.Module, graph: Graph, value: Tensor, vertices: Iterable[Vertex]) -> dict[Vertex, Tensor]:
     """Autograd's own pass: the error that arrives at each vertex."""
     arrived: dict[Vertex, Tensor] = {}
 
@@ -262,6 +262,8 @@ def _backward(graph: Graph, value: Tensor, vertices: Iterable[Vertex]) -> dict[V
 
         return hook
 
+    for p in model.parameters():
+        p.grad = None  # of a backward pass that the loss has made itself
     with _listening(graph.nodes[v[0]].register_prehook(catch(v)) for v in dict.fromkeys(vertices)):
         value.backward(retain_graph=True)  # type: ignore[no-untyped-call]
     return arrived

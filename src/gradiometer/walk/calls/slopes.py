@@ -1,4 +1,4 @@
-"""Calls of slopes: none. A training by hand asks for no gradient inside its loss, so nothing is differentiated twice."""
+"""Calls of slopes: none. By hand no gradient is asked for inside a loss, so nothing is differentiated twice."""
 
 from __future__ import annotations
 
