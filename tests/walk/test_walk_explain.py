@@ -232,6 +232,17 @@ def test_gains_are_those_that_the_watch_records(name: str) -> None:
         assert hop.gain_autograd == pytest.approx(gain, rel=1e-5)
 
 
+def test_an_error_from_elsewhere_is_told_at_its_hop() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, 8))
+    x = torch.randn(6, 8)
+    copied = explain(model, x, lambda m, b: (m(b) - b).square().mean())  # the input is the target too
+    told = explain(model, (x, x.clone()), lambda m, b: (m(b[0]) - b[1]).square().mean())
+    assert [h.joins for h in copied.hops] == [False, True]
+    assert copied.hops[-1].factors[-1].law == "join"
+    assert not any(h.joins for h in told.hops)
+
+
 def test_a_walk_is_reported_as_a_page(deep: Walk, tmp_path: Path) -> None:
     page = gm.report(deep)
     assert all(f'id="hop={i}"' in page for i in range(1, 21))

@@ -199,8 +199,8 @@ def _notes(walked: WalkedTrunk, hops: tuple[WalkHop, ...], trunk_note: str) -> l
     far = next((h for h in hops if h.gap > limit), None)
     if far is not None:
         notes.append(
-            f"At {far.lower} the walk and autograd differ by {far.gap:.1g} of the error: a hook changes it on its way, or "
-            "a law does not fit. What lies below is walked without it."
+            f"At {far.lower} the walk and autograd differ by {far.gap:.1g} of the error: a hook changes it on its way, "
+            "or a law does not fit. What lies below is walked without it."
         )
     if walked.run.network().compiled:
         notes.append(COMPILED)
