@@ -18,6 +18,7 @@ from gradiometer.reproduction.measure import first_pass
 from gradiometer.walk import nodes
 from gradiometer.walk.explain import explain
 from gradiometer.walk.laws.law import Applied, Kept, Tensors
+from gradiometer.walk.rules import told_apart
 
 FACTORS_AGREE = 1e-6  # of their product with the measured gain
 
@@ -230,6 +231,17 @@ def test_gains_are_those_that_the_watch_records(name: str) -> None:
     for hop, gain in zip(hops, watched.gain, strict=True):
         assert hop.gain == pytest.approx(gain, rel=2e-5)
         assert hop.gain_autograd == pytest.approx(gain, rel=1e-5)
+
+
+def test_the_two_ends_of_a_hop_have_two_symbols() -> None:
+    walk = explain(*text())
+    for hop in walk.hops:
+        left, right = hop.rule.split(" = ", 1)
+        assert left.startswith(r"\delta_")
+        assert left not in right
+    assert told_apart(("h.1.ln_1.input", "h.0.ln_1.input")) == ("h.1.ln_1.input", "h.0.ln_1.input")
+    assert told_apart(("fc.input", "net.3")) == ("fc.input", "net.3")
+    assert told_apart(("blocks.1.fc2", "blocks.1.fc1")) == ("fc2", "fc1")
 
 
 def test_an_error_from_elsewhere_is_told_at_its_hop() -> None:

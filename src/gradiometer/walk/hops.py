@@ -183,7 +183,7 @@ def _finished(hop: WalkHop, factors: list[Factor], labels: tuple[str, str]) -> W
     return msgspec.structs.replace(
         hop,
         rule=hop_rule(factors, labels, (hop.upper, hop.lower)),
-        factors=with_shares(worded(factors, labels, hop.upper), hop.gain),
+        factors=with_shares(worded(factors, labels, (hop.upper, hop.lower)), hop.gain),
         joins=hop.joins or joins,
     )
 

@@ -20,12 +20,12 @@ def symbol(label: str) -> str:
     return r"\mathrm{" + label.lstrip(":").replace("_", r"\_").replace("#", r"\#").replace("·", r" \cdot ") + "}"
 
 
-def worded(factors: Sequence[Factor], labels: tuple[str, str], upper: str) -> tuple[Factor, ...]:
+def worded(factors: Sequence[Factor], labels: tuple[str, str], ends: tuple[str, str]) -> tuple[Factor, ...]:
     """The factors with their rules in symbols. On a plain chain the weights bear the upper station's label and the
     activation the lower one's; elsewhere, and everything else, bears the name of its own module."""
     plain = is_plain_chain(factors)
     out = []
-    arriving = delta(labels[0] if plain else last_part(upper))
+    arriving = delta((labels if plain else told_apart(ends))[0])
     for f in factors:
         rule = step(f, *_subscripts(f, labels if plain else None)).replace("@d", arriving)
         out.append(_in_symbols(f, rule))
@@ -44,6 +44,12 @@ def _in_symbols(factor: Factor, rule: str) -> Factor:
 def is_plain_chain(factors: Sequence[Factor]) -> bool:
     """True where weights occur at most once and nothing parts: then the stations' labels say everything."""
     return sum(f.role == "weights" for f in factors) <= 1 and not any(f.arms for f in factors)
+
+
+def told_apart(ends: tuple[str, str]) -> tuple[str, str]:
+    """Short names of two stations; their whole names where the short ones are one."""
+    upper, lower = last_part(ends[0]), last_part(ends[1])
+    return ends if upper == lower else (upper, lower)
 
 
 def delta(label: str) -> str:
@@ -69,7 +75,7 @@ def _own_name(factor: Factor) -> str:
 def hop_rule(factors: Sequence[Factor], labels: tuple[str, str], ends: tuple[str, str]) -> str:
     """The whole hop: δ at the lower station from δ at the upper one. ``factors`` as they come from the laws."""
     plain = is_plain_chain(factors)
-    upper, lower = labels if plain else (last_part(ends[0]), last_part(ends[1]))
+    upper, lower = labels if plain else told_apart(ends)
     left, arriving = rf"{delta(lower)} = ", delta(upper)
     if len(factors) == 1 and factors[0].arms:
         return left + _fork(factors[0], arriving)
@@ -91,8 +97,10 @@ def step(factor: Factor, upper: str, lower: str) -> str:
 
 
 def last_part(path: str) -> str:
-    """``blocks.3.fc1`` -> ``fc1``; ``net.24`` -> ``net.24``, since a number alone says nothing."""
+    """``blocks.3.fc1`` -> ``fc1``; ``net.24`` -> ``net.24``, since a number alone says nothing; ``fc.input`` stays."""
     parts = path.split(".")
+    if len(parts) > 1 and parts[-1] == "input":
+        return f"{last_part('.'.join(parts[:-1]))}.input"
     return ".".join(parts[-2:]) if parts[-1].isdigit() else parts[-1]
 
 
