@@ -18,7 +18,7 @@ from .models import Registry, WatchedModel
 from .parameters import param_key
 from .recorder import Recorder
 from .rehearsal import check_scalar
-from .tap import paused
+from .tap import paused, remove_hook
 
 
 @contextmanager
@@ -48,8 +48,7 @@ def noted(model: nn.Module, name: str) -> Iterator[tuple[Recorder, WatchedModel]
         finally:
             recorder.on = False
             for handle in handles:
-                handle.remove()
-                nn_module._global_forward_hooks_with_kwargs.pop(handle.id, None)
+                remove_hook(handle)
 
 
 def measured_pass(model: nn.Module, name: str, loss: Callable[[], Tensor]) -> Run:

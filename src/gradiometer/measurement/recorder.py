@@ -302,9 +302,7 @@ class Recorder:
         if calls[0].gen <= entry.model.gen - KEPT_CALLS:  # a forward pass without backward: let go of its graph
             calls[:] = [c for c in calls if c.gen > entry.model.gen - KEPT_CALLS]
 
-    def error_hook(
-        self, model: WatchedModel, key: Key, comp: int, stat: str = "err"
-    ) -> Callable[[Tensor | None], None]:
+    def error_hook(self, model: WatchedModel, key: Key, comp: int, stat: str = "err") -> ErrorHook:
         """A tensor hook that records the error that arrives; it returns None, so the error itself is untouched."""
         epoch = model.epoch
 

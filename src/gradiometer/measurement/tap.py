@@ -86,7 +86,7 @@ class Tap:
         for model in self.recorder.registry.models:
             model.calls.clear()
         for handle in self.handles + self.forward_handles:
-            _remove(handle)
+            remove_hook(handle)
         self.handles, self.forward_handles = [], []
         self.standing = "off"
         for owner, name, original in reversed(self.patched):
@@ -112,7 +112,7 @@ class Tap:
         if kind == self.standing or (kind == "off" and recorder.compiled_seen):
             return
         for handle in self.forward_handles:
-            _remove(handle)
+            remove_hook(handle)
         self.forward_handles = []
         self.standing = kind
         if kind != "off":
@@ -238,7 +238,7 @@ class Tap:
         return result
 
 
-def _remove(handle: RemovableHandle) -> None:
+def remove_hook(handle: RemovableHandle) -> None:
     """Take a hook out; torch forgets the entry that says it takes kwargs."""
     handle.remove()
     nn_module._global_forward_hooks_with_kwargs.pop(handle.id, None)
