@@ -10,11 +10,11 @@ from gradiometer.records import STATS, Event, Frame, RunInfo
 from gradiometer.store import RunWriter, open_run
 from gradiometer.store.thinning import DENSE_FRAMES, EDGE_POINTS, evenly_kept, thin_points
 
-CAP_BYTES = 600_000
+CAP_BYTES = 720_000
 
 
 def record(path: Path, n: int, max_bytes: int) -> list[int]:
-    """Steps that are left of ``n`` frames of about 9 KB each; after each put the newest one must be there."""
+    """Steps that are left of ``n`` frames of about 10 KB each; after each put the newest one must be there."""
     rng = np.random.default_rng(0)
     with RunWriter(path, RunInfo("a"), max_bytes=max_bytes) as writer:
         for step in range(n):

@@ -9,7 +9,7 @@ Depth = Literal["off", "light", "full"]
 
 DENSE_STEPS = 10  # first steps, all recorded: initialisation is where most causes are visible
 FULL_STEPS = frozenset({0, 1, 2, 4, 9})  # of the dense ones, those that read the graph as well
-GRID = 1.5  # beyond the dense steps, step numbers growing by this factor are recorded whatever the budget
+GRID = 1.5  # beyond the dense steps, step numbers growing by this factor and the next ones are recorded in any case
 MAX_RESTARTS = 16  # folds of a cross-validation, say; beyond it later models are recorded as the budget allows
 THIN_FULL = 50  # with every=N: every 50th recorded step reads the graph and the parameters as well
 
@@ -25,6 +25,7 @@ class Cadence:
     all_full: bool = False  # a short check reads every graph
     dense_from: int = 0  # a model that is born later gets dense first steps of its own
     restarts: int = 0
+    paired: int = -1  # a step that is recorded because the one before it was: two gradients in a row
 
     def restart(self, step: int) -> None:
         """A new model begins to train at ``step``; the first MAX_RESTARTS of them are recorded densely again."""
@@ -40,8 +41,11 @@ class Cadence:
         if step - self.dense_from < DENSE_STEPS:
             return "full" if step - self.dense_from in FULL_STEPS else "light"
         if step >= self.next_grid:
-            self.next_grid = max(step + 1, self.next_grid * GRID)
+            self.next_grid = max(step + 2, self.next_grid * GRID)
+            self.paired = step + 1
             return "full"
+        if step == self.paired:
+            return "light"
         if spent_s + self.cost_s <= self.budget * wall_s:
             return "full"
         return "off"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..records import STAT_INDEX, STATS, Frame, SiteKind
 from .columns import fill_usual
+from .directions import fill_directions
 from .hostrows import SATURATED, HostStatistics
 from .models import SiteKey, Slot, WatchedModel
 from .recorder import Key
@@ -70,6 +71,7 @@ def finish(draft: FrameDraft) -> Frame:
         _resolve_aliases(draft, [(key[1:] if usual else numbers.get(key), at) for key, at in draft.aliases], values)
     _count_coverage(draft)
     values = values[: len(draft.model.sites)].copy()
+    fill_directions(draft, host, values)
     return Frame(draft.model.name, draft.step, loss, draft.lr, scale, draft.overhead_s, draft.step_s, values)
 
 
@@ -129,6 +131,11 @@ def _statistics(
     at = host[slot.device]
     if stat == "gram":
         return _likeness(at.gram[slot.row])
+    if stat == "err_gram":
+        likeness = _likeness(at.gram[slot.row])
+        return {"err_similarity": likeness["act_similarity"]} if likeness else {}
+    if stat == "rows":
+        return {"weight_row_spread": float(at.norm[slot.row])}
     if stat == "dead":
         return {"act_dead_share": float(np.mean([host[s.device].norm[s.row] for _, s in members]))}
     if stat == "missing":

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..records import ModuleSeen, Network, NotCovered, Site, SiteKind
@@ -26,7 +28,7 @@ class Slot(NamedTuple):
     call: int
     kind: SiteKind
     op: str
-    stat: str  # act | err | err_in | gram | dead | weight | grad | grad_raw | update | epsilon | missing
+    stat: str  # act err err_in gram err_gram dead weight rows grad grad_raw update epsilon missing
     comp: int  # which tensor of a tuple output
     backward: int  # number of the backward pass, 0 for forward rows
     numel: int
@@ -89,6 +91,8 @@ class WatchedModel:
         self.recurrent: dict[str, int] = {}  # path -> time steps measured
         self.not_covered: dict[str, str] = {}
         self.touched_backwards: set[int] = set()
+        self.grads_before: dict[str, NDArray[np.float64]] = {}  # samples of the last recorded gradients, by parameter
+        self.grads_step = -1
         self.calls_seen = 0
         self.calls_recorded = 0
         self.register(root)

@@ -16,6 +16,7 @@ from .recorder import Key, Recorder
 from .rows import SAMPLE, strided_sample, wide_norm
 
 COPY_LIMIT = 1 << 20  # elements; of a larger parameter only a strided sample is kept to measure its update
+ROWS = 64  # units of a layer that are compared with one another
 _SETTINGS = ("lr", "momentum", "nesterov", "eps", "weight_decay", "alpha", "amsgrad", "maximize", "dampening")
 _KIND: SiteKind = "param"
 
@@ -83,6 +84,19 @@ def record_gradient(recorder: Recorder, model: WatchedModel, name: str, p: Tenso
         recorder.write(model, param_key(name), stat, 0, grad)
 
 
+def record_rows(recorder: Recorder, model: WatchedModel, name: str, x: Tensor) -> None:
+    """How far the units of a layer are from being one and the same: ‖W − mean row‖ / ‖W‖ over the first units.
+
+    x: [unit, ...]. 0 where all rows are equal (and 0 for a weight of zeros); nothing for vectors and single rows.
+    """
+    if x.dim() < 2 or x.shape[0] < 2 or not x.is_floating_point():
+        return
+    rows = x[:ROWS].flatten(1).float()
+    spread = torch.linalg.vector_norm(rows - rows.mean(0)) / torch.linalg.vector_norm(rows).clamp_min(1e-30)
+    at = (x.device, recorder.buffer(x.device).write_scalar(spread), 1)
+    recorder.note(model, param_key(name), "rows", at)
+
+
 def keep(p: Tensor) -> Tensor:
     """A copy to measure the update against: all of a small parameter, a strided sample of a large one."""
     x = p.detach()
@@ -144,18 +158,12 @@ def few(optimizer: Optimizer) -> list[Tensor]:
     return [params[i] for i in sorted({0, last // 3, 2 * last // 3, last})] if params else []
 
 
-def gradient_marks(optimizer: Optimizer) -> object:
-    """Something that changes when a backward pass reaches the optimizer's parameters: a few gradients' versions."""
-    return [(id(p.grad), p.grad._version) if p.grad is not None else None for p in few(optimizer)]
-
-
 def weights_by_hand(recorder: Recorder, touched: list[WatchedModel], before: dict[int, Tensor]) -> dict[int, Tensor]:
     """Rows for weights that the script changes itself: weight, gradient, and the update since ``before``.
 
     before: id(parameter) -> its copy at the end of the previous step, empty where there is none. Returns new copies.
     """
     kept: dict[int, Tensor] = {}
-    owners, changes = [], []
     for model in touched:
         root = model.root()
         for p in root.parameters() if root is not None else ():
@@ -165,10 +173,8 @@ def weights_by_hand(recorder: Recorder, touched: list[WatchedModel], before: dic
             recorder.write(model, param_key(name), "weight", 0, p.detach())
             record_gradient(recorder, model, name, p, "grad")
             if id(p) in before:
-                owners.append((model, name))
-                changes.append(update_of(p, before[id(p)]))
+                recorder.write(model, param_key(name), "update", 0, update_of(p, before[id(p)]))
             kept[id(p)] = keep(p)
-    record_norms(recorder, "update", owners, changes)
     return kept
 
 

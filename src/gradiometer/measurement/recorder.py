@@ -30,7 +30,7 @@ _PLAIN = (Tensor, nn.Parameter)
 Key = tuple[int, str, int, SiteKind, str]
 """A site before calls are numbered: generation of the root's call (-1: numbered), path, call, kind, op."""
 
-BACKWARD_STATS = frozenset({"err", "err_in", "grad_raw"})
+BACKWARD_STATS = frozenset({"err", "err_gram", "err_in", "grad_raw"})
 
 _sequence = torch._C._autograd._get_sequence_nr
 _task = torch._C._current_graph_task_id
@@ -315,6 +315,8 @@ class Recorder:
             try:
                 if error.layout == torch.strided and type(error) in _PLAIN:
                     self.write(model, key, stat, comp, error.detach())
+                    if self.full and stat == "err" and comp == 0 and error.dim() >= 2 and error.shape[0] >= 2:
+                        self._error_gram(model, key, error.detach())
                     model.touched_backwards.add(self.backward)
             except Exception as failure:
                 self.fail(failure)
@@ -322,6 +324,11 @@ class Recorder:
 
         hook.__torch_unserializable__ = True  # type: ignore[attr-defined]  # torch.save then leaves it out silently
         return hook
+
+    def _error_gram(self, model: WatchedModel, key: Key, error: Tensor) -> None:
+        """Inner products between the errors of different examples."""
+        row = self.buffer(error.device).write_gram(error)
+        self.note(model, key, "err_gram", (error.device, row, error.numel()))
 
     # ---- rows --------------------------------------------------------------------------------------------------
 

@@ -5,49 +5,24 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from time import perf_counter
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ..records import Event, OptimizerSeen
+from ..records import Event
 from .cadence import Cadence
+from .carried import marks
 from .frames import FrameDraft
 from .models import Registry, WatchedModel
-from .parameters import (
-    dense,
-    describe_optimizer,
-    few,
-    gradient_marks,
-    keep,
-    param_key,
-    parameters,
-    record_epsilon,
-    record_gradient,
-    record_norms,
-    update_of,
-    weights_by_hand,
-)
+from .parameters import describe_optimizer, few, parameters, weights_by_hand
 from .recorder import Recorder
 from .sink import CurvePoint, Sink
+from .steprows import Watched, raw_gradients, rows_after, rows_before
 
 EVENT_STEPS = 64  # events of the first steps are kept one by one; later ones tell nothing new
 CURVE_CHUNK = 64  # losses handed over at once
-
-
-@dataclass(slots=True)
-class _Watched:
-    """An optimizer and what belongs to it during one step."""
-
-    name: str
-    ref: weakref.ref[Optimizer]
-    steps: int = 0
-    models: list[WatchedModel] = field(default_factory=list)
-    seen: OptimizerSeen | None = None
-    before: list[tuple[WatchedModel, str, Tensor, Tensor]] = field(default_factory=list)
-    had_gradients: bool = False
 
 
 class Steps:
@@ -58,7 +33,7 @@ class Steps:
         self.registry = registry
         self.cadence = cadence
         self.sink = sink
-        self.optimizers: dict[int, _Watched] = {}
+        self.optimizers: dict[int, Watched] = {}
         self.by_hand: bool | None = None  # no optimizer exists; None until it was looked for
         self.before: dict[int, Tensor] = {}
         self.created: weakref.WeakSet[Optimizer] = weakref.WeakSet()  # known although they may not have stepped
@@ -134,7 +109,9 @@ class Steps:
                 if model.postponed:
                     self.close_postponed(model)
         if self.recorder.on or len(self.optimizers) > 1:
-            self.gradients_at = {id(o): gradient_marks(o) for o in self._known()}
+            self.gradients_at = {id(o): marks(o) for o in self._known()}
+            for watched, o in self._stepped():
+                watched.carried.begins(o)
         if loss is None:
             return
         value = loss.detach()
@@ -149,11 +126,13 @@ class Steps:
     def backward_ends(self, touched: list[WatchedModel]) -> None:
         """Gradients before anybody clips them; without any optimizer in the process this is the end of the step."""
         for o in self._known():
-            if id(o) in self.gradients_at and gradient_marks(o) != self.gradients_at[id(o)]:
+            if id(o) in self.gradients_at and marks(o) != self.gradients_at[id(o)]:
                 self.fed.setdefault(id(o), set()).add(self.recorder.backward)
         self.gradients_at = {}
+        for watched, o in self._stepped():
+            watched.carried.ends(o)
         if self.recorder.on and self.params_too:
-            self._raw_gradients(touched)
+            raw_gradients(self.recorder, touched)
         if not self.optimizers and touched and self._is_by_hand(touched):
             self._manual_step(touched)
 
@@ -174,18 +153,6 @@ class Steps:
         self.close_models(touched, math.nan)
         self._next_step()
 
-    def _raw_gradients(self, touched: list[WatchedModel]) -> None:
-        owners, grads = [], []
-        for model in touched:
-            root = model.root()
-            for p in root.parameters() if root is not None else ():
-                name = model.params.get(id(p))
-                grad = dense(p.grad.detach()) if p.grad is not None and name is not None else None
-                if name is not None and grad is not None and grad.numel():
-                    owners.append((model, name))
-                    grads.append(grad)
-        record_norms(self.recorder, "grad_raw", owners, grads)
-
     # ---- optimizer steps ---------------------------------------------------------------------------------------
 
     def before_step(self, optimizer: Optimizer) -> None:
@@ -195,25 +162,10 @@ class Steps:
         watched = self._watched(optimizer)
         watched.before = []
         watched.had_gradients = False
-        if not (self.recorder.on and self.params_too):
-            return
-        watched.had_gradients = any(p.grad is not None for p in parameters(optimizer))
-        for p in parameters(optimizer):
-            found = self.registry.owner(p)
-            if found is None or p.is_meta or getattr(p, "_local_tensor", None) is not None:
-                continue
-            model, name = found
-            x = p.detach()
-            if x.layout != torch.strided or x.is_complex() or not x.numel():
-                continue
-            if self.recorder.full:
-                self.recorder.write(model, param_key(name), "weight", 0, x)
-            if watched.had_gradients:
-                record_gradient(self.recorder, model, name, p, "grad")
-            watched.before.append((model, name, p, keep(p)))
-        if not self.recorder.full:
-            weights = [(m, n) for m, n, _, _ in watched.before]
-            record_norms(self.recorder, "weight", weights, [p.detach() for _, _, p, _ in watched.before])
+        if self.recorder.on and self.count < EVENT_STEPS and watched.carried.steps(optimizer):
+            self.sink.event(Event(self.count, "gradient_carried", watched.models[0].name if watched.models else ""))
+        if self.recorder.on and self.params_too:
+            rows_before(self.recorder, self.registry, watched, optimizer)
 
     def after_step(self, optimizer: Optimizer) -> None:
         """Optimizer post-hook: the real update, then the frame of every model that this optimizer owns."""
@@ -226,20 +178,19 @@ class Steps:
             if self._leads(optimizer):
                 self._next_step()
             return
-        changes = [update_of(p, before) for _, _, p, before in watched.before]
-        record_norms(self.recorder, "update", [(m, n) for m, n, _, _ in watched.before], changes)
-        for model, name, p, _ in watched.before:
-            if not watched.had_gradients:
-                record_gradient(self.recorder, model, name, p, "grad")
-            if self.recorder.full:
-                record_epsilon(self.recorder, model, name, p, optimizer)
+        rows_after(self.recorder, watched, optimizer)
         watched.before = []
+        watched.carried.stepped(optimizer)
         self._describe(watched, optimizer)
         leads = self._leads(optimizer)
         self._close(watched, optimizer, used)
         watched.steps += 1
         if leads:
             self._next_step()
+
+    def _stepped(self) -> list[tuple[Watched, Optimizer]]:
+        """The live optimizers that have stepped."""
+        return [(w, o) for w in self.optimizers.values() if (o := w.ref()) is not None]
 
     def _next_step(self) -> None:
         self.count += 1
@@ -248,7 +199,7 @@ class Steps:
         if self.limit is not None and self.count >= self.limit and self.stop is not None:
             raise self.stop()
 
-    def _watched(self, optimizer: Optimizer) -> _Watched:
+    def _watched(self, optimizer: Optimizer) -> Watched:
         found = self.optimizers.get(id(optimizer))
         if found is None or found.ref() is not optimizer:
             base = type(optimizer).__name__
@@ -256,7 +207,7 @@ class Steps:
             while name in self.names:
                 name, n = f"{base}-{n}", n + 1
             self.names.add(name)
-            found = self.optimizers[id(optimizer)] = _Watched(name, weakref.ref(optimizer))
+            found = self.optimizers[id(optimizer)] = Watched(name, weakref.ref(optimizer))
         return found
 
     def _leads(self, optimizer: Optimizer) -> bool:
@@ -266,7 +217,7 @@ class Steps:
                 del self.optimizers[key]
         return next(iter(self.optimizers), None) == id(optimizer)
 
-    def _describe(self, watched: _Watched, optimizer: Optimizer) -> None:
+    def _describe(self, watched: Watched, optimizer: Optimizer) -> None:
         if watched.seen is not None and not self.recorder.full:
             return
         seen = describe_optimizer(optimizer, watched.name, self.registry)
@@ -275,7 +226,7 @@ class Steps:
             watched.models = [m for m in self.registry.models if m.name in seen.owned]
             self.sink.optimizer(seen)
 
-    def _close(self, watched: _Watched, optimizer: Optimizer, used: set[int]) -> None:
+    def _close(self, watched: Watched, optimizer: Optimizer, used: set[int]) -> None:
         """Close the frames of the optimizer's models, and of models with an error that no optimizer owns."""
         lr = optimizer.param_groups[0].get("lr", float("nan")) if optimizer.param_groups else float("nan")
         lr = float(lr) if not isinstance(lr, Tensor) or lr.device.type == "cpu" else float("nan")
@@ -314,8 +265,7 @@ class Steps:
 
     def _known(self) -> list[Optimizer]:
         """Every live optimizer that has stepped or was made since the attach."""
-        stepped = [o for w in self.optimizers.values() if (o := w.ref()) is not None]
-        return list({id(o): o for o in [*stepped, *self.created]}.values())
+        return list({id(o): o for o in [*(o for _, o in self._stepped()), *self.created]}.values())
 
     def close_models(self, closing: list[WatchedModel], lr: float) -> None:
         """Hand over one frame a model, and drop what other models' rows the same backward passes have left."""
