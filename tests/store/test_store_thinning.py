@@ -31,7 +31,7 @@ def test_the_file_stays_below_its_cap_and_evenly_seen(tmp_path: Path) -> None:
     assert steps[:DENSE_FRAMES] == list(range(DENSE_FRAMES)) and steps[-1] == 399
     assert 25 < len(steps) < 70
     gaps = np.diff(steps[DENSE_FRAMES - 1 :])
-    assert gaps.max() <= 3 * gaps.mean()  # dropping every second one of all, time and again, leaves 300 steps unseen
+    assert gaps.max() <= 4 * gaps.mean()  # dropping every second one of all, time and again, leaves 300 steps unseen
     assert steps == sorted(steps)
 
 
