@@ -52,7 +52,7 @@ def test_accepted_findings_leave_the_run_healthy() -> None:
 
 
 def test_checked_names_what_the_panel_really_looks_for() -> None:
-    assert set(CHECKED) == {c for _, causes in PANEL for c in causes}
+    assert set(CHECKED) == {c for rule in PANEL for c in rule.causes}
     assert list(CHECKED) == [c for c in ALL_CAUSES if c in CHECKED]
     for plan in (SICK, WELL, replace(WELL, lr=50.0), replace(WELL, detach_at=3), replace(WELL, stale=True)):
         assert all(f.cause in CHECKED for f in diagnose(train(plan)).findings)

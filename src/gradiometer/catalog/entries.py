@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
-from . import predictions
-from .context import Context
-
-Kind = Literal["surgery", "advice"]
-Predict = Callable[[Context], float]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One cure. rank: position among the cures of a cause, by ``answers``; edit: the change in plain PyTorch."""
-
-    name: str
-    title: str
-    changes: str
-    mathematics: str
-    answers: dict[str, int]  # cause -> rank, 1 first
-    side_effects: str
-    source: str
-    edit: str
-    predict: Predict = predictions.unpredicted
-    kind: Kind = "surgery"
-    not_for: frozenset[str] = frozenset()  # activations for which it would change nothing
-
+from . import entries_ends, entries_network, entries_step, entries_wiring, predictions
+from .entry import Entry
 
 RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
 SHRINKS, SMALL, LARGE = "activation-shrinks-error", "init-too-small", "init-too-large"
@@ -268,4 +244,5 @@ ADVICE = (
     ),
 )
 
-ENTRIES: tuple[Entry, ...] = INITIALISATION + ACTIVATIONS + ARCHITECTURE + STEP + ADVICE
+MORE = entries_wiring.ENTRIES + entries_ends.ENTRIES + entries_network.ENTRIES + entries_step.ENTRIES
+ENTRIES: tuple[Entry, ...] = INITIALISATION + ACTIVATIONS + ARCHITECTURE + STEP + ADVICE + MORE

@@ -6,7 +6,8 @@ import math
 
 from ..records import ALL_CAUSES, Cure, UserError
 from .context import Context, enough
-from .entries import ENTRIES, Entry
+from .entries import ENTRIES
+from .entry import Entry
 
 
 def cures_for(cause: str, context: Context) -> tuple[Cure, ...]:

@@ -3,59 +3,113 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ..records import ALL_CAUSES, Diagnosis, Finding, Run, UserError
 from . import limits
 from .reading import Reading, readings
 from .reconcile import reconcile
+from .rule import Rule
 from .rules import (
     blocked,
+    capacity,
+    clip,
+    collapse,
     dead,
     depth,
+    epsilon,
     exploding,
     input_scale,
+    linear,
+    loss_mismatch,
+    loss_reduction,
+    loss_sign,
+    noise,
     non_finite,
     norm_explodes,
+    not_cleared,
     output_constant,
+    output_range,
+    overflow,
+    rate_high,
+    rate_low,
+    recurrence,
     saturated,
+    shatter,
     stale,
+    symmetric,
+    target_encoding,
+    target_scale,
+    underflow,
     vanishing,
+    wrong_fan,
 )
 
-Rule = Callable[[Reading], tuple[Finding, ...]]
-PANEL: tuple[tuple[Rule, tuple[str, ...]], ...] = (
-    (blocked.find, blocked.CAUSES),
-    (stale.find, stale.CAUSES),
-    (output_constant.find, output_constant.CAUSES),
-    (input_scale.find, input_scale.CAUSES),
-    (vanishing.find, vanishing.CAUSES),
-    (exploding.find, exploding.CAUSES),
-    (norm_explodes.find, norm_explodes.CAUSES),
-    (dead.find, dead.CAUSES),
-    (saturated.find, saturated.CAUSES),
-    (depth.find, depth.CAUSES),
-    (non_finite.find, non_finite.CAUSES),
+PANEL: tuple[Rule, ...] = tuple(
+    module.RULE
+    for module in (
+        blocked,
+        stale,
+        not_cleared,
+        loss_sign,
+        output_constant,
+        output_range,
+        loss_mismatch,
+        loss_reduction,
+        input_scale,
+        target_scale,
+        target_encoding,
+        symmetric,
+        wrong_fan,
+        vanishing,
+        exploding,
+        dead,
+        saturated,
+        overflow,
+        linear,
+        depth,
+        norm_explodes,
+        recurrence,
+        collapse,
+        shatter,
+        underflow,
+        non_finite,
+        epsilon,
+        clip,
+        rate_high,
+        rate_low,
+        noise,
+        capacity,
+    )
 )
-CHECKED: tuple[str, ...] = tuple(c for c in ALL_CAUSES if any(c in causes for _, causes in PANEL))
+"""Every rule, in order of precedence."""
+
+
+def checked_by(rules: Sequence[Rule]) -> tuple[str, ...]:
+    """The causes that some of the rules can name, in the order of the vocabulary."""
+    return tuple(c for c in ALL_CAUSES if any(c in rule.causes for rule in rules))
+
+
+CHECKED: tuple[str, ...] = checked_by(PANEL)
 SCHEMA = 1
 
 
-def diagnose(run: Run, ignore: Sequence[str] = ()) -> Diagnosis:
+def diagnose(run: Run, ignore: Sequence[str] = (), rules: Sequence[Rule] = PANEL) -> Diagnosis:
     """The findings of a run, or that nothing was found.
 
     ignore: findings that are accepted, as ``CAUSE`` or ``CAUSE:SITE``; UserError where the cause does not exist.
+    rules: the panel; another one leaves some out, to see what they are for.
     """
-    rules = [_ignored(entry) for entry in ignore]
-    found = [f for reading in readings(run) for f in reconcile(_all(reading))]
-    kept, accepted = _accept(found, rules)
+    ignored = [_ignored(entry) for entry in ignore]
+    found = [f for reading in readings(run) for f in reconcile(_all(reading, rules))]
+    kept, accepted = _accept(found, ignored)
     kept.sort(key=lambda f: (f.severity != "fail", ALL_CAUSES.index(f.cause)))
     return Diagnosis(
         schema=SCHEMA,
         run=run.info.name,
         healthy=_healthy(run, kept),
         coverage=run.coverage,
-        checked=CHECKED,
+        checked=checked_by(rules),
         not_covered=tuple(f"{n.site}: {n.reason}" for n in run.not_covered),
         overhead_share=run.overhead_share,
         findings=tuple(kept),
@@ -64,8 +118,8 @@ def diagnose(run: Run, ignore: Sequence[str] = ()) -> Diagnosis:
     )
 
 
-def _all(reading: Reading) -> list[Finding]:
-    return [finding for rule, _ in PANEL for finding in rule(reading)]
+def _all(reading: Reading, rules: Sequence[Rule]) -> list[Finding]:
+    return [finding for rule in rules for finding in rule.find(reading)]
 
 
 def _ignored(entry: str) -> tuple[str, str]:
@@ -75,10 +129,10 @@ def _ignored(entry: str) -> tuple[str, str]:
     return cause, site
 
 
-def _accept(found: list[Finding], rules: list[tuple[str, str]]) -> tuple[list[Finding], list[str]]:
+def _accept(found: list[Finding], ignored: list[tuple[str, str]]) -> tuple[list[Finding], list[str]]:
     kept, accepted = [], []
     for finding in found:
-        sites = {site for cause, site in rules if cause == finding.cause}
+        sites = {site for cause, site in ignored if cause == finding.cause}
         match = "" in sites or any(site in sites for site in finding.sites)
         if match:
             accepted.append(f"{finding.cause}:{finding.sites[0] if finding.sites else ''}".rstrip(":"))

@@ -11,8 +11,8 @@ from ...records import Alternative, Evidence, Finding, Severity
 from .. import limits, proof, wording
 from ..ownership import Owned, table
 from ..reading import Reading, read
+from ..rule import Rule
 
-CAUSES = ("gradient-blocked",)
 MIN_FRAMES = 2  # a zero-initialised branch is blocked in the first frame only
 
 
@@ -106,3 +106,6 @@ def _finding(reading: Reading, severity: Severity, blocked: tuple[Owned, ...], s
         cures=cures_for("gradient-blocked", Context()),
         alternatives=(Alternative("optimizer-stale", "the optimizer holds these very parameters"),),
     )
+
+
+RULE = Rule("blocked", find, cards=(), also=("gradient-blocked",))

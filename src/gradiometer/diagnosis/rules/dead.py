@@ -15,9 +15,8 @@ from ...catalog import Context, cures_for
 from ...records import Alternative, Finding, Severity, Symptom
 from .. import limits, proof, units, wording
 from ..reading import Reading
+from ..rule import Rule
 from ..units import Share
-
-CAUSES = ("activation-dead", "lr-too-high")
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
@@ -107,3 +106,6 @@ def _symptom(reading: Reading, worst: Share) -> Symptom:
     """Exactly no error below a layer without a living unit; less error below the others."""
     error = reading.error[reading.late]
     return "zero" if worst.last >= limits.DEAD_ALL.value and (error == 0).any() else "vanishing"
+
+
+RULE = Rule("dead", find, cards=(), also=("activation-dead", "lr-too-high"))

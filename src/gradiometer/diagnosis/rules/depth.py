@@ -14,8 +14,7 @@ from ...catalog import Context, cures_for
 from ...records import Alternative, Evidence, Finding
 from .. import limits, proof, units, wording
 from ..reading import Reading
-
-CAUSES = ("depth-without-skip",)
+from ..rule import Rule
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
@@ -70,3 +69,6 @@ def _seen(reading: Reading, stat: str, site: str) -> float:
     values = reading.at(stat, site)
     kept = values[np.isfinite(values)]
     return quantities.median(kept[-limits.WINDOW_FRAMES :])
+
+
+RULE = Rule("depth", find, cards=(), also=("depth-without-skip",))

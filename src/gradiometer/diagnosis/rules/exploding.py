@@ -14,8 +14,7 @@ from .. import limits, proof, units, wording
 from ..growth import Growth, growth
 from ..guilt import context_of, judge
 from ..reading import Reading
-
-CAUSES = ("init-too-large",)
+from ..rule import Rule
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
@@ -82,3 +81,6 @@ def _flat(reading: Reading) -> tuple[Finding, ...]:
             alternatives=(Alternative("activation-saturated", "they are flat before any step is taken"),),
         ),
     )
+
+
+RULE = Rule("exploding", find, cards=(), also=("init-too-large",))

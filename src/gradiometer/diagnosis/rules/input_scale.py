@@ -15,8 +15,8 @@ from ...records import Evidence, Finding, Symptom
 from .. import limits, proof, units, wording
 from ..inputs import inputs_too_large
 from ..reading import Reading
+from ..rule import Rule
 
-CAUSES = ("input-scale",)
 ZERO_SHARE = 0.5  # of the frames: in most of them exactly no error reaches the first layer
 
 
@@ -66,3 +66,6 @@ def _zero_share(reading: Reading) -> float:
     error = reading.error[:, -1]
     known = error[np.isfinite(error)]
     return float((known == 0).mean()) if known.size else math.nan
+
+
+RULE = Rule("input-scale", find, cards=(), also=("input-scale",))

@@ -19,8 +19,7 @@ from .. import limits, proof, wording
 from ..growth import growth
 from ..inputs import inputs_too_large
 from ..reading import Reading
-
-CAUSES = ("non-finite-op", "lr-too-high", "init-too-large", "input-scale")
+from ..rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +203,6 @@ def _why_not(cause: str) -> str:
         "non-finite-op": "the numbers had grown before they overflowed",
     }
     return reasons[cause]
+
+
+RULE = Rule("non-finite", find, cards=(), also=("non-finite-op", "lr-too-high", "init-too-large", "input-scale"))

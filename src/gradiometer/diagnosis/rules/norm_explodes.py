@@ -11,8 +11,7 @@ from ...records import Alternative, Finding
 from .. import proof, units, wording
 from ..growth import growth
 from ..reading import Reading
-
-CAUSES = ("norm-explodes-error",)
+from ..rule import Rule
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
@@ -41,3 +40,6 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             alternatives=(Alternative("init-too-large", "the normalisation takes the weights' scale out"),),
         ),
     )
+
+
+RULE = Rule("norm-explodes", find, cards=(), also=("norm-explodes-error",))

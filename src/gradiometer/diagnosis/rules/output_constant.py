@@ -12,8 +12,8 @@ from ...catalog import Context, cures_for
 from ...records import Evidence, Finding
 from .. import limits, proof, wording
 from ..reading import Reading
+from ..rule import Rule
 
-CAUSES = ("output-constant",)
 ZERO_SHARE = 0.9  # of the frames, the first among them
 
 
@@ -59,3 +59,6 @@ def _above_floor(reading: Reading) -> bool:
     if not np.isfinite(excess):
         return False
     return bool(excess > (1 - limits.TRIVIAL_SHARE.value) * level) if level > 0 else bool(abs(excess) > 0)
+
+
+RULE = Rule("output-constant", find, cards=(), also=("output-constant",))

@@ -12,9 +12,8 @@ from ...records import Alternative, Finding
 from .. import limits, proof, units, wording
 from ..growth import growth
 from ..reading import Reading
+from ..rule import Rule
 from ..units import Share
-
-CAUSES = ("activation-saturated", "lr-too-high")
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
@@ -57,3 +56,6 @@ def _finding(reading: Reading, flat: tuple[Share, ...]) -> Finding:
         cures=cures_for(cause, Context(activation=kind, rate=reading.rate)),
         alternatives=(Alternative(other, reason),),
     )
+
+
+RULE = Rule("saturated", find, cards=(), also=("activation-saturated", "lr-too-high"))

@@ -11,8 +11,8 @@ from ...records import Alternative, Evidence, Finding, Severity
 from .. import limits, proof, wording
 from ..ownership import Owned, table
 from ..reading import Reading
+from ..rule import Rule
 
-CAUSES = ("optimizer-stale",)
 MIN_FRAMES = 2
 MAJORITY = 0.5  # of the parameters with a gradient
 
@@ -66,3 +66,6 @@ def _finding(reading: Reading, severity: Severity, rows: list[Owned], said: tupl
         cures=cures_for("optimizer-stale", Context()),
         alternatives=(Alternative("gradient-blocked", "a gradient does arrive"),),
     )
+
+
+RULE = Rule("stale", find, cards=(), also=("optimizer-stale",))

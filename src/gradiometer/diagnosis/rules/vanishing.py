@@ -17,8 +17,8 @@ from ...records import Alternative, Evidence, Finding, Severity
 from .. import limits, proof, units, wording
 from ..guilt import Verdict, Window, context_of, judge
 from ..reading import Reading
+from ..rule import Rule
 
-CAUSES = ("init-too-small", "init-too-large", "activation-shrinks-error", "activation-saturated", "lr-too-high")
 _DROP_LIMITS = (limits.DROP_WARN_DECADES, limits.DROP_FAIL_DECADES)
 RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
 
@@ -247,3 +247,11 @@ def _alternatives(cause: str, verdict: Verdict) -> tuple[Alternative, ...]:
     if len(verdict.hops) >= limits.COLLAPSE_HOPS.value:
         out.append(Alternative("depth-without-skip", "the gain per hop is not critical, so depth is not the root"))
     return tuple(out)
+
+
+RULE = Rule(
+    "vanishing",
+    find,
+    cards=(),
+    also=("init-too-small", "init-too-large", "activation-shrinks-error", "activation-saturated", "lr-too-high"),
+)

@@ -1,0 +1,18 @@
+"""An activation grows without bound until the numbers overflow.
+
+Cause: activation-overflow.
+"""
+
+from __future__ import annotations
+
+from ...records import Finding
+from ..reading import Reading
+from ..rule import Rule
+
+
+def find(reading: Reading) -> tuple[Finding, ...]:
+    """Nothing is looked for yet."""
+    return ()
+
+
+RULE = Rule("overflow", find, cards=())
