@@ -151,6 +151,6 @@ def test_the_errors_of_different_examples_are_compared() -> None:
     nn.functional.cross_entropy(copied(X), Y).backward()
     d = errors[0][:16]
     d = d / d.norm(dim=1, keepdim=True)
-    want = float(((d @ d.T).sum() - 16) / (16 * 15))
+    want = float((((d @ d.T) ** 2).sum() - 16) / (16 * 15)) ** 0.5
     run = watch(lambda: train(model))
     assert at(run, "err_similarity", "0")[0] == pytest.approx(want, abs=1e-4)

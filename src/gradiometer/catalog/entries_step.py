@@ -4,4 +4,45 @@ from __future__ import annotations
 
 from .entry import Entry
 
-ENTRIES: tuple[Entry, ...] = ()
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        name="smaller-epsilon",
+        title="an ε below the gradient",
+        changes="the optimizer's ε",
+        mathematics="g/(√v + ε) → sign-like steps of length η once √v ≫ ε",
+        answers={"epsilon-binds": 1},
+        side_effects="noise of tiny gradients is amplified with them",
+        source="Kingma and Ba 2015",
+        edit="torch.optim.Adam(params, lr=lr, eps=1e-8)",
+    ),
+    Entry(
+        name="looser-clip",
+        title="clip only what is unusual",
+        changes="the threshold of the clipping",
+        mathematics="τ a few times the median gradient norm: fewer than a tenth of the steps are touched",
+        answers={"clip-binds": 1},
+        side_effects="rare long steps come through a little longer",
+        source="Pascanu 2013",
+        edit="nn.utils.clip_grad_norm_(model.parameters(), max_norm)   # a few times the usual norm",
+    ),
+    Entry(
+        name="loss-scale",
+        title="a loss scale, or bfloat16",
+        changes="the factor under which the error travels",
+        mathematics="δ · 2¹⁶ lies inside float16 and is divided out before the step",
+        answers={"precision-underflow": 1},
+        side_effects="a few skipped steps while the scale is found",
+        source="Micikevicius 2018",
+        edit="scaler = torch.amp.GradScaler(); scaler.scale(loss).backward(); scaler.step(optimizer); scaler.update()",
+    ),
+    Entry(
+        name="float32-weights",
+        title="weights in float32",
+        changes="the format that the weights are stored in",
+        mathematics="a step below |W| · 2⁻⁸ is lost in bfloat16, one below |W| · 2⁻²⁴ in float32",
+        answers={"precision-underflow": 2},
+        side_effects="twice the memory for weights",
+        source="Micikevicius 2018, master weights",
+        edit="keep model in float32 and use torch.autocast(device, dtype=torch.bfloat16) for the forward pass",
+    ),
+)

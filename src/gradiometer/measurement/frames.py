@@ -132,8 +132,7 @@ def _statistics(
     if stat == "gram":
         return _likeness(at.gram[slot.row])
     if stat == "err_gram":
-        likeness = _likeness(at.gram[slot.row])
-        return {"err_similarity": likeness["act_similarity"]} if likeness else {}
+        return _error_likeness(at.gram[slot.row])
     if stat == "rows":
         return {"weight_row_spread": float(at.norm[slot.row])}
     if stat == "dead":
@@ -240,6 +239,17 @@ def _likeness(gram: NDArray[np.float64]) -> dict[str, float]:
     p = spectrum[spectrum > 0] / spectrum.sum()
     rank = float(np.exp(-(p * np.log(p)).sum()))
     return {"act_similarity": float(similarity), "act_rank_share": rank / min(n, GRAM)}
+
+
+def _error_likeness(gram: NDArray[np.float64]) -> dict[str, float]:
+    """Root mean square cosine between errors of different examples: those of unlike classes point to both sides."""
+    n, length = len(gram), np.sqrt(np.maximum(np.diag(gram), 0.0))
+    kept = length > 0  # an example that the loss has done with sends no error
+    if n < 2 or not np.isfinite(gram).all() or kept.sum() < 2:
+        return {}
+    cosine = gram[np.ix_(kept, kept)] / np.outer(length[kept], length[kept])
+    pairs = kept.sum() * (kept.sum() - 1)
+    return {"err_similarity": float(np.sqrt(np.maximum(np.square(cosine).sum() - kept.sum(), 0.0) / pairs))}
 
 
 def _resolve_aliases(draft: FrameDraft, aliases: list[tuple[SiteKey | None, str]], values: NDArray[np.float64]) -> None:

@@ -34,9 +34,17 @@ def read_graph(recorder: Recorder, graph: Graph, model: WatchedModel) -> None:
         model.trunk_signature = signature
     for call, _, _ in places.calls:
         model.expected.add((call.gen, call.entry.path, call.call, "output", call.entry.seen.kind))
+    model.ops.update(_ops(graph, places))
     _hook_functions(recorder, graph, model, places)
     _hook_inputs(recorder, graph, model, places)
     _hook_inner(recorder, graph, model, places)
+
+
+def _ops(graph: Graph, places: GraphPlaces) -> set[str]:
+    """Names of the nodes that calls of the root made: what the loss does stands outside."""
+    roots = [call.seq for call, _, _ in places.calls if call.entry.path == ""]
+    inside = (i for i, seq in enumerate(graph.seq) if any(first <= seq < last for first, last in roots))
+    return {graph.op(i) for i in inside}
 
 
 def _keep_trunk(model: WatchedModel, trunk: Trunk | None) -> None:

@@ -91,6 +91,8 @@ class WatchedModel:
         self.recurrent: dict[str, int] = {}  # path -> time steps measured
         self.not_covered: dict[str, str] = {}
         self.touched_backwards: set[int] = set()
+        self.dtypes: set[str] = set()  # of the outputs of its modules
+        self.ops: set[str] = set()  # of the graph nodes of its forward passes
         self.grads_before: dict[str, NDArray[np.float64]] = {}  # samples of the last recorded gradients, by parameter
         self.grads_step = -1
         self.calls_seen = 0
@@ -121,6 +123,8 @@ class WatchedModel:
             dtype=str(first.dtype).removeprefix("torch.") if first is not None else "",
             device=str(first.device) if first is not None else "",
             compiled=self.compiled(),
+            computes=tuple(sorted(self.dtypes)),
+            ops=tuple(sorted(self.ops)),
         )
 
     def compiled(self) -> bool:

@@ -18,6 +18,7 @@ from .rows import SAMPLE, strided_sample, wide_norm
 COPY_LIMIT = 1 << 20  # elements; of a larger parameter only a strided sample is kept to measure its update
 ROWS = 64  # units of a layer that are compared with one another
 _SETTINGS = ("lr", "momentum", "nesterov", "eps", "weight_decay", "alpha", "amsgrad", "maximize", "dampening")
+_SQUARES = ("exp_avg_sq", "square_avg", "sum")  # where Adam-likes, RMSprop and Adagrad keep squared gradients
 _KIND: SiteKind = "param"
 
 
@@ -137,16 +138,20 @@ def update_of(p: Tensor, before: Tensor) -> Tensor:
 
 
 def record_epsilon(recorder: Recorder, model: WatchedModel, name: str, p: Tensor, optimizer: Optimizer) -> None:
-    """For Adam-likes: median over a sample of sqrt(v̂) / ε, how far the gradient stands above ε. Nothing elsewhere."""
+    """For Adam, RMSprop and Adagrad: median over a sample of sqrt(v̂) / ε, how far the gradient stands above ε."""
     state: dict[str, Any] = optimizer.state.get(p, {})
-    v, step = state.get("exp_avg_sq"), state.get("step")
     group = next((g for g in optimizer.param_groups if any(q is p for q in g["params"])), None)
-    if v is None or group is None or "betas" not in group or (isinstance(step, Tensor) and step.device.type != "cpu"):
+    eps = float(group.get("eps", 0.0)) if group is not None else 0.0
+    v = next((state[key] for key in _SQUARES if isinstance(state.get(key), Tensor)), None)
+    if group is None or v is None or eps <= 0.0 or v.numel() == 0 or v.layout != torch.strided:
         return
-    eps, beta2 = float(group.get("eps", 0.0)), float(group["betas"][1])
-    if eps <= 0.0 or step is None or float(step) < 1 or v.numel() == 0 or v.layout != torch.strided:
-        return
-    corrected = strided_sample(v.detach())[:SAMPLE].double() / (1.0 - beta2 ** float(step))
+    unbiased = 1.0
+    if "betas" in group:
+        step = state.get("step")
+        if step is None or (isinstance(step, Tensor) and step.device.type != "cpu") or float(step) < 1:
+            return
+        unbiased = 1.0 - float(group["betas"][1]) ** float(step)
+    corrected = strided_sample(v.detach())[:SAMPLE].double() / unbiased
     at = (v.device, recorder.buffer(v.device).write_scalar(corrected.sqrt().median() / eps), 1)
     recorder.note(model, param_key(name), "epsilon", at)
 

@@ -42,7 +42,7 @@ STATS: tuple[str, ...] = (
     "grad_turn",  # cosine of this gradient with that of the step before, from the sample; nan where that was not seen
     "update_along",  # cosine of the update with −gradient, from the sample; negative climbs
     "update_zero_share",  # share of the sample that the step left exactly as it was, where the gradient is not 0
-    "err_similarity",  # mean cosine between the errors of different examples; thinner cadence
+    "err_similarity",  # root mean square cosine between the errors of different examples; thinner cadence
 )
 STAT_INDEX: dict[str, int] = {name: i for i, name in enumerate(STATS)}
 
