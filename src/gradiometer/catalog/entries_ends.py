@@ -4,4 +4,57 @@ from __future__ import annotations
 
 from .entry import Entry
 
-ENTRIES: tuple[Entry, ...] = ()
+ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        name="linear-output",
+        title="a raw output",
+        changes="the activation on the output",
+        mathematics="a linear output reaches every target; a class loss squashes by itself",
+        answers={"output-range": 1},
+        side_effects="the output is no probability any more: take the softmax or sigmoid outside training",
+        source="definition of the loss",
+        edit="remove the activation behind the last layer; classes: nn.CrossEntropyLoss() or nn.BCEWithLogitsLoss()",
+    ),
+    Entry(
+        name="matching-loss",
+        title="the loss that fits the output",
+        changes="the loss, or what stands before it",
+        mathematics="δ = p − y for softmax with cross-entropy and for sigmoid with binary cross-entropy",
+        answers={"loss-mismatch": 1, "output-range": 2},
+        side_effects="none",
+        source="PyTorch, torch.nn losses",
+        edit="logits → CrossEntropyLoss / BCEWithLogitsLoss; log_softmax → NLLLoss; several labels → BCEWithLogitsLoss",
+        kind="advice",
+    ),
+    Entry(
+        name="mean-reduction",
+        title="the mean over the batch",
+        changes="the reduction of the loss",
+        mathematics="∇ of a sum over N examples is N times that of the mean",
+        answers={"loss-reduction": 1},
+        side_effects="none",
+        source="definition",
+        edit='reduction="mean", or divide the sum by the batch once',
+    ),
+    Entry(
+        name="standardise-targets",
+        title="standardise the targets",
+        changes="the targets",
+        mathematics="y ← (y − mean)/std, undone on the predictions",
+        answers={"target-scale": 1, "output-range": 3},
+        side_effects="predictions must be scaled back",
+        source="LeCun 1998",
+        edit="y = (y - y_train.mean()) / y_train.std()   # and back: pred * std + mean",
+    ),
+    Entry(
+        name="encode-labels",
+        title="labels as the loss wants them",
+        changes="the targets",
+        mathematics="classes: whole numbers 0 to K − 1 with K outputs; binary: 0 and 1",
+        answers={"target-encoding": 1},
+        side_effects="none",
+        source="PyTorch, torch.nn losses",
+        edit="classes: y.long() in 0..K-1 and K outputs; binary: y in {0, 1} as float, from −1 and 1 by (y + 1) / 2",
+        kind="advice",
+    ),
+)

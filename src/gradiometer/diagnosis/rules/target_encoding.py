@@ -1,18 +1,75 @@
-"""Labels that the loss does not mean.
+"""Labels that the loss does not mean: one class for all, labels outside 0 to 1, several classes in one output.
 
-Cause: target-encoding.
+Cause: target-encoding. Not meant: one batch that happens to hold one class.
 """
 
 from __future__ import annotations
 
-from ...records import Finding
+from ...catalog import Context, cures_for
+from ...records import Alternative, Evidence, Finding, LossSeen
+from .. import ends, proof
+from .. import wording_ends as wording
+from ..limits import OURS, Limit
 from ..reading import Reading
-from ..rule import Rule
+from ..rule import Card, Rule
+
+LOW, HIGH = Limit(-0.01, "binary cross-entropy: labels are probabilities"), Limit(1.01, "the same")
+LOOKS = Limit(2, OURS)  # batches that must agree before all labels count as equal
+LABELS = Limit(16, OURS)  # ... and so many labels in them
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
-    """Nothing is looked for yet."""
+    """Binary labels outside 0 to 1; class labels that are all the same."""
+    seen = reading.loss_seen
+    if seen is None or not len(reading.steps):
+        return ()
+    if seen.kind in ("bce", "bce_logits") and (seen.target_min < LOW.value or seen.target_max > HIGH.value):
+        summary = wording.labels_outside(seen.kind, seen.target_min, seen.target_max)
+        evidence = (
+            proof.below("smallest label", seen.target_min, "1", LOW),
+            proof.above("largest label", seen.target_max, "1", HIGH),
+        )
+        return (_finding(reading, seen, summary, evidence),)
+    constant = seen.kind in ends.CLASS_LOSSES and seen.classes_seen == 1 and seen.outputs > 1
+    if constant and seen.looks >= LOOKS.value and seen.batch * seen.looks >= LABELS.value:
+        evidence = (
+            Evidence("different classes among the labels", 1, "classes", 1.0, OURS, True),
+            Evidence("outputs", seen.outputs, "classes"),
+        )
+        return (_finding(reading, seen, wording.one_label(seen.batch, seen.looks), evidence),)
     return ()
 
 
-RULE = Rule("target-encoding", find, cards=())
+def _finding(reading: Reading, seen: LossSeen, summary: str, evidence: tuple[Evidence, ...]) -> Finding:
+    return Finding(
+        model=reading.model,
+        symptom=ends.symptom_of(reading),
+        cause="target-encoding",
+        severity="fail",
+        sites=reading.network.stations[:1],
+        steps=proof.span(reading),
+        summary=summary,
+        evidence=(*evidence, *proof.loss_level(reading)),
+        cures=cures_for("target-encoding", Context()),
+        alternatives=(Alternative("loss-mismatch", f"another loss than {wording.loss_name(seen.kind)} may mean them"),),
+    )
+
+
+CARDS = (
+    Card(
+        cause="target-encoding",
+        what="The targets are written in a way that the loss does not mean.",
+        seen=(
+            "Binary cross-entropy gets labels outside 0 to 1: −1 and 1, or the numbers of several classes.",
+            "All class labels are one and the same: class numbers that were scaled and cut to whole numbers.",
+        ),
+        limits=(("smallest label", LOW), ("largest label", HIGH), ("batches looked at", LOOKS), ("labels", LABELS)),
+        alike=(
+            ("loss-mismatch", "there labels are as meant, and the loss is another one's"),
+            ("output-range", "there the output has bounds that exclude the targets"),
+        ),
+        spared=("a batch that happens to hold one class",),
+        earliest="step 0",
+    ),
+)
+RULE = Rule("target-encoding", find, CARDS)
