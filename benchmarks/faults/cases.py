@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -118,7 +120,7 @@ def load_case(folder: Path) -> Case:
         raise CorpusError(f"{folder / 'case.toml'}: {error}") from error
 
 
-def load_corpus(root: Path = ROOT) -> tuple[Case, ...]:
-    """Every case, faulty ones first, by name."""
+def load_corpus(root: Path = ROOT, names: Sequence[str] = ()) -> tuple[Case, ...]:
+    """Every case, or those whose names match one of the patterns of a shell, faulty ones first, by name."""
     folders = [p.parent for kind in ("cases", "healthy") for p in sorted((root / kind).glob("*/case.toml"))]
-    return tuple(load_case(folder) for folder in folders)
+    return tuple(load_case(f) for f in folders if not names or any(fnmatch(f.name, name) for name in names))

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import io
 import json
 import math
-import multiprocessing
 import os
 import re
+import resource
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
 
 from cases import Script
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-TIMEOUT_S = 60.0
-NUMBER = r"(?P<number>[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf))"
+CPU_LIMIT_S = 60  # of processor time, which a busy machine does not stretch
+WALL_LIMIT_S = 600.0
+NUMBER = r"(?P<number>[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf))"
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,115 +42,162 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a training ended. value: the metric, nan where it printed none. seconds: without the imports of torch."""
+    """How a training ended. value: the metric, nan where it printed none. seconds: of processor time, without imports.
+
+    steps: optimizer steps that the watch saw, -1 without a watch.
+    """
 
     digest: str
     seed: int
     value: float
     seconds: float
     error: str = ""
+    steps: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class _Child:
+    job: Job
+    pid: int
+    started: float
+    folder: Path
 
 
 def preload() -> None:
-    """Import what scripts import, once, before the children are forked."""
-    import mnist1d.data  # noqa: F401
+    """Import what scripts import, once, before the children are forked.
+
+    torch imports dynamo when the first optimizer steps, which takes a second in every child that has to do it.
+    No tensor is computed here: a pool of threads does not survive a fork.
+    """
+    import mnist1d.data
     import sklearn.datasets
+    import sklearn.metrics
     import sklearn.model_selection
-    import sklearn.preprocessing  # noqa: F401
-    import torch
+    import sklearn.preprocessing
+    import torch._dynamo
+    import torch.nn.utils.parametrizations
+    import torch.utils.data
 
     import gradiometer.session.live
 
     torch.set_num_threads(1)
-    assert gradiometer.session.live.Session
+    assert all((mnist1d.data, sklearn, gradiometer.session.live))
 
 
 def train_all(jobs: Iterable[Job], workers: int, done: Callable[[Job, Outcome], None]) -> None:
-    """Train every job, ``workers`` at a time; ``done`` is called in this process as each ends."""
+    """Train every job, ``workers`` at a time; ``done`` is called in this process as each ends.
+
+    The next job is asked for when a worker is free, so that an iterator may decide by what has been done. A run file
+    appears in its place only when its training has ended. Whatever ends this function ends the children too.
+    """
     waiting = iter(jobs)
-    running: dict[int, tuple[Job, int, float]] = {}
+    running: dict[int, _Child] = {}
     try:
         while True:
             while len(running) < workers and (job := next(waiting, None)) is not None:
-                reader = _start(job, running)
+                _start(job, running)
             if not running:
                 return
-            ready = multiprocessing.connection.wait(list(running), timeout=1.0)
-            for reader in list(running):
-                job, pid, started = running[reader]
-                late = time.monotonic() - started > TIMEOUT_S
+            ready = wait(list(running), timeout=1.0)
+            for reader, child in list(running.items()):
+                late = time.monotonic() - child.started > WALL_LIMIT_S
                 if reader in ready or late:
+                    outcome = _collect(child, reader, late)
                     del running[reader]
-                    done(job, _collect(job, reader, pid, late))
+                    done(child.job, outcome)
     finally:
-        for reader, (_, pid, _) in running.items():
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            os.close(reader)
+        for reader, child in running.items():
+            _end(child.pid)
+            with contextlib.suppress(OSError):
+                os.close(reader)
+            shutil.rmtree(child.folder, ignore_errors=True)
 
 
-def _start(job: Job, running: dict[int, tuple[Job, int, float]]) -> int:
+def _start(job: Job, running: dict[int, _Child]) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
     reader, writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _child(job, writer)
+        _child(job, writer, folder)
     os.close(writer)
-    running[reader] = (job, pid, time.monotonic())
-    return reader
+    running[reader] = _Child(job, pid, time.monotonic(), folder)
 
 
-def _collect(job: Job, reader: int, pid: int, late: bool) -> Outcome:
-    if late:
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
         os.kill(pid, signal.SIGKILL)
-    with os.fdopen(reader, "rb") as pipe:
+        os.waitpid(pid, 0)
+
+
+def _collect(child: _Child, reader: int, late: bool) -> Outcome:
+    """What the child said, and its run file put in its place."""
+    job = child.job
+    if late:
+        os.kill(child.pid, signal.SIGKILL)
+    with os.fdopen(reader, "rb", closefd=False) as pipe:
         said = pipe.read()
-    os.waitpid(pid, 0)
-    if not said:
-        why = f"took more than {TIMEOUT_S:.0f} s" if late else "the process died"
-        return Outcome(job.script.digest, job.seed, math.nan, TIMEOUT_S, why)
-    return Outcome(job.script.digest, job.seed, **json.loads(said))
+    _, status, used = os.wait4(child.pid, 0)
+    os.close(reader)
+    seconds = used.ru_utime + used.ru_stime
+    if said:
+        outcome = Outcome(job.script.digest, job.seed, **{"seconds": seconds, **json.loads(said)})
+    else:
+        spent = late or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU)
+        why = f"took more than {WALL_LIMIT_S if late else CPU_LIMIT_S:.0f} s" if spent else "the process died"
+        outcome = Outcome(job.script.digest, job.seed, math.nan, seconds, why)
+    recorded = child.folder / "run.gmr"
+    if job.run_file is not None and recorded.exists():
+        job.run_file.parent.mkdir(parents=True, exist_ok=True)
+        part = job.run_file.with_suffix(f".{os.getpid()}.part")
+        shutil.move(recorded, part)
+        part.replace(job.run_file)
+    shutil.rmtree(child.folder, ignore_errors=True)
+    return outcome
 
 
-def _child(job: Job, writer: int) -> None:
+def _child(job: Job, writer: int, folder: Path) -> None:
     """Train the script in this process and leave it without a word to the parent's files."""
     code = 0
     try:
-        said = _train(job)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends its children by itself
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S + 5))
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nor does a child outlive a killed parent
+        said = _train(job, folder)
         os.write(writer, json.dumps(said).encode())
-    except BaseException as error:  # noqa: BLE001
-        os.write(writer, json.dumps({"value": math.nan, "seconds": 0.0, "error": f"{type(error).__name__}: {error}"}).encode())
+    except BaseException as error:
+        said = {"value": math.nan, "error": f"{type(error).__name__}: {error}"}
+        os.write(writer, json.dumps(said).encode())
         code = 1
     os._exit(code)
 
 
-def _train(job: Job) -> dict[str, object]:
+def _train(job: Job, folder: Path) -> dict[str, object]:
     from gradiometer.session.live import start
     from gradiometer.session.options import Options
     from gradiometer.session.script import ScriptTarget, run_script
 
-    folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"faults-{os.getpid()}"
-    folder.mkdir()
     path = folder / "train.py"  # its name tells nothing
     path.write_text(job.script.text, encoding="utf-8")
     os.chdir(folder)
     printed, session = io.StringIO(), None
-    began = time.monotonic()
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            if job.run_file is not None:
-                session = start(Options(out=job.run_file, script=str(path), name=job.script.case))
-            outcome = run_script(ScriptTarget(str(path), (str(job.seed),)))
-            if session is not None:
-                session.stop(outcome.state, outcome.error)
-    finally:
-        path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-    return {"value": read_metric(printed.getvalue(), job.metric), "seconds": time.monotonic() - began, "error": outcome.error}
+    with warnings.catch_warnings(), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        if job.run_file is not None:
+            session = start(Options(out=folder / "run.gmr", script=str(path), name=job.script.case))
+        outcome = run_script(ScriptTarget(str(path), (str(job.seed),)))
+        if session is not None:
+            session.stop(outcome.state, outcome.error)
+    steps = session.steps_seen if session is not None else -1
+    return {
+        "value": read_metric(printed.getvalue(), job.metric),
+        "seconds": time.process_time(),
+        "error": outcome.error,
+        "steps": steps,
+    }
 
 
 def read_metric(printed: str, metric: str) -> float:

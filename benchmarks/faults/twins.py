@@ -1,12 +1,11 @@
 """Trains the scripts of some cases over a few seeds and prints what they reach.
 
-    python benchmarks/faults/twins.py CASE... [--seeds 5]
+python benchmarks/faults/twins.py CASE... [--seeds 5]
 """
 
 from __future__ import annotations
 
 import argparse
-import multiprocessing.connection  # noqa: F401
 from collections import defaultdict
 
 from cases import load_corpus
@@ -14,14 +13,14 @@ from forked import Job, Outcome, preload, train_all
 
 
 def main() -> None:
-    """Print a line a script: its values by seed and its seconds."""
+    """Print a line a script: its values by seed and its seconds of processor time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=1)
     args = parser.parse_args()
     preload()
-    chosen = [c for c in load_corpus() if not args.cases or c.name in args.cases]
+    chosen = load_corpus(names=args.cases)
     jobs = [Job(s, c.metric, seed) for c in chosen for s in c.scripts for seed in range(args.seeds)]
     ended: dict[tuple[str, str], list[Outcome]] = defaultdict(list)
 
