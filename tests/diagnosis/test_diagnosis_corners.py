@@ -8,6 +8,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
+from diagnosis_panels import SHORT_STEPS
 from diagnosis_runs import Plan, put, train
 
 from gradiometer.diagnosis import diagnose
@@ -21,7 +22,7 @@ STUCK_TANH = Plan(act="tanh", sigma_w2=1.0, layers=8, lr=1e-6, steps=60)
 
 
 def found(run: Run) -> list[tuple[str, str, str]]:
-    return [(f.severity, f.symptom, f.cause) for f in diagnose(run).findings]
+    return [(f.severity, f.symptom, f.cause) for f in diagnose(run, rules=SHORT_STEPS).findings]
 
 
 def with_losses(run: Run, values: np.ndarray, lr: float = 0.1) -> Run:

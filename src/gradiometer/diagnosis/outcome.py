@@ -19,7 +19,7 @@ from .reading import Reading
 
 Went = Literal["diverged", "unstable", "stalled", "limps", "learns", "unknown"]
 
-FALLS_BACK = Limit(0.30, OURS)  # a smoothed loss above its lowest so far by this share of the whole way down
+FALLS_BACK = Limit(0.30, OURS)  # a smoothed loss above its lowest so far by this share of the reference level
 BACK_STEPS = Limit(0.20, OURS)  # ... in at least this share of the second half of the steps
 RISES = Limit(1.5, OURS)  # the last loss stands so many times above the first one
 SMOOTH_SHARE = 0.05  # of the steps in one window of the smoothed loss
@@ -81,11 +81,10 @@ def smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _back(losses: NDArray[np.float64], reading: Reading) -> float:
-    """Share of the windows in the second half whose loss lies above the lowest so far by FALLS_BACK of the way."""
-    curve = smoothed(losses)
-    lowest = np.minimum.accumulate(curve)
-    way = max(curve[0], _reference(reading) + reading.floor) - lowest
-    with np.errstate(divide="ignore", invalid="ignore"):
-        above = np.where(way > 0, (curve - lowest) / way, 0.0)
+    """Share of the windows in the second half whose loss lies above the lowest so far by FALLS_BACK of the reference."""
+    curve, reference = smoothed(losses), _reference(reading)
+    if not reference > 0:
+        return math.nan
+    above = (curve - np.minimum.accumulate(curve)) / reference
     late = above[len(above) // 2 :]
     return float(np.mean(late > FALLS_BACK.value)) if late.size else math.nan

@@ -9,6 +9,9 @@ import msgspec
 from ..records import ALL_CAUSES, Alternative, Finding
 
 WIRING = frozenset({"gradient-blocked", "optimizer-stale"})
+"""What may stand beside another fault; gradients that pile up and a wrong sign explain all that follows."""
+
+FIRST_INSIDE = ALL_CAUSES.index("init-too-small")  # from here on causes lie inside the network or in its steps
 
 
 def reconcile(found: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -17,18 +20,27 @@ def reconcile(found: Sequence[Finding]) -> tuple[Finding, ...]:
     rest = sorted((f for f in found if f.cause not in WIRING), key=_order)
     if not rest:
         return tuple(wiring)
-    root, explained = _beside(wiring, rest[0]), rest[1:]
-    more = tuple(Alternative(f.cause, f"explained by {root.cause}") for f in explained if f.cause != root.cause)
-    kept = tuple(a for a in root.alternatives if a.cause not in {m.cause for m in more})
+    cut = [f for f in wiring if f.severity == "fail"]
+    if cut and rest[0].symptom != "non-finite":
+        return _under(wiring, rest)
+    root, explained = rest[0], rest[1:]
+    own = {a.cause: a for a in root.alternatives}
+    seen = dict.fromkeys(f.cause for f in explained if f.cause != root.cause)
+    more = tuple(own.get(c, Alternative(c, f"explained by {root.cause}")) for c in seen)
+    kept = tuple(a for a in root.alternatives if a.cause not in seen)
     return (*wiring, msgspec.structs.replace(root, alternatives=more + kept))
 
 
-def _beside(wiring: Sequence[Finding], root: Finding) -> Finding:
-    """Behind a broken wire the loss may stay where it is for that reason alone: what else is seen is a warning."""
-    cut = any(f.severity == "fail" for f in wiring)
-    return msgspec.structs.replace(root, severity="warn") if cut and root.symptom != "non-finite" else root
+def _under(wiring: Sequence[Finding], rest: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Behind a broken wire the loss may stay where it is for that reason alone: what else is seen stands under it."""
+    first = next(f for f in wiring if f.severity == "fail")
+    named = {a.cause for a in first.alternatives}
+    seen = [Alternative(f.cause, f"may be a consequence of {first.cause}") for f in rest if f.cause not in named]
+    told = msgspec.structs.replace(first, alternatives=(*first.alternatives, *seen))
+    return tuple(told if f is first else f for f in wiring)
 
 
 def _order(finding: Finding) -> tuple[bool, bool, int]:
-    """Failures first; numbers that are no numbers end every other story; then the order of precedence."""
-    return (finding.severity != "fail", finding.symptom != "non-finite", ALL_CAUSES.index(finding.cause))
+    """Failures first; then wiring and ends; numbers that are no numbers end every later story; then precedence."""
+    at = ALL_CAUSES.index(finding.cause)
+    return (finding.severity != "fail", finding.symptom != "non-finite" and at >= FIRST_INSIDE, at)

@@ -25,3 +25,36 @@ def format_too_small(dtype: str, share: float) -> str:
 def rounds_to_nothing(dtype: str, share: float) -> str:
     """Steps that a low-precision weight does not feel."""
     return f"The steps are too small for {dtype} weights: {percent(share)} of them round to nothing."
+
+
+def overshoots(went: str, first: float, usual: float) -> str:
+    """Steps too long."""
+    size = max(x for x in (first, usual, 0.0) if x == x)
+    does = {"diverged": "the loss blows up", "unstable": "the loss swings and falls back"}
+    return f"The steps move the layers by {percent(size)} of their size, and {does.get(went, 'the loss stays')}."
+
+
+def too_short(travel: float, steps: int) -> str:
+    """Steps too short."""
+    return f"In {number(float(steps))} steps the layers can have moved by {percent(travel)} of their size: too little."
+
+
+def drops(share: float) -> str:
+    """Dropout that takes nearly everything."""
+    return f"Dropout takes {percent(share)} of the units: two steps have hardly anything in common."
+
+
+def drops_outputs() -> str:
+    """Dropout behind the last layer."""
+    return "Dropout stands on the outputs: it strikes out predictions, and the loss is mostly noise."
+
+
+def batch_of(examples: int) -> str:
+    """A batch of one."""
+    return f"Each step sees {examples} example{'s' if examples > 1 else ''}: two steps have hardly anything in common."
+
+
+def too_narrow(site: str, units: int) -> str:
+    """A layer that passes too little."""
+    plural = "unit" if units == 1 else "units"
+    return f"Error and steps are healthy, and the loss stays: `{site}` passes all through {units} {plural}."

@@ -25,7 +25,7 @@ DEFAULT_EPS = 1e-8
 def find(reading: Reading) -> tuple[Finding, ...]:
     """√v̂ below ε in most weights, from the first frames to the last, while the network does not learn."""
     ratio = _ratio(reading)
-    if not ratio < EPSILON_RATIO.value or reading.last_step < MIN_STEPS or reading.level == "learned":
+    if not 0 < ratio < EPSILON_RATIO.value or reading.last_step < MIN_STEPS or reading.level == "learned":
         return ()
     eps = reading.optimizer.settings.get("eps") if reading.optimizer else None
     size = float(eps) if isinstance(eps, (int, float)) else DEFAULT_EPS
@@ -56,7 +56,7 @@ def _ratio(reading: Reading) -> float:
     if not len(known):
         return float("nan")
     ends = (known[: limits.WINDOW_FRAMES], known[-limits.WINDOW_FRAMES :])
-    return max(quantities.median(part.ravel()) for part in ends)
+    return max(quantities.median(part[part > 0]) for part in ends)  # no gradient at all is another matter
 
 
 CARDS = (

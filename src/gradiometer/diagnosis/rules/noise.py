@@ -1,18 +1,103 @@
-"""The noise of the gradient exceeds its signal.
+"""The noise of the gradient exceeds its signal: dropout far too high, dropout on the outputs, a batch of one.
 
-Cause: noise-dominates.
+Cause: noise-dominates. Not meant: dropout of usual strength, and small batches of a network that learns.
 """
 
 from __future__ import annotations
 
-from ...records import Finding
+import numpy as np
+
+from ...catalog import Context, cures_for
+from ...records import Alternative, Evidence, Finding
+from .. import ends, motion, proof
+from .. import wording_step as wording
+from ..limits import OURS, Limit
+from ..outcome import outcome
 from ..reading import Reading
-from ..rule import Rule
+from ..rule import Card, Rule
+
+DROPOUT = Limit(0.75, "UMLAUT warns from 0.5; Srivastava 2014 uses 0.2 to 0.5")  # share of units dropped in one layer
+KEPT = Limit(0.25, OURS)  # product of the kept shares over all dropouts on the way
+SIGNAL = Limit(0.1, OURS)  # cosine of consecutive gradients: what two steps have in common
+BATCH = Limit(2, OURS)  # examples
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
-    """Nothing is looked for yet."""
-    return ()
+    """Gradients of consecutive steps with little in common and a source of noise, in a network that does not learn."""
+    went = outcome(reading).went
+    if not len(reading.steps) or went in ("learns", "unknown", "diverged"):
+        return ()
+    turn = motion.turn(reading)
+    if not turn <= SIGNAL.value:
+        return ()
+    source = _source(reading)
+    if source is None:
+        return ()
+    summary, evidence = source
+    return (
+        Finding(
+            model=reading.model,
+            symptom="unstable" if went == "unstable" else "stalled",
+            cause="noise-dominates",
+            severity="fail",
+            sites=(),
+            steps=proof.span(reading),
+            summary=summary,
+            evidence=(
+                evidence,
+                proof.below("cosine of consecutive gradients, median", turn, "1", SIGNAL),
+                *proof.loss_level(reading),
+            ),
+            cures=cures_for("noise-dominates", Context(rate=reading.rate)),
+            alternatives=(Alternative("lr-too-high", "a lower rate averages the noise, and takes longer"),),
+        ),
+    )
 
 
-RULE = Rule("noise", find, cards=())
+def _source(reading: Reading) -> tuple[str, Evidence] | None:
+    """Dropout that takes most, dropout on the outputs, or a batch of one or two."""
+    seen = reading.loss_seen
+    shares = dropouts(reading)
+    largest = max(shares, default=0.0)
+    kept = float(np.prod([1.0 - p for p in shares])) if shares else 1.0
+    if largest >= DROPOUT.value:
+        return wording.drops(largest), proof.above("units dropped in one layer", largest, "share", DROPOUT)
+    if shares and kept <= KEPT.value:
+        return wording.drops(1.0 - kept), proof.below("units kept through all dropouts", kept, "share", KEPT)
+    if seen is not None and "dropout" in ends.feeders(seen):
+        return wording.drops_outputs(), Evidence("dropout on the outputs", 1.0, "layers", 0.0, OURS, True)
+    if seen is not None and 0 < seen.batch < BATCH.value:
+        return wording.batch_of(seen.batch), proof.below("examples in a batch", seen.batch, "examples", BATCH)
+    return None
+
+
+def dropouts(reading: Reading) -> list[float]:
+    """Shares of the dropout modules that ran in training."""
+    ran = {s.path for s in reading.run.sites(reading.model) if s.kind == "output"}
+    seen = [m for m in reading.network.modules if m.role == "dropout" and m.path in ran and m.training]
+    return [float(p) for m in seen if isinstance(p := m.args.get("p"), (int, float))]
+
+
+CARDS = (
+    Card(
+        cause="noise-dominates",
+        what="What two steps have in common is less than what chance puts into each: dropout, or a batch of one.",
+        seen=(
+            "The gradients of consecutive steps have a cosine near 0.",
+            "A dropout takes most units, stands on the outputs, or the batch holds one example.",
+        ),
+        limits=(
+            ("units dropped in one layer", DROPOUT),
+            ("units kept through all dropouts", KEPT),
+            ("cosine of consecutive gradients, median", SIGNAL),
+            ("examples in a batch", BATCH),
+        ),
+        alike=(
+            ("lr-too-high", "there consecutive gradients point to opposite sides"),
+            ("capacity-too-small", "there nothing is random but the batch"),
+        ),
+        spared=("dropout of usual strength", "batches of one in a network that learns"),
+        earliest="20 steps",
+    ),
+)
+RULE = Rule("noise", find, CARDS)

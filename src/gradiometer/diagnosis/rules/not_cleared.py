@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...catalog import Context, cures_for
-from ...records import Alternative, Evidence, Finding
-from .. import proof
+from ...records import Alternative, Evidence, Finding, Symptom
+from .. import ends, proof
 from .. import wording_wiring as wording
 from ..limits import OURS, Limit
 from ..reading import Reading
@@ -33,7 +33,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     return (
         Finding(
             model=reading.model,
-            symptom="unstable" if not reading.blows_up else "exploding",
+            symptom=_symptom(reading),
             cause="gradient-not-cleared",
             severity="warn" if learned else "fail",
             sites=(),
@@ -48,6 +48,12 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             alternatives=(Alternative("lr-too-high", "the steps grow because gradients are added up"),),
         ),
     )
+
+
+def _symptom(reading: Reading) -> Symptom:
+    """What the loss shows; steps that are too long swing before they show."""
+    shown = ends.symptom_of(reading)
+    return "unstable" if shown == "stalled" else shown
 
 
 def _growth(reading: Reading) -> float:

@@ -29,7 +29,12 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         severity = severity or ("warn" if reading.level != "learned" else None)
         summary = wording.stale(strangers, len(left_out))
         return (_finding(reading, severity, left_out, (summary, strangers)),) if severity else ()
-    if left_out and reading.run.optimizers and reading.stuck and len(left_out) >= MAJORITY * len(rows):
+    if (
+        left_out
+        and reading.run.optimizers
+        and (reading.stuck or reading.limps or reading.crawls)
+        and len(left_out) >= MAJORITY * len(rows)
+    ):
         return (_finding(reading, "fail", left_out, (wording.not_moved(len(left_out)), 0)),)
     still = [r for r in rows if r.param.owned and r.moved is False]
     if still and len(still) == len([r for r in rows if r.param.owned]) and _rate_is_positive(reading):
