@@ -20,6 +20,8 @@ from ..records import SiteKind
 from .describe import RECTIFIERS
 from .graph import Graph
 from .hops import read_graph
+from .inputs import Inputs
+from .kept import Kept
 from .models import Call, Entry, Registry, Slot, WatchedModel, flatten
 from .recurrent import TimeProbe, probe
 from .rows import RowBuffer
@@ -61,6 +63,7 @@ class Recorder:
     def __init__(self, registry: Registry, fail: Callable[[BaseException], None]) -> None:
         self.registry = registry
         self.fail = fail
+        self.kept, self.inputs = Kept(), Inputs()
         self.on = False
         self.full = False
         self.spent_s = 0.0
@@ -179,6 +182,8 @@ class Recorder:
         begun = self._begin(module) if self.full else (0, [])
         if _task() != -1 and self._known(model, entry):
             return
+        if self.full and self.inputs.wants(model.name, entry.path):
+            self.inputs.note(model.name, entry.path, module, inputs)
         entry.calls += 1
         if self._skipped(entry.path):
             self._leave_out(model, entry, number, begun[0])
@@ -237,6 +242,7 @@ class Recorder:
         key: Key = (model.gen, entry.path, number, "output", entry.seen.kind)
         self.write(model, key, "act", comp, t.detach())
         if self.full:
+            model.dtypes.add(str(t.dtype).removeprefix("torch."))
             self._thin(model, key, comp, t, entry)
         base = t._base if t._is_view() else None
         if base is not None and base.numel() == t.numel() and id(base) not in given and base.grad_fn is not None:
@@ -289,6 +295,7 @@ class Recorder:
     ) -> None:
         outputs = []
         for t in tensors:
+            self.kept.keep(t)
             outputs.append((t.grad_fn, t.output_nr))
             base = t._base if t._is_view() else None
             if base is not None and base.numel() == t.numel() and base.grad_fn is not None:
@@ -381,9 +388,11 @@ class Recorder:
         """Forget the graph; returns the models that the pass touched."""
         self._read_probes()
         self.probes.clear()
+        self.kept.clear()
         touched = [m for m in self.registry.models if self.backward in m.touched_backwards]
         for model in touched:
             model.calls.clear()
+            self.inputs.trained(model.name)
         for model in self.registry.models:
             model.gen += 1
             model.gen_floor = model.gen

@@ -25,7 +25,7 @@ from torch.utils.hooks import RemovableHandle
 from ..records import Event
 from .birth import find_birth
 from .graph import Graph
-from .lossgraph import find_loss
+from .lossgraph import LossLook, Root, look_at
 from .parameters import living_optimizers
 from .recorder import Recorder
 from .steps import Steps
@@ -40,14 +40,13 @@ class Tap:
         self.recorder = recorder
         self.steps = steps
         self.fail = fail
-        self.on_loss: Callable[[Any], None] = lambda seen: None
+        self.on_loss: Callable[[Callable[[], LossLook]], None] = lambda look: None
         self.handles: list[RemovableHandle] = []
         self.forward_handles: list[RemovableHandle] = []
         self.patched: list[tuple[Any, str, Any]] = []
         self.live_scale: Tensor | None = None
         self.standing = "off"
         self.alive = False
-        self.losses_of: set[str] = set()
         self.born = False
 
     @property
@@ -165,11 +164,11 @@ class Tap:
         first = outputs[0] if outputs else None
         loss = first if len(outputs) == 1 and isinstance(first, Tensor) and first.numel() == 1 else None
         self._look_for_birth(loss, roots)
-        self.steps.backward_begins(loss, self.live_scale)
-        self.live_scale = None
+        scale, self.live_scale = self.live_scale, None
+        self.steps.backward_begins(loss, scale)
         if self.recorder.on and self.recorder.full and roots:
-            readable = not self.recorder.saved_hooks
-            self.on_loss(lambda model: find_loss(roots[0], model, readable))
+            root = Root(roots[0], not self.recorder.saved_hooks, loss, scale, self.recorder.kept)
+            self.on_loss(lambda: look_at(root))
 
     def _look_for_birth(self, loss: Tensor | None, roots: list[Any]) -> None:
         """Once, when the loss is first nan or inf: where that was born. On a CPU only: reading a GPU would sync."""

@@ -16,6 +16,7 @@ from .frame import STAT_INDEX, STATS, Frame
 from .network import (
     Event,
     Hop,
+    InputSeen,
     LossSeen,
     ModuleSeen,
     Network,
@@ -49,6 +50,7 @@ __all__ = [
     "Frame",
     "GradiometerError",
     "Hop",
+    "InputSeen",
     "LawUsed",
     "LossSeen",
     "ModelError",

@@ -138,6 +138,38 @@ class Hop(msgspec.Struct, frozen=True):
     joins: bool = False
 
 
+class InputSeen(msgspec.Struct, frozen=True):
+    """A tensor that went into a model in the first pass that was trained on.
+
+    name: the parameter of ``forward`` that took it, ``x``; where the root itself is never called, that of the module
+        that was called first, ``conv1.input``. Of integers (token ids) only shape, dtype, min and max are known.
+    mean, std (of the population), rms, min, max: over all elements that are finite; finite: their share.
+    whole: all are whole numbers. binary: share of elements that are 0 or 1; one_hot: share of rows [example] that
+        hold one 1 and else 0.
+    column_std_min/max, column_mean_max: least and largest standard deviation, and largest |mean|, of a column: the last
+        dimension, or the channel of images [N, C, H, W]; nan where the input has one dimension.
+    similarity: mean cosine between different examples, nan for fewer than two.
+    """
+
+    model: str
+    name: str
+    shape: tuple[int, ...] = ()
+    dtype: str = "float32"
+    min: float = float("nan")
+    max: float = float("nan")
+    mean: float = float("nan")
+    std: float = float("nan")
+    rms: float = float("nan")
+    finite: float = 1.0
+    whole: bool = False
+    column_std_min: float = float("nan")
+    column_std_max: float = float("nan")
+    column_mean_max: float = float("nan")
+    similarity: float = float("nan")
+    binary: float = 0.0
+    one_hot: float = 0.0
+
+
 class Network(msgspec.Struct, frozen=True):
     """One model of a training.
 
@@ -145,6 +177,7 @@ class Network(msgspec.Struct, frozen=True):
         Empty where no trunk was found; ``trunk_note`` then says why.
     stations: names of the trunk sites, loss first (len(hops) + 1, or 0).
     recurrent: path of a recurrent module -> number of time steps measured.
+    inputs: the tensors that went into it.
     """
 
     name: str
@@ -158,6 +191,9 @@ class Network(msgspec.Struct, frozen=True):
     device: str = "cpu"
     recurrent: dict[str, int] = {}
     compiled: bool = False
+    computes: tuple[str, ...] = ()  # dtypes of module outputs: under autocast others than the parameters'
+    ops: tuple[str, ...] = ()  # names of the autograd nodes that one forward pass made, without "Backward0"
+    inputs: tuple[InputSeen, ...] = ()
 
     def module(self, path: str) -> ModuleSeen | None:
         """The module at ``path``, or None."""
@@ -165,15 +201,39 @@ class Network(msgspec.Struct, frozen=True):
 
 
 class LossSeen(msgspec.Struct, frozen=True):
-    """A loss as it was found at the root of a backward pass.
+    """A loss as it was found at the root of a backward pass; of several that were added, the one of largest value.
 
-    kind: ``cross_entropy``, ``nll``, ``mse``, ``l1``, ``smooth_l1``, ``huber``, ``bce``, ``bce_logits``, ``kl_div`` ...
-        or ``unknown``.
-    pre: op that feeds the loss's input where it tells something: ``softmax``, ``sigmoid``, ``log_softmax``, "".
-    outputs: number of outputs (classes) the loss saw, 0 where unknown.
-    trivial: loss of the best constant prediction on the targets seen (entropy of the classes, var y); None unknown.
-    floor: smallest value the loss can take where known (0 for MSE and cross-entropy on hard targets), else None.
-    input_min/max, target_min/max: range of what went in, nan where unknown. target_kind: ``class``, ``real``, "".
+    kind: ``cross_entropy``, ``nll`` (pre says whether a ``log`` stands before it), ``mse``, ``l1``, ``smooth_l1``,
+        ``huber``, ``bce``, ``bce_logits``, ``kl_div``, ``poisson_nll``, ``hinge``, ``soft_margin``, ``euclidean`` (a
+        norm an example), ``policy_gradient`` (log-probabilities times weights), torch's others, or ``unknown``.
+    reduction: ``sum`` where the examples are summed and not divided by their number, else ``mean``; however written.
+    pre: what stands between the last weights and the loss, nearest the loss first, joined by "/": ``softmax``,
+        ``log_softmax``, ``sigmoid``, ``log_sigmoid``, ``relu``, ``tanh``, ``exp``, ``log``, ``clamp``, ``softplus``,
+        ``hardtanh``, ``normalise`` (division by the sum), ``dropout`` ...; "" where nothing does. The log_softmax of
+        cross-entropy and the logarithms of bce are their own and no part of it.
+    outputs: number of outputs (classes) the loss saw, 0 where unknown. batch: number of examples.
+    trivial: what the loss curve shows at the best constant prediction on the targets seen: in units of the root's
+        loss (``factor`` is in it), summed over the terms and the passes of a step; None unknown.
+    floor: smallest value the curve can take where known (0 for MSE and cross-entropy on hard targets), else None.
+    input_min/max/mean/std: of the prediction that went in, nan where unknown. input_spread: its standard deviation
+        over the examples, averaged over the outputs: 0 where it does not depend on the input.
+    target_min/max/mean/std (of the population), target_values (distinct ones, at most 1000), target_whole (all are
+        whole numbers): of the targets of all looks, from a sample where they are many. target_kind: ``class``
+        (integers), ``real``, "".
+    target_row_sum_min/max: of real targets [example, output]; 1 where they are one-hot or shares, nan where they have
+        one column or another number of dimensions.
+    classes_seen: number of different classes among the targets, 0 where they are none.
+    terms: number of losses found under the root. looks: backward passes that were looked at.
+    passes: backward passes of one optimizer step.
+    factor: value at the root / value of the loss as a mean (over examples, or over all elements where the loss is one
+        of numbers); negative where the loss is maximised; nan unknown.
+    reduced: number of elements the loss was summed or averaged over.
+    weighted: weights other than a mask's multiply the single losses.
+    pre_dim, pre_size, pre_dims: the softmax or log_softmax nearest the loss runs over dimension pre_dim (from 0) of
+        pre_dims, which has pre_size elements; of several the one over the examples or over one element; -1, 0, 0.
+    pre_min, pre_max: range of what leaves the activation nearest the loss, or the last weights where there is none.
+    prediction_shape, target_shape, loss_shape: of the prediction, of the targets, and of the single losses before they
+        are reduced; () unknown. loss_shape differs from prediction_shape where one was spread over the other.
     """
 
     model: str
@@ -189,6 +249,30 @@ class LossSeen(msgspec.Struct, frozen=True):
     target_min: float = float("nan")
     target_max: float = float("nan")
     target_kind: str = ""
+    terms: int = 0
+    looks: int = 1
+    passes: int = 1
+    factor: float = float("nan")
+    reduced: int = 0
+    weighted: bool = False
+    pre_dim: int = -1
+    pre_size: int = 0
+    pre_dims: int = 0
+    pre_min: float = float("nan")
+    pre_max: float = float("nan")
+    input_mean: float = float("nan")
+    input_std: float = float("nan")
+    input_spread: float = float("nan")
+    target_mean: float = float("nan")
+    target_std: float = float("nan")
+    target_values: int = 0
+    target_whole: bool = False
+    target_row_sum_min: float = float("nan")
+    target_row_sum_max: float = float("nan")
+    classes_seen: int = 0
+    prediction_shape: tuple[int, ...] = ()
+    target_shape: tuple[int, ...] = ()
+    loss_shape: tuple[int, ...] = ()
 
 
 class OptimizerSeen(msgspec.Struct, frozen=True):

@@ -19,12 +19,14 @@ from torch.optim import Optimizer
 
 from ..measurement.cadence import Cadence
 from ..measurement.frames import FrameDraft
+from ..measurement.lossgraph import LossLook
+from ..measurement.losslooks import LossLooks
 from ..measurement.models import Registry, WatchedModel
 from ..measurement.recorder import Recorder
 from ..measurement.sink import Sink
 from ..measurement.steps import Steps
 from ..measurement.tap import Tap
-from ..records import LossSeen, Network, Run, RunInfo, UserError
+from ..records import Network, Run, RunInfo, UserError
 from .options import RUNS_FOLDER, Options, StopTraining
 from .recording import Recording
 
@@ -59,6 +61,7 @@ class Session:
         self.steps.writer_s = lambda: self.recording.busy_s
         self.tap = Tap(self.recorder, self.steps, self._fail)
         self.tap.on_loss = self._loss
+        self.looks = LossLooks()
         self.ended = False
         self.run: Run | None = None
 
@@ -121,13 +124,34 @@ class Session:
             stations=before.stations,
             trunk_note=before.trunk_note,
             recurrent=dict(model.recurrent),
+            inputs=self.recorder.inputs.of(model.name),
         )
 
-    def _loss(self, find: Callable[[str], LossSeen]) -> None:
-        for model in self.registry.models:
-            if model.calls and model.name not in self.tap.losses_of:
-                self.tap.losses_of.add(model.name)
-                self.recording.put_loss(find(model.name))
+    def _loss(self, look: Callable[[], LossLook]) -> None:
+        """A backward pass begins in a full frame: look at its loss where that of some model in it is still open.
+
+        An error in here ends the looking alone: everything else is measured without it.
+        """
+        number = max(0, len(self.steps.losses) - 1)  # of the pass within its step
+        try:
+            self._look(look, number)
+        except Exception as error:
+            self.looks.broken = True
+            text = f"The loss could not be described: {type(error).__name__}: {error} ({_our_frame(error)})"
+            self.recording.put_problem(text)
+            self._warn(f"{text}. Measuring goes on without it.")
+
+    def _look(self, look: Callable[[], LossLook], number: int) -> None:
+        models = [m for m in self.registry.models if m.calls]
+        wanting = [m for m in models if self.looks.wants(m.name, m.step, number)]
+        seen = look() if wanting else None
+        for m in models:
+            if seen is not None and m in wanting:
+                told = self.looks.add(m.name, (m.step, number), seen)
+            else:
+                told = self.looks.count(m.name, number)
+            if told is not None:
+                self.recording.put_loss(told)
 
     def _fail(self, error: BaseException) -> None:
         """An error inside the watch: it is recorded and told once, and measuring stops; the training goes on."""
