@@ -12,9 +12,12 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
+
+from gradiometer.records import ALL_CAUSES
+from gradiometer.records.finding import Symptom
 
 ROOT = Path(__file__).resolve().parent
 Better = Literal["higher", "lower"]
@@ -83,8 +86,8 @@ class Case:
 
     @property
     def half(self) -> Half:
-        """Which half it belongs to, by the hash of its name."""
-        return "report" if hashlib.sha256(self.name.encode()).digest()[0] % 2 else "calibration"
+        """Which half it belongs to, by the hash of its name; a case of ``moved.txt`` was opened and tuned on."""
+        return half_of(self.name, moved())
 
     @cached_property
     def scripts(self) -> tuple[Script, ...]:
@@ -93,10 +96,11 @@ class Case:
             return (Script(self.name, "healthy", self._read("train.py")),)
         faulty = self._read("faulty.py")
         own = (Script(self.name, "faulty", faulty), Script(self.name, "fixed", self._read("fixed.py")))
-        changed = (
-            Script(self.name, f"without {v.cause}", v.applied(faulty, str(self.folder / "case.toml")))
-            for v in self.variants
-        )
+        where, changed = str(self.folder / "case.toml"), []
+        for i, v in enumerate(self.variants):
+            earlier = sum(w.cause == v.cause for w in self.variants[:i])  # one cause may be removed in several ways
+            role = f"without {v.cause}" + (f" ({earlier + 1})" if earlier else "")
+            changed.append(Script(self.name, role, v.applied(faulty, where)))
         return (*own, *changed)
 
     def _read(self, name: str) -> str:
@@ -104,6 +108,19 @@ class Case:
         if not path.exists():
             raise CorpusError(f"{self.folder} has no {name}")
         return path.read_text(encoding="utf-8")
+
+
+@cache
+def moved(root: Path = ROOT) -> frozenset[str]:
+    """Names in ``moved.txt``, one a line, what follows a # left out."""
+    path = root / "moved.txt"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return frozenset(name for line in lines if (name := line.partition("#")[0].strip()))
+
+
+def half_of(name: str, opened: frozenset[str] = frozenset()) -> Half:
+    """The half of a case: the first byte of the SHA-256 of its name, odd for the report; calibration where opened."""
+    return "report" if hashlib.sha256(name.encode()).digest()[0] % 2 and name not in opened else "calibration"
 
 
 def load_case(folder: Path) -> Case:
@@ -115,9 +132,16 @@ def load_case(folder: Path) -> Case:
             for v in says.pop("variant", [])
         )
         says["symptoms"] = tuple(says.get("symptoms", ()))
+        _check_words(says["symptoms"], [v.cause for v in variants])
         return Case(name=folder.name, folder=folder, variants=variants, **says)
-    except (OSError, KeyError, TypeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise CorpusError(f"{folder / 'case.toml'}: {error}") from error
+
+
+def _check_words(symptoms: Sequence[str], causes: Sequence[str]) -> None:
+    strange = [s for s in symptoms if s not in get_args(Symptom)] + [c for c in causes if c not in ALL_CAUSES]
+    if strange:
+        raise ValueError(f"not in the vocabulary: {', '.join(strange)}")
 
 
 def load_corpus(root: Path = ROOT, names: Sequence[str] = ()) -> tuple[Case, ...]:
