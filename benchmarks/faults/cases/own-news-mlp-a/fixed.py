@@ -4,7 +4,6 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from sklearn.datasets import make_multilabel_classification
 from sklearn.metrics import average_precision_score
 
 seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0

@@ -42,7 +42,7 @@ for step in range(n_steps):
     if step % 90 == 0:
         print(f"{step:4d}/{n_steps} {loss.item():.4f}")
 
-truth = y[1500:] > 0.5
+truth = y[1500:] > 0
 with torch.no_grad():
     said = model(x[1500:]) > 0
 sensitivity = said[truth].float().mean()
