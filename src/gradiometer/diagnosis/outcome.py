@@ -81,7 +81,7 @@ def smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _back(losses: NDArray[np.float64], reading: Reading) -> float:
-    """Share of the windows in the second half whose loss lies above the lowest so far by FALLS_BACK of the reference."""
+    """Share of the windows in the second half whose loss lies FALLS_BACK of the reference above the lowest so far."""
     curve, reference = smoothed(losses), _reference(reading)
     if not reference > 0:
         return math.nan

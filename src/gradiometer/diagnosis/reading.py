@@ -265,6 +265,8 @@ class Reading:
         first, last, level = (x - self.floor for x in (self.first_loss, self.last_loss, self.trivial))
         if not level > 0:
             return False
+        if self.loss_seen is not None and math.isfinite(self.loss_seen.factor):
+            return True  # the factor was measured, and the level has it in it
         match, sits = limits.UNITS_MATCH.value, limits.LEVEL_MATCH.value
         near = 1 / match <= first / level <= match
         came_down = match < first / level <= limits.FIRST_LOSS_MAX.value and last / level <= sits

@@ -176,10 +176,20 @@ def not_moved(parameters: int) -> str:
     return f"Gradients arrive, but no step moves any of {parameters} parameters."
 
 
+def built_anew(networks: int, steps: int) -> str:
+    """A network that is made again and again."""
+    return f"The same network is built {networks} times and trained for {steps} steps at most: each begins anew."
+
+
 def constant_output(site: str, pre: str) -> str:
     """The output does not depend on the network."""
     why = f": {pre} makes it the same for every input" if pre else ""
     return f"The error is exactly 0 at `{site}`. The output does not depend on the network{why}."
+
+
+def constant_from_birth(site: str) -> str:
+    """The output is the same for every input although the weights are not 0."""
+    return f"`{site}` gives the same output for every input: the error it gets back says nothing about them."
 
 
 def born_non_finite(site: str, step: int, direction: str) -> str:

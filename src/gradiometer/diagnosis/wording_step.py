@@ -54,6 +54,11 @@ def batch_of(examples: int) -> str:
     return f"Each step sees {examples} example{'s' if examples > 1 else ''}: two steps have hardly anything in common."
 
 
+def data_noise() -> str:
+    """No source of noise in the network."""
+    return "Two steps have hardly anything in common, and no part of the network makes the noise: look at the data."
+
+
 def too_narrow(site: str, units: int) -> str:
     """A layer that passes too little."""
     plural = "unit" if units == 1 else "units"

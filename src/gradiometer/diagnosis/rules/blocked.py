@@ -11,7 +11,7 @@ from ...records import Alternative, Evidence, Finding, Severity
 from .. import limits, proof, wording
 from ..ownership import Owned, table
 from ..reading import Reading, read
-from ..rule import Rule
+from ..rule import Card, Rule
 
 MIN_FRAMES = 2  # a zero-initialised branch is blocked in the first frame only
 
@@ -108,4 +108,26 @@ def _finding(reading: Reading, severity: Severity, blocked: tuple[Owned, ...], s
     )
 
 
-RULE = Rule("blocked", find, cards=(), also=("gradient-blocked",))
+CARDS = (
+    Card(
+        cause="gradient-blocked",
+        what="A part that should train gets no gradient: detached, frozen, under `no_grad`, or behind an argmax.",
+        seen=(
+            "Parameters that an optimizer holds, that want a gradient and that ran, never get one, or only zeros.",
+            "The weights nearest to the loss are frozen while nearly all others train, and the loss stays.",
+        ),
+        limits=(("share of the trunk that trains under a frozen head", limits.BLOCKED_TRUNK_SHARE),),
+        alike=(
+            ("optimizer-stale", "there gradients arrive, and nothing moves"),
+            ("activation-dead", "there a layer of units is off"),
+            ("output-constant", "there the error is 0 from the loss on"),
+        ),
+        spared=(
+            "parameters that were frozen on purpose and given to no optimizer, or that the network learns with",
+            "heads and experts that no batch has reached",
+            "a side branch whose output the loss does not use",
+        ),
+        earliest="step 1",
+    ),
+)
+RULE = Rule("blocked", find, CARDS)

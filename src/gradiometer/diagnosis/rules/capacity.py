@@ -16,13 +16,13 @@ from ..rule import Card, Rule
 
 NARROW = Limit(4, OURS)  # units of the narrowest hidden layer
 MOVED = Limit(0.5, OURS)  # of their size that weights must have been able to move
-STEPS_MIN = 100
+STEPS_MIN = 150
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
     """A very narrow hidden layer, weights that move, and a loss that has settled above its floor."""
     went = outcome(reading).went
-    if went not in ("stalled", "limps") or reading.last_step < STEPS_MIN or reading.falling:
+    if went not in ("stalled", "limps") or reading.last_step < STEPS_MIN or not reading.level_known:
         return ()
     narrow, travel = _narrowest(reading), motion.travel(reading)
     if narrow is None or not travel >= MOVED.value:
@@ -32,7 +32,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             model=reading.model,
             symptom="stalled",
             cause="capacity-too-small",
-            severity="fail",
+            severity="fail" if reading.stuck and narrow.fan_out <= 1 else "warn",
             sites=(narrow.path,),
             steps=proof.span(reading),
             summary=wording.too_narrow(narrow.path, narrow.fan_out),
@@ -55,7 +55,8 @@ def _narrowest(reading: Reading) -> ModuleSeen | None:
     ran = {s.path for s in reading.run.sites(reading.model) if s.kind == "output"}
     layers = [m for m in reading.network.modules if m.role == "weights" and m.fan_out > 0 and m.path in ran]
     heads = {s.split("#")[0] for s in reading.network.stations[:1]} or ({layers[-1].path} if layers else set())
-    hidden = [m for m in layers if m.path not in heads and m.kind != "embedding"]
+    outputs = reading.loss_seen.outputs if reading.loss_seen else 0  # an encoder ends in a hidden layer
+    hidden = [m for m in layers if not (m.path in heads and m.fan_out == outputs) and m.kind != "embedding"]
     few = [m for m in hidden if m.fan_out <= NARROW.value]
     return min(few, key=lambda m: m.fan_out) if few else None
 
@@ -78,8 +79,8 @@ CARDS = (
             ("activation-dead", "there units exist and are off"),
             ("lr-too-low", "there the weights have not moved"),
         ),
-        spared=("narrow networks that learn", "networks whose loss still falls"),
-        earliest="100 steps",
+        spared=("narrow networks that learn",),
+        earliest="150 steps",
     ),
 )
 RULE = Rule("capacity", find, CARDS)

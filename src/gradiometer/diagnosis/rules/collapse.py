@@ -34,7 +34,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     top, bottom = known[0], known[-1]
     gain = quantities.median(reading.gains(reading.early))
     forward = quantities.median(reading.forward_gains(reading.early))
-    healthy = limits.HOP_GAIN_LOW.value / 2 <= gain <= 2 * limits.HOP_GAIN_HIGH.value and forward >= FORWARD_LOW.value
+    healthy = limits.HOP_GAIN_LOW.value <= gain <= limits.HOP_GAIN_HIGH.value and forward >= FORWARD_LOW.value
     if not (seen[top] >= ALIKE.value and seen[bottom] < APART.value and healthy):
         return ()
     return (
@@ -58,9 +58,9 @@ def find(reading: Reading) -> tuple[Finding, ...]:
 
 
 def _similarity(reading: Reading, site: str) -> float:
-    """The smaller of the medians over the first and the last frames: alike all the time, not only at one end."""
+    """The smaller of the medians over the first frame and the last ones: what the steps have done is not meant."""
     values = reading.at("act_similarity", site)
-    ends = [v[np.isfinite(v)] for v in (values[reading.early], values[-limits.WINDOW_FRAMES :])]
+    ends = [v[np.isfinite(v)] for v in (values[reading.initial], values[-limits.WINDOW_FRAMES :])]
     return min((quantities.median(v) for v in ends if v.size), default=float("nan"))
 
 

@@ -13,19 +13,24 @@ from ... import quantities
 from ...catalog import Context, cures_for
 from ...records import Alternative, Evidence, Finding
 from .. import limits, proof, units, wording
+from ..limits import OURS, Limit
 from ..reading import Reading
 from ..rule import Rule
+
+VERY_DEEP = Limit(20, OURS)  # hops
+ALIKE_AT_BIRTH = Limit(0.95, "cosine of different inputs near the loss, c-map")
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
     """Critical gain, no skips, many hops, and different inputs alike near the loss."""
     hops = reading.network.hops
     deep = len(hops) >= limits.COLLAPSE_HOPS.value and not any(h.skip or h.spine for h in hops)
-    if not deep or reading.level != "trivial" or reading.last_step < limits.COLLAPSE_STEPS.value:
+    slow = reading.crawls or (reading.limps and len(hops) >= VERY_DEEP.value)
+    if not deep or not (reading.level == "trivial" or slow) or reading.last_step < limits.COLLAPSE_STEPS.value:
         return ()
     gain = quantities.median(reading.gains(reading.early))
     critical = limits.HOP_GAIN_LOW.value <= gain <= limits.HOP_GAIN_HIGH.value
-    evidence = _collapse(reading)
+    evidence = _collapse(reading) + (_from_birth(reading) if len(hops) >= VERY_DEEP.value else ())
     if not critical or not any(e.beyond for e in evidence):
         return ()
     acts = units.activation_parts(reading)
@@ -44,6 +49,16 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             alternatives=(Alternative("init-too-small", "the gain per hop is critical"),),
         ),
     )
+
+
+def _from_birth(reading: Reading) -> tuple[Evidence, ...]:
+    """Alike near the loss before the first step: in a very deep network steps part them again, slowly."""
+    stations = reading.network.stations
+    seen = [quantities.median(reading.at("act_similarity", s)[reading.initial]) for s in (stations[1], stations[-1])]
+    top, below = seen
+    if not below < ALIKE_AT_BIRTH.value:
+        return ()
+    return (proof.above(f"similarity of different inputs at {stations[1]}, first step", top, "1", ALIKE_AT_BIRTH),)
 
 
 def _collapse(reading: Reading) -> tuple[Evidence, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...catalog import Context, cures_for
 from ...records import Alternative, Evidence, Finding
-from .. import ends, motion, proof
+from .. import ends, limits, motion, proof
 from .. import wording_step as wording
 from ..limits import OURS, Limit
 from ..outcome import outcome
@@ -19,6 +19,7 @@ from ..rule import Card, Rule
 DROPOUT = Limit(0.75, "UMLAUT warns from 0.5; Srivastava 2014 uses 0.2 to 0.5")  # share of units dropped in one layer
 KEPT = Limit(0.25, OURS)  # product of the kept shares over all dropouts on the way
 SIGNAL = Limit(0.1, OURS)  # cosine of consecutive gradients: what two steps have in common
+MOVED = Limit(0.3, OURS)  # of their size that weights must have been able to move before the data are blamed
 BATCH = Limit(2, OURS)  # examples
 
 
@@ -68,6 +69,9 @@ def _source(reading: Reading) -> tuple[str, Evidence] | None:
         return wording.drops_outputs(), Evidence("dropout on the outputs", 1.0, "layers", 0.0, OURS, True)
     if seen is not None and 0 < seen.batch < BATCH.value:
         return wording.batch_of(seen.batch), proof.below("examples in a batch", seen.batch, "examples", BATCH)
+    travel = motion.travel(reading)
+    if reading.stuck and reading.last_step >= limits.CRAWL_STEPS.value and travel >= MOVED.value:
+        return wording.data_noise(), proof.above("way of a weight over the run, in its own size", travel, "1", MOVED)
     return None
 
 
@@ -85,12 +89,14 @@ CARDS = (
         seen=(
             "The gradients of consecutive steps have a cosine near 0.",
             "A dropout takes most units, stands on the outputs, or the batch holds one example.",
+            "Without such a source the noise is in the data: the weights have moved, and the loss has stayed.",
         ),
         limits=(
             ("units dropped in one layer", DROPOUT),
             ("units kept through all dropouts", KEPT),
             ("cosine of consecutive gradients, median", SIGNAL),
             ("examples in a batch", BATCH),
+            ("way of a weight over the run, in its own size", MOVED),
         ),
         alike=(
             ("lr-too-high", "there consecutive gradients point to opposite sides"),

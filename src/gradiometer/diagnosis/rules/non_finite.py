@@ -134,10 +134,11 @@ def _grew(reading: Reading, born: Birth) -> bool:
     """Loss, weights or activations grew tenfold before, or the steps replaced the layers."""
     if born.step == 0:
         return False
-    if _ratio_before(reading, born) > limits.UPDATE_RATIO_HIGH.value:
-        return True
     limit = limits.GROWTH_BEFORE_NAN.value
     kept = reading.losses[np.isfinite(reading.losses)]
+    came_down = kept.size >= limits.PATIENCE_STEPS.value and float(np.median(kept[-5:])) < 0.5 * kept[0]
+    if _ratio_before(reading, born) > limits.UPDATE_RATIO_HIGH.value and not came_down:
+        return True
     level = reading.trivial if math.isfinite(reading.trivial) else 0.0
     if kept.size > 1 and kept.max() - reading.floor > limit * max(kept[0] - reading.floor, level - reading.floor) > 0:
         return True

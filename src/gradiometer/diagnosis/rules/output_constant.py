@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import numpy as np
 
+from ... import quantities
 from ...catalog import Context, cures_for
-from ...records import Evidence, Finding
+from ...records import Evidence, Finding, LossSeen
 from .. import limits, proof, wording
+from ..limits import OURS, Limit
 from ..reading import Reading
-from ..rule import Rule
+from ..rule import Card, Rule
 
 ZERO_SHARE = 0.9  # of the frames, the first among them
+SPREAD = Limit(1e-7, "float32 resolution")
+BATCH = Limit(4, OURS)  # examples that must agree
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
-    """The error is exactly 0 at the weights nearest to the loss."""
-    stations = reading.network.stations
+    """The error is exactly 0 at the weights nearest to the loss, or the output is the same for every input."""
+    stations, seen = reading.network.stations, reading.loss_seen
     if not stations or not len(reading.steps):
         return ()
     head = next((i for i, w in enumerate(reading.profile.weights) if w is not None), 0)
@@ -27,28 +31,58 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         head = 0
     error = reading.error[:, head]
     known = error[np.isfinite(error)]
-    always = known.size > 0 and known[0] == 0 and (known == 0).mean() >= ZERO_SHARE
-    if not always or not _above_floor(reading):
-        return ()
-    pre = reading.loss_seen.pre if reading.loss_seen else ""
-    outputs = reading.loss_seen.outputs if reading.loss_seen else 0
-    single = pre if pre == "softmax" and outputs == 1 else ""
+    zero = known.size > 0 and known[0] == 0 and (known == 0).mean() >= ZERO_SHARE
     site = stations[head]
-    return (
-        Finding(
-            model=reading.model,
-            symptom="zero",
-            cause="output-constant",
-            severity="fail",
-            sites=(site,),
-            steps=proof.span(reading),
-            summary=wording.constant_output(site, "softmax over one unit" if single else ""),
-            evidence=(
-                Evidence(f"error at {site}, largest", float(known.max()), "1", 0.0, limits.OURS, True),
-                *proof.loss_level(reading),
-            ),
-            cures=cures_for("output-constant", Context()),
-        ),
+    if zero and _above_floor(reading):
+        evidence = Evidence(f"error at {site}, largest", float(known.max()), "1", 0.0, limits.OURS, True)
+        if _depends(reading):
+            return (_finding(reading, "gradient-blocked", wording.no_gradient(site, len(_owned(reading))), evidence),)
+        single = seen is not None and (seen.pre_size == 1 or (seen.pre == "softmax" and seen.outputs == 1))
+        summary = wording.constant_output(site, "softmax over one unit" if single else "")
+        return (_finding(reading, "output-constant", summary, evidence),)
+    if seen is None or not _same_for_all(reading, seen):
+        return ()
+    spread = Evidence("spread of the output over the examples", seen.input_spread, "1", SPREAD.value, OURS, True)
+    return (_finding(reading, "output-constant", wording.constant_from_birth(site), spread),)
+
+
+def _depends(reading: Reading) -> bool:
+    """The prediction differs between examples, and other networks of the run do get an error: cut in between."""
+    seen = reading.loss_seen
+    others = [n.name for n in reading.run.networks if n.name != reading.model]
+    fed = any((np.nan_to_num(reading.run.of("err_norm", name)) > 0).any() for name in others)
+    return fed and seen is not None and seen.input_spread > SPREAD.value and seen.pre_size != 1
+
+
+def _owned(reading: Reading) -> list[str]:
+    return [p.name for p in reading.network.params if p.owned and p.requires_grad]
+
+
+def _same_for_all(reading: Reading, seen: LossSeen) -> bool:
+    """No spread over the examples although the head's weights are not 0, no layer is dead, and the loss stays."""
+    size = abs(seen.input_mean) + seen.input_std
+    if not (seen.input_spread <= SPREAD.value * size and size > 0 and seen.batch >= BATCH.value):
+        return False
+    weights = [w for w in reading.profile.weights if w is not None]
+    norms = [quantities.median(reading.at("weight_norm", w)[reading.initial]) for w in weights]
+    dead = reading.of("act_dead_share")[reading.initial]
+    alive = not dead.size or not np.nan_to_num(dead).max(initial=0.0) >= limits.DEAD_ALL.value
+    late = reading.losses.size >= limits.PATIENCE_STEPS.value and not (reading.waited_in_vain or reading.crawls)
+    return alive and not late and all(n > 0 for n in norms if np.isfinite(n))
+
+
+def _finding(reading: Reading, cause: str, summary: str, evidence: Evidence) -> Finding:
+    head = next((i for i, w in enumerate(reading.profile.weights) if w is not None), 0)
+    return Finding(
+        model=reading.model,
+        symptom="zero",
+        cause=cause,
+        severity="fail",
+        sites=reading.network.stations[head : head + 1],
+        steps=proof.span(reading),
+        summary=summary,
+        evidence=(evidence, *proof.loss_level(reading)),
+        cures=cures_for(cause, Context()),
     )
 
 
@@ -61,4 +95,22 @@ def _above_floor(reading: Reading) -> bool:
     return bool(excess > (1 - limits.TRIVIAL_SHARE.value) * level) if level > 0 else bool(abs(excess) > 0)
 
 
-RULE = Rule("output-constant", find, cards=(), also=("output-constant",))
+CARDS = (
+    Card(
+        cause="output-constant",
+        what="The output cannot depend on the network or its input: a softmax over one unit, a clamp, a mask of 0.",
+        seen=(
+            "The error is exactly 0 at the weights nearest to the loss, from the first step on, above the floor.",
+            "The output is the same for every example although no weight is 0 and no layer is dead.",
+        ),
+        limits=(("spread of the output over the examples / its size", SPREAD), ("examples in a batch", BATCH)),
+        alike=(
+            ("activation-dead", "there a layer of units is off"),
+            ("gradient-blocked", "there the output does depend on the network, and the graph is cut"),
+            ("init-symmetric", "there units are equal, and the output still follows the input"),
+        ),
+        spared=("a network on the floor of its loss", "a zero-initialised head, which passes its own error"),
+        earliest="step 0",
+    ),
+)
+RULE = Rule("output-constant", find, CARDS, also=("gradient-blocked",))

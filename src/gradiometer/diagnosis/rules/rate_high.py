@@ -50,7 +50,8 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     grown = growth(reading)
     if grown is not None and not grown.normalised and grown.certain:
         return ()
-    bad = seen.went in ("diverged", "unstable") or (seen.went in ("stalled", "limps") and not reading.falling)
+    stays = seen.went in ("stalled", "limps") and reading.level_known and not reading.falling
+    bad = seen.went in ("diverged", "unstable") or stays
     wandered = steps.travel >= FAR_TRAVEL.value or steps.first > limits.UPDATE_RATIO_HIGH.value
     if not (bad and steps.long and (wandered or seen.went in ("diverged", "unstable"))):
         return ()

@@ -21,6 +21,7 @@ from ..rule import Card, Rule
 
 TRAVEL = Limit(0.1, "learning time: a tenth of the layers' own size over the whole run")
 TINY = Limit(0.01, OURS)  # ... where the run is short
+LEFT = Limit(0.25, OURS)  # of the trivial loss that is left where it still falls
 STEADY = Limit(0.2, OURS)  # cosine of consecutive gradients above which short steps sum up
 
 
@@ -29,7 +30,8 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     if not len(reading.steps) or reading.last_step < limits.PATIENCE_STEPS.value or not motion.trained(reading):
         return ()
     went, travel = outcome(reading).went, motion.travel(reading)
-    stays = went in ("stalled", "limps") or (went == "unknown" and reading.falling)
+    way_left = went == "learns" and reading.falling and reading.level_known and reading.trivial_share >= LEFT.value
+    stays = went in ("stalled", "limps") or (went == "unknown" and reading.falling) or way_left
     limit = TRAVEL if reading.last_step >= limits.CRAWL_STEPS.value else TINY
     if not (stays and 0 < travel <= limit.value):
         return ()
@@ -41,7 +43,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             model=reading.model,
             symptom="stalled",
             cause="lr-too-low",
-            severity="fail" if certain and went != "unknown" else "warn",
+            severity="fail" if certain and went not in ("unknown", "learns") else "warn",
             sites=(),
             steps=proof.span(reading),
             summary=wording.too_short(travel, reading.last_step + 1),
@@ -71,6 +73,7 @@ CARDS = (
             ("way of a weight over the run, in its own size", TRAVEL),
             ("the same in fewer than 100 steps", TINY),
             ("cosine of consecutive gradients, median", STEADY),
+            ("trivial loss that is left while it still falls", LEFT),
         ),
         alike=(
             ("activation-shrinks-error", "there only the layers near the input stand still"),

@@ -7,39 +7,85 @@ network that is left out while the rest learns.
 from __future__ import annotations
 
 from ...catalog import Context, cures_for
-from ...records import Alternative, Evidence, Finding, Severity
+from ...records import Alternative, Evidence, Finding, Network, Severity
 from .. import limits, proof, wording
+from ..limits import OURS, Limit
 from ..ownership import Owned, table
-from ..reading import Reading
-from ..rule import Rule
+from ..reading import Reading, read
+from ..rule import Card, Rule
 
 MIN_FRAMES = 2
 MAJORITY = 0.5  # of the parameters with a gradient
+FALLEN = Limit(0.8, OURS)  # last / first loss: above it nothing was learned
+REBUILT = Limit(3, OURS)  # networks of one class and shape
+FEW_STEPS = Limit(100, OURS)  # a network that is left after so few steps has had no time
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
-    """Strangers in the optimizer while these parameters are owned by none; or owned, and never moved."""
+    """Tensors that no model uses while these parameters are owned by none; a model that nobody steps; one that is
+    stepped and never moves; a network that is built anew, again and again."""
     if len(reading.steps) < MIN_FRAMES:
         return ()
     rows = [r for r in table(reading) if r.gradient and r.param.requires_grad]
+    return _left_out(reading, rows) or _still(reading, rows) or _rebuilt(reading)
+
+
+def _left_out(reading: Reading, rows: list[Owned]) -> tuple[Finding, ...]:
+    """Parameters with a gradient that no optimizer holds and nobody moves."""
     left_out = [r for r in rows if not r.param.owned and not r.moved]
     strangers = sum(o.strangers for o in reading.run.optimizers)
-    if left_out and strangers:
-        severity: Severity | None = "fail" if len(left_out) >= MAJORITY * len(rows) else None
-        severity = severity or ("warn" if reading.level != "learned" else None)
+    most = len(left_out) >= MAJORITY * len(rows)
+    if not left_out or not (strangers or reading.run.optimizers):
+        return ()
+    if strangers:
+        severity: Severity | None = "fail" if most else ("warn" if reading.level != "learned" else None)
         summary = wording.stale(strangers, len(left_out))
         return (_finding(reading, severity, left_out, (summary, strangers)),) if severity else ()
-    if (
-        left_out
-        and reading.run.optimizers
-        and (reading.stuck or reading.limps or reading.crawls)
-        and len(left_out) >= MAJORITY * len(rows)
-    ):
+    whole = len(left_out) == len(rows) and reading.level != "learned"
+    if most and (reading.stuck or reading.limps or reading.crawls or (whole and _flat(reading))):
         return (_finding(reading, "fail", left_out, (wording.not_moved(len(left_out)), 0)),)
-    still = [r for r in rows if r.param.owned and r.moved is False]
-    if still and len(still) == len([r for r in rows if r.param.owned]) and _rate_is_positive(reading):
-        return (_finding(reading, "fail", still, (wording.not_moved(len(still)), strangers)),)
     return ()
+
+
+def _flat(reading: Reading) -> bool:
+    """The loss has not fallen, whatever its level is."""
+    return not reading.last_loss < FALLEN.value * reading.first_loss
+
+
+def _still(reading: Reading, rows: list[Owned]) -> tuple[Finding, ...]:
+    """Every owned parameter has a gradient, is stepped with a positive rate, and stays as it is."""
+    owned = [r for r in rows if r.param.owned]
+    still = [r for r in owned if r.moved is False]
+    if not still or len(still) < len(owned) or not _rate_is_positive(reading):
+        return ()
+    strangers = sum(o.strangers for o in reading.run.optimizers)
+    return (_finding(reading, "fail", still, (wording.not_moved(len(still)), strangers)),)
+
+
+def _rebuilt(reading: Reading) -> tuple[Finding, ...]:
+    """The same network is built time and again, trained for a few steps each time, and never learns."""
+    own = _shapes(reading.network)
+    twins = [n for n in reading.run.networks if n.cls == reading.network.cls and _shapes(n) == own]
+    if len(twins) < REBUILT.value or twins[0].name != reading.model:
+        return ()
+    readings = [read(reading.run, n.name) for n in twins]
+    readings = [r for r in readings if len(r.steps)]
+    short = [r for r in readings if r.last_step < FEW_STEPS.value and r.level in ("trivial", "partly", "unknown")]
+    anew = all(_starts_anew(r, reading) for r in readings[1:])
+    if len(short) < len(readings) or len(readings) < REBUILT.value or not anew:
+        return ()
+    rows = [r for r in table(reading) if r.gradient]
+    summary = wording.built_anew(len(readings), max(r.last_step + 1 for r in readings))
+    return (_finding(reading, "fail", rows, (summary, 0)),)
+
+
+def _shapes(network: Network) -> list[tuple[int, ...]]:
+    return sorted(p.shape for p in network.params)
+
+
+def _starts_anew(later: Reading, first: Reading) -> bool:
+    """A later network begins where the first one began: it has learned nothing from those before."""
+    return later.first_loss > FALLEN.value * first.first_loss
 
 
 def _rate_is_positive(reading: Reading) -> bool:
@@ -73,4 +119,33 @@ def _finding(reading: Reading, severity: Severity, rows: list[Owned], said: tupl
     )
 
 
-RULE = Rule("stale", find, cards=(), also=("optimizer-stale",))
+CARDS = (
+    Card(
+        cause="optimizer-stale",
+        what="The optimizer holds other tensors than the network uses, or not those that should train.",
+        seen=(
+            "Parameters have a gradient and never move, while the optimizer holds tensors that no model uses.",
+            "No optimizer holds most of a network that does not learn.",
+            "Every parameter is stepped with a positive rate and stays exactly as it is.",
+            "One network is built several times, trained for a few steps each time, and begins anew.",
+        ),
+        limits=(
+            ("last / first loss of a network that has learned nothing", FALLEN),
+            ("networks of one class and shape", REBUILT),
+            ("steps of each", FEW_STEPS),
+        ),
+        alike=(
+            ("gradient-blocked", "there no gradient arrives"),
+            ("lr-too-low", "there the parameters move, a little"),
+            ("precision-underflow", "there the steps round to nothing"),
+        ),
+        spared=(
+            "parameters that are updated without an optimizer",
+            "a rate of 0",
+            "a part that is left out while the rest learns: frozen on purpose",
+            "folds of a cross-validation, each of which learns",
+        ),
+        earliest="step 1",
+    ),
+)
+RULE = Rule("stale", find, CARDS)

@@ -77,12 +77,12 @@ def consequence(reading: Reading, seen: Fade) -> Consequence | None:
     largest = float(elasticities.max()) if elasticities.size else math.nan
     deep = seen.drop_decades <= limits.DROP_FAIL_DECADES.value
     limit = limits.ELASTICITY_SMALL if deep else limits.ELASTICITY_TINY
-    stays = reading.level == "trivial"
+    stays = reading.level == "trivial" or reading.crawls
     if ratio < limits.UPDATE_RATIO_APART.value or (stays and reading.level_known and largest < limit.value):
         return Consequence(ratio, largest, limit, certain=True)
     unknown = math.isnan(ratio) and math.isnan(largest)
     if stays and deep and (reading.equalises or unknown):
-        return Consequence(ratio, largest, limit, certain=reading.stuck and reading.equalises)
+        return Consequence(ratio, largest, limit, certain=(reading.stuck or reading.crawls) and reading.equalises)
     return None
 
 
@@ -92,7 +92,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         return ()
     early, late = fade(reading, reading.early), fade(reading, reading.late)
     seen = early or late
-    if seen is None or (late is None and reading.level != "trivial"):
+    if seen is None or (late is None and reading.level != "trivial" and not reading.crawls):
         return ()
     effect = consequence(reading, seen)
     verdict = judge(reading, seen.hops, seen.window)
@@ -130,7 +130,8 @@ def _flat(reading: Reading, verdict: Verdict) -> tuple[float, float]:
 def _severity(reading: Reading, effect: Consequence, late: Fade | None) -> Severity:
     """A failure: past ln 1000 to the end, with a certain consequence, in a network that stays at its trivial loss."""
     deep = late is not None and late.drop_decades <= limits.DROP_FAIL_DECADES.value
-    return "fail" if deep and effect.certain and reading.level in ("trivial", "unknown") else "warn"
+    stays = reading.level in ("trivial", "unknown") or reading.crawls
+    return "fail" if deep and effect.certain and stays else "warn"
 
 
 def _finding(reading: Reading, cause: str, severity: Severity, parts: tuple[Fade, Consequence, Verdict]) -> Finding:
