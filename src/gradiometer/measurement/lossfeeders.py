@@ -40,7 +40,8 @@ LONGEST = 24  # operations without weights in a row; a longer chain is not the e
 class Feeders:
     """names: the feeders, nearest the loss first; at: their vertices; end: the tensor below the last of them.
 
-    flips: number of sign changes (1 - x, -x) that were passed; picked: the index that chose a class below the start.
+    tail: the tensors between the last feeder and the end that hold the same numbers, each with what took it.
+    flips: number of sign changes (1 - x, -x) that were passed; picks: where classes were chosen.
     """
 
     names: list[str] = field(default_factory=list)
@@ -48,6 +49,7 @@ class Feeders:
     above: list[Vertex | None] = field(default_factory=list)
     end: Vertex | None = None
     end_above: Vertex | None = None
+    tail: list[tuple[Vertex, Vertex | None]] = field(default_factory=list)
     flips: int = 0
     picks: list[Vertex] = field(default_factory=list)
 
@@ -62,13 +64,19 @@ def read_feeders(start: Vertex, reader: Reader) -> Feeders:
             found.names.append(name)
             found.at.append(current)
             found.above.append(above)
-        elif op(current) not in PASSED and not _is_moved(current, reader, found):
+            found.tail = []
+        elif op(current) in PASSED:
+            found.tail.append((current, above))
+        elif _is_moved(current, reader, found):
+            found.tail = []
+        else:
             break
         below = next((c for c in children(current) if c is not None), None)
         if below is None or is_leaf(below):
             break
         current, above = below, current
     found.end, found.end_above = current, above
+    found.tail.append((current, above))
     return found
 
 
@@ -203,8 +211,7 @@ def _odd(softmax: tuple[int, int, int]) -> bool:
 def _range(found: Feeders, reader: Reader) -> tuple[float, float]:
     """Least and largest number that leaves the activation nearest the loss, or the network where there is none."""
     at = next((i for i, name in enumerate(found.names) if name not in NO_ACTIVATION), None)
-    vertex, above = (found.end, found.end_above) if at is None else (found.at[at], found.above[at])
-    value = reader.of(vertex, above) if vertex is not None else None
-    if value is None:
-        return math.nan, math.nan
-    return ends_of(value)
+    places = found.tail if at is None else [(found.at[at], found.above[at])]
+    values = (reader.of(vertex, above) for vertex, above in places)
+    value = next((v for v in values if v is not None), None)
+    return ends_of(value) if value is not None else (math.nan, math.nan)

@@ -26,6 +26,8 @@ from .lossvalues import MOST_VALUES, Level, ends_of, floor_of, mean_loss, sample
 
 MOST_UNIQUE = 2**14  # targets among which different ones are counted
 MOST_TERMS = 32  # losses of one root whose values are read
+OF_CLASSES = frozenset({"nll", "cross_entropy", "policy_gradient", "multi_margin", "multilabel_margin", "ctc"})
+SHIFT = 0.02  # of the root: less may be rounding, or the difference between a sample and all
 UNTOLD = 0.05  # share of the root that may lie in parts that are no known loss, where its levels are still told
 
 
@@ -56,11 +58,16 @@ class TermSeen:
 
 @dataclass(frozen=True, slots=True)
 class LossLook:
-    """What one backward pass told of its losses. main: which of them the run is told of; whole: nothing else counts."""
+    """What one backward pass told of its losses. main: which of them the run is told of; whole: nothing else counts.
+
+    shift: what constants and penalties on weights add to the losses; penalties: there are some, which may shrink.
+    """
 
     terms: tuple[TermSeen, ...] = ()
     main: int = 0
     whole: bool = True
+    shift: float = 0.0
+    penalties: bool = False
 
 
 def find_loss(root: Any, model: str, readable: bool = True) -> LossSeen:
@@ -75,18 +82,21 @@ def look_at(root: Root) -> LossLook:
         amp = float(root.scale) if root.scale is not None else 1.0
         value = float(root.value) / amp if root.value is not None else math.nan
         reader = Reader(root.readable, root.kept)
-        parts, cut = find_parts((root.node, 0), reader, Way(scale=1 / amp if amp else math.nan))
-        found, strangers = find_terms(parts, reader)
+        parts = find_parts((root.node, 0), reader, Way(scale=1 / amp if amp else math.nan))
+        found, strangers = find_terms(parts.found, reader)
         if not found and len(strangers) == 1 and strangers[0].sort == "raw":
             found = [stranger(strangers[0], reader)]
         terms = tuple(_see(term, reader) for term in found[:MOST_TERMS])
         told = [carried(t.mean, t.way) for t in terms]
-        if len(found) == 1 and not strangers and not cut:
+        rest = value - math.fsum(told) if told and all(map(math.isfinite, (value, *told))) else math.inf
+        known = not strangers and not parts.cut and len(found) <= MOST_TERMS
+        if known and len(found) == 1:
             terms = (_with_factor(terms[0], value),)
-        rest = abs(value - math.fsum(told)) if all(map(math.isfinite, (value, *told))) else math.inf
-        small = bool(told) and rest <= UNTOLD * abs(value)
-        whole = len(found) <= MOST_TERMS and not cut and (not strangers or small)
-        return LossLook(terms, _largest(told), whole)
+        shift = rest if known and (parts.penalties or any(t.way.shifted for t in terms)) else 0.0
+        if not SHIFT * abs(value) < abs(shift) < math.inf:
+            shift = 0.0
+        small = not parts.cut and len(found) <= MOST_TERMS and abs(rest) <= UNTOLD * abs(value)
+        return LossLook(terms, _largest(told), known or small, shift, parts.penalties)
 
 
 def _largest(told: Sequence[float]) -> int:
@@ -115,8 +125,8 @@ def tell_loss(look: LossLook, model: str, targets: Sequence[Tensor | None]) -> L
         levels[look.main],
         model=model,
         terms=sum(t.seen.kind != "unknown" for t in look.terms),
-        trivial=_sum(trivial) if look.whole else None,
-        floor=_sum(floor) if look.whole else None,
+        trivial=_sum(trivial, look.shift) if look.whole else None,
+        floor=_sum(floor, 0.0 if look.penalties else look.shift) if look.whole else None,
     )
 
 
@@ -125,9 +135,9 @@ def _upright(term: TermSeen) -> bool:
     return term.way.scale > 0
 
 
-def _sum(values: Sequence[float | None]) -> float | None:
+def _sum(values: Sequence[float | None], shift: float) -> float | None:
     known = [v for v in values if v is not None]
-    return math.fsum(known) if len(known) == len(values) else None
+    return math.fsum(known) + shift if len(known) == len(values) else None
 
 
 def _carried(value: float | None, way: Way) -> float | None:
@@ -247,10 +257,10 @@ def _own_target(term: Term, predicted: tuple[int, ...]) -> tuple[Tensor | None, 
         if tuple(t.shape) != tuple(whole.shape):
             t = _without_leading(t, 1)
         return sample(t), term.target_shape or tuple(t.shape)
-    if term.kind == "nll" or term.kind in {"cross_entropy", "policy_gradient"}:
+    if term.kind in OF_CLASSES:
         if term.sizes and tuple(t.shape) != term.sizes and t.numel() == math.prod(term.sizes):
             t = t.reshape(term.sizes)  # of gather: [N, 1]
-        return sample(t, torch.int64), tuple(whole.shape)
+        return sample(t, torch.int64), term.target_shape or tuple(whole.shape)
     return sample(t), tuple(t.shape)
 
 

@@ -166,6 +166,7 @@ class Halves:
         start = 1 if feeders.names[0] in {"log", "log_sigmoid"} else 0
         kind = "bce_logits" if feeders.names[0] == "log_sigmoid" else "bce"
         kept = Feeders(feeders.names[start:], feeders.at[start:], feeders.above[start:], feeders.end, feeders.end_above)
+        kept.tail = feeders.tail
         source = kept.at[0] if kept.at else feeders.end or log.at
         term = Term(kind, way, source, None, kept, target=target, constant_target=constant)
         term.prediction = self.reader.of(source, kept.above[0] if kept.above else kept.end_above)

@@ -46,9 +46,9 @@ def stranger(part: Part, reader: Reader) -> Term:
         if below is None or is_leaf(below) or op(source) not in _OF_ONE:
             break
         source = below
-    term = Term("unknown", part.way, source, feeders=read_feeders(source, reader), prediction=reader.of(source))
-    term.way = replace(term.way, scale=math.nan)
-    return term
+    feeders = read_feeders(source, reader)
+    way = replace(part.way, scale=math.nan)
+    return Term("unknown", way, source, feeders=feeders, prediction=reader.of(source))
 
 
 # ---- losses that are one node --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -45,7 +45,7 @@ class Way:
     bends: functions that are not linear on the way, nearest the part last, each with the scale above it.
     sums: (size of the first dimension, whether it was summed) of every sum on the way.
     weights: a tensor without gradient that multiplies the single elements; picked: class index of each example.
-    less_constant: the part is subtracted from a tensor without gradient.
+    less_constant: the part is subtracted from a tensor without gradient. shifted: a constant is added on the way.
     """
 
     scale: float = 1.0
@@ -57,6 +57,7 @@ class Way:
     picked: Tensor | None = None
     picks: int = 0
     less_constant: bool = False
+    shifted: bool = False
 
     def times(self, number: float | None) -> Way:
         """The way with one more plain number on it."""
@@ -84,24 +85,36 @@ class Part:
     way: Way
 
 
-def find_parts(root: Vertex, reader: Reader, way: Way) -> tuple[list[Part], bool]:
-    """(the parts under a root, in the order in which they were added; True where some were too many to look at).
+@dataclass(slots=True)
+class Parts:
+    """The parts under a root in the order in which they were added; penalties: some hang on parameters alone.
 
-    way: what stands above the root, such as the scale of AMP.
+    cut: there were too many to look at all.
     """
-    parts: list[Part] = []
+
+    found: list[Part] = field(default_factory=list)
+    penalties: bool = False
+    cut: bool = False
+
+
+def find_parts(root: Vertex, reader: Reader, way: Way) -> Parts:
+    """Take a root apart. way: what stands above it, such as the scale of AMP."""
+    parts = Parts()
     stack = [(root, way)]
     for _ in range(VISITED):
         if not stack:
-            return parts, False
+            return parts
         vertex, way = stack.pop()
         part = _part(vertex, way, reader)
         below = [] if part is not None else list(_below(vertex, way, reader))
         if below:
             stack.extend(reversed(below))
-        elif not is_penalty(vertex):
-            parts.append(part or Part("raw", vertex, vertex, way))
-    return parts, True
+        elif is_penalty(vertex):
+            parts.penalties = True
+        else:
+            parts.found.append(part or Part("raw", vertex, vertex, way))
+    parts.cut = True
+    return parts
 
 
 # ---- parts ---------------------------------------------------------------------------------------------------------
@@ -285,7 +298,8 @@ def _sum(vertex: Vertex, name: str, way: Way) -> Iterator[tuple[Vertex, Way]]:
         if child is not None:
             other_is_tensor = (name == "Sub" and both[0] is None) or (name == "Rsub" and len(both) == 2)
             less = way.less_constant or (other_is_tensor and sign < 0 and only_child(vertex) is not None)
-            yield child, replace(way, scale=way.scale * sign, less_constant=less)
+            shifted = way.shifted or only_child(vertex) is not None
+            yield child, replace(way, scale=way.scale * sign, less_constant=less, shifted=shifted)
 
 
 def _constant(vertex: Vertex, reader: Reader) -> Tensor | None:

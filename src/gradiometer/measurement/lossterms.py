@@ -85,10 +85,22 @@ def take_weights(term: Term) -> None:
     if weights is not None:
         share = float(weights.double().mean())
         term.way = replace(term.way, scale=term.way.scale * share, weights=None)
-        term.weighted = term.weighted or not _is_mask(weights)
         term.counted = term.count * share
+        if not _is_mask(weights):
+            term.weighted = True
+        elif term.target is not None and not bool(weights.all()):
+            _mask_targets(term, term.target, weights != 0)
     term.weighted = term.weighted or term.way.weighted
 
 
 def _is_mask(weights: Tensor) -> bool:
     return bool(((weights == 0) | (weights == weights.max())).all()) and float(weights.max()) > 0
+
+
+def _mask_targets(term: Term, target: Tensor, kept: Tensor) -> None:
+    """Targets that do not count are left out, where they are one number an example; else no level is known."""
+    one = target.dim() > 0 and target.numel() == target.shape[0]
+    if target.shape == kept.shape and (one or not target.is_floating_point()):
+        term.target_shape, term.target = tuple(target.shape), target[kept]
+    else:
+        term.weighted = True

@@ -64,6 +64,8 @@ def trivial_of(level: Level, target: Tensor | None) -> float | None:
         return _trivial_of_classes(level, target)
     if target.numel() < FEW_PER_CLASS or not target.is_floating_point():
         return None
+    if level.kind in {"bce", "bce_logits"} and not _are_shares(target):
+        return None
     act = _TRIVIAL.get(level.kind)
     value = act(level, target) if act is not None else math.nan
     return value if math.isfinite(value) else None
@@ -76,12 +78,17 @@ def floor_of(level: Level, target: Tensor | None) -> float | None:
     if level.kind in {"mse", "l1", "smooth_l1", "huber", "hinge", "soft_margin", "kl_div", "euclidean"}:
         return 0.0
     if level.kind in {"bce", "bce_logits"}:
-        return 0.0 if target is None else _bernoulli(level, target)
+        return 0.0 if target is None else _bernoulli(level, target) if _are_shares(target) else None
     if level.kind == "cross_entropy" or (level.kind == "nll" and level.logarithm):
         return _floor_of_classes(level, target)
     if level.kind == "poisson_nll" and target is not None:
         return float((target - torch.xlogy(target, target)).mean())
     return None
+
+
+def _are_shares(target: Tensor) -> bool:
+    """Outside 0..1 a cross-entropy has no lower bound."""
+    return bool(((target >= 0) & (target <= 1)).all())
 
 
 def _column_mean(x: Tensor) -> Tensor:
@@ -90,7 +97,6 @@ def _column_mean(x: Tensor) -> Tensor:
 
 def _bernoulli(level: Level, p: Tensor) -> float:
     """Mean of -(w p log q + (1 - p) log(1 - q)) at the best q, w the weight of positives."""
-    p = p.clamp(0, 1)
     a, b = p * (level.positive_weight if level.positive_weight is not None else 1.0), 1 - p
     q = a / (a + b)
     return float(-(torch.xlogy(a, q) + torch.xlogy(b, 1 - q)).mean())
