@@ -32,7 +32,7 @@ class Net(torch.nn.Module):
 
 
 net = Net()
-opt = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-3)
+opt = torch.optim.SGD(net.parameters(), lr=0.03, momentum=0.9, weight_decay=1e-3)
 for epoch in range(18):
     net.train()
     losses = []
