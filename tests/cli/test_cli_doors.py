@@ -33,6 +33,7 @@ NAMES = [
     "watch",
 ]
 OPTIONS = {
+    "causes": ["[NAME]", "--json", "--help"],
     "run": [
         "SCRIPT",
         "ARGS",

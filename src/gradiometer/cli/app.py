@@ -8,7 +8,7 @@ import typer
 
 from gradiometer import __version__
 
-from . import check, diagnose, explain, export, report, reproduce, run, runs, train
+from . import causes_manual, check, diagnose, explain, export, report, reproduce, run, runs, train
 
 # Without Rich the help page costs 100 ms less, and reads the same in a terminal and in a pipe.
 app = typer.Typer(name="gradiometer", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -35,6 +35,7 @@ def gradiometer(
     gradiometer train --depth 30      train a reference network, watched from its first step
     gradiometer reproduce loss        a published experiment, published and measured side by side
     gradiometer diagnose latest       judge a recorded run again
+    gradiometer causes                the manual of causes
     """
 
 
@@ -47,6 +48,7 @@ app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=train.EXAMPLES)(train.train)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=diagnose.EXAMPLES)(diagnose.diagnose)
+app.command(epilog=causes_manual.EXAMPLES)(causes_manual.causes)
 app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=export.EXAMPLES)(export.export)

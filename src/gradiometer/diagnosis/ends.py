@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ..records import LossSeen, Severity, Symptom
 from . import limits
+from .limits import OURS, Limit
 from .outcome import MIN_STEPS, outcome
 from .reading import Reading
 
 REAL_LOSSES = frozenset({"mse", "l1", "smooth_l1", "huber"})
 CLASS_LOSSES = frozenset({"cross_entropy", "nll"})
+ROSE = Limit(2.0, OURS)  # last finite loss / first: below it nothing has grown
 NEUTRAL = frozenset({"clamp", "log", "dropout", "normalise"})
 
 
@@ -39,6 +43,16 @@ def symptom_of(reading: Reading) -> Symptom:
     if len(losses) and not math.isfinite(losses[-1]):
         return "non-finite"
     return {"diverged": "exploding", "unstable": "unstable"}.get(went, "stalled")  # type: ignore[return-value]
+
+
+def at_once(reading: Reading) -> bool:
+    """The loss is nan or inf at its end, and had not risen before: one operation did it, no growth."""
+    losses = reading.losses
+    finite = losses[np.isfinite(losses)]
+    if not len(losses) or math.isfinite(losses[-1]) or not finite.size:
+        return False
+    start = float(np.median(finite[:3]))
+    return bool(finite[-1] <= ROSE.value * abs(start))
 
 
 def early(reading: Reading) -> bool:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .. import quantities
 from ..quantities import Profile
-from ..records import LossSeen, Network, OptimizerSeen, Run
+from ..records import LossSeen, ModuleSeen, Network, OptimizerSeen, Run
 from . import limits
 
 Array = NDArray[np.float64]
@@ -366,6 +366,18 @@ def nanmedian(values: Array) -> Array:
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore")
         return np.asarray(np.nanmedian(values, axis=0)) if len(values) else np.full(values.shape[1], np.nan)
+
+
+def weight_variance(reading: Reading, module: ModuleSeen) -> float:
+    """fan_in · mean square of a layer's weights in the first frame: 2 for He, 1 for Xavier, 1/3 for torch's default.
+
+    nan for a module without weights, for an embedding, and where the weight was not measured. Source: He 2015.
+    """
+    param = next((p for p in reading.network.params if p.name == module.weight), None)
+    if module.role != "weights" or module.fan_in <= 0 or param is None or module.kind == "embedding":
+        return math.nan
+    norm = quantities.median(reading.at("weight_norm", param.name)[reading.initial])
+    return module.fan_in * norm**2 / max(param.numel, 1)
 
 
 def read(run: Run, model: str | None = None) -> Reading:

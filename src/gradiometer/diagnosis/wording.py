@@ -123,6 +123,11 @@ def weights_too_large(growth_decades: float, hops: int, gain: float) -> str:
     return f"The weights are too large: {grows}, ×{gain:.2f} each."
 
 
+def loud(ratio: float) -> str:
+    """Logits that start far too large."""
+    return f"The first loss is {number(ratio)} times that of chance: the outputs start far too large."
+
+
 def born_flat(kind: str, share: float) -> str:
     """Units stand in their flat parts from the first step on."""
     return f"The weights are too large: {percent(share)} of the {units_of(kind)} are flat from the first step on."

@@ -208,6 +208,8 @@ class Steps:
                 name, n = f"{base}-{n}", n + 1
             self.names.add(name)
             found = self.optimizers[id(optimizer)] = Watched(name, weakref.ref(optimizer))
+            if self.count:  # another part of the training begins, perhaps with a model that no frame has seen
+                self.cadence.restart(self.count)
         return found
 
     def _leads(self, optimizer: Optimizer) -> bool:

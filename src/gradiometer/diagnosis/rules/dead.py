@@ -15,7 +15,7 @@ from ...catalog import Context, cures_for
 from ...records import Alternative, Finding, Severity, Symptom
 from .. import limits, proof, units, wording
 from ..reading import Reading
-from ..rule import Rule
+from ..rule import Card, Rule
 from ..units import Share
 
 
@@ -108,4 +108,29 @@ def _symptom(reading: Reading, worst: Share) -> Symptom:
     return "zero" if worst.last >= limits.DEAD_ALL.value and (error == 0).any() else "vanishing"
 
 
-RULE = Rule("dead", find, cards=(), also=("activation-dead", "lr-too-high"))
+CARDS = (
+    Card(
+        cause="activation-dead",
+        what="Rectifying units are off for every input, so no error passes them.",
+        seen=(
+            "A layer's units are at most 0 for the whole batch, at every look, in a share beyond the limit.",
+            "The network does not learn; a layer without a living unit passes exactly no error.",
+        ),
+        limits=(
+            ("dead units of a layer, failure", limits.DEAD_FAIL),
+            ("dead units of a layer, warning", limits.DEAD_WARN),
+            ("zeros of the layer", limits.DEAD_ZEROS),
+        ),
+        alike=(
+            ("lr-too-high", "there long first steps killed units that were alive"),
+            ("init-symmetric", "there units are equal, not off"),
+            ("precision-underflow", "there the format makes the zeros"),
+        ),
+        spared=(
+            "units that are sparse and alive: the network learns",
+            "half of the units off for a batch of inputs that look alike",
+        ),
+        earliest="step 0 for a whole layer",
+    ),
+)
+RULE = Rule("dead", find, CARDS, also=("lr-too-high",))

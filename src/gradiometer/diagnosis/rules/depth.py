@@ -15,7 +15,7 @@ from ...records import Alternative, Evidence, Finding
 from .. import limits, proof, units, wording
 from ..limits import OURS, Limit
 from ..reading import Reading
-from ..rule import Rule
+from ..rule import Card, Rule
 
 VERY_DEEP = Limit(20, OURS)  # hops
 ALIKE_AT_BIRTH = Limit(0.95, "cosine of different inputs near the loss, c-map")
@@ -86,4 +86,29 @@ def _seen(reading: Reading, stat: str, site: str) -> float:
     return quantities.median(kept[-limits.WINDOW_FRAMES :])
 
 
-RULE = Rule("depth", find, cards=(), also=("depth-without-skip",))
+CARDS = (
+    Card(
+        cause="depth-without-skip",
+        what="Each hop is right, and so many of them in a row lose what tells the inputs apart; skips cure it.",
+        seen=(
+            "Ten plain hops or more with a gain between 0.8 and 1.25, and no skip.",
+            "Near the loss different inputs look alike, while at the first layer they are apart.",
+            "The loss stays at its trivial level; in very deep networks it may creep.",
+        ),
+        limits=(
+            ("hops", limits.COLLAPSE_HOPS),
+            ("hops from which inputs alike at the first step suffice", VERY_DEEP),
+            ("similarity of different inputs near the loss", limits.SIMILARITY_COLLAPSE),
+            ("the same at the first step", ALIKE_AT_BIRTH),
+            ("steps", limits.COLLAPSE_STEPS),
+        ),
+        alike=(
+            ("inputs-collapse", "there the trunk is short, or has skips"),
+            ("gradients-shatter", "there inputs are apart, and errors have nothing in common"),
+            ("init-too-small", "there the gain per hop is below critical"),
+        ),
+        spared=("deep networks that learn, and those with skips",),
+        earliest="50 steps",
+    ),
+)
+RULE = Rule("depth", find, CARDS)

@@ -5,27 +5,69 @@ Cause: init-too-large. A network that learns is not called broken.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ... import quantities
 from ...catalog import Context, cures_for
-from ...records import Alternative, Finding
-from .. import limits, proof, units, wording
+from ...records import Alternative, Evidence, Finding, Severity
+from .. import ends, limits, proof, units, wording
 from ..growth import Growth, growth
 from ..guilt import context_of, judge
-from ..reading import Reading
-from ..rule import Rule
+from ..limits import OURS, Limit
+from ..reading import Reading, weight_variance
+from ..rule import Card, Rule
+
+LOUD = Limit(4.0, OURS)  # first loss of a classifier / trivial loss: chance gives 1
+HEAD_VARIANCE = Limit(4.0, "He 2015 has 2, Xavier 1")  # fan_in · Var W of the layer that gives the logits
+LEFT = Limit(0.25, OURS)  # of the trivial loss: what has come so far has got over it
+UNIT_INPUT = Limit(3.0, OURS)  # root mean square of inputs that do not explain large logits
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
     """Growth per hop beyond the limit, or units flat at the first step, with a consequence."""
     if reading.level == "learned" and not reading.blows_up:
-        return ()
+        return _loud(reading)
     grown = growth(reading)
     found = _grows(reading, grown) if grown is not None and not grown.normalised else ()
     if found and found[0].severity == "fail":
         return found
-    return _flat(reading) or found
+    return _flat(reading) or found or _loud(reading)
+
+
+def _loud(reading: Reading) -> tuple[Finding, ...]:
+    """A classifier whose first loss is many times that of chance: its logits start far too large."""
+    seen = reading.loss_seen
+    if seen is None or seen.kind != "cross_entropy" or ends.last_activation(seen) or not reading.losses.size:
+        return ()
+    ratio = float(reading.losses[0]) / reading.trivial if reading.trivial > 0 else math.nan
+    large = any(i.rms >= UNIT_INPUT.value for i in reading.network.inputs if i.rms == i.rms)
+    done = reading.level == "learned" and reading.trivial_share < LEFT.value
+    stations = reading.network.stations
+    head = reading.network.module(stations[0]) if stations else None
+    variance = weight_variance(reading, head) if head is not None else math.nan
+    if not (ratio >= LOUD.value and variance >= HEAD_VARIANCE.value) or large or done or not reading.level_known:
+        return ()
+    severity: Severity = "fail" if ends.severity_of(reading) == "fail" else "warn"
+    return (
+        Finding(
+            model=reading.model,
+            symptom=ends.symptom_of(reading),
+            cause="init-too-large",
+            severity=severity,
+            sites=stations[:1],
+            steps=proof.span(reading),
+            summary=wording.loud(ratio),
+            evidence=(
+                proof.above("first loss / trivial loss", ratio, "1", LOUD),
+                proof.above("fan · variance of the head's weights", variance, "1", HEAD_VARIANCE),
+                Evidence("spread of the first logits", seen.input_std, "1"),
+            ),
+            cures=cures_for("init-too-large", Context()),
+            alternatives=(Alternative("lr-too-low", "steps of usual length take long to bring the logits down"),),
+        ),
+    )
 
 
 def _grows(reading: Reading, grown: Growth) -> tuple[Finding, ...]:
@@ -83,4 +125,31 @@ def _flat(reading: Reading) -> tuple[Finding, ...]:
     )
 
 
-RULE = Rule("exploding", find, cards=(), also=("init-too-large",))
+CARDS = (
+    Card(
+        cause="init-too-large",
+        what="The weight variance lies above its critical value: the signal grows or saturates from the first step on.",
+        seen=(
+            "The error grows over the trunk by two decades or more in the first frame, with a gain above 1.25 a hop.",
+            "Or most activations above the first layer are flat before any step is taken.",
+            "Or the first loss of a classifier lies many times above chance although the inputs have unit size.",
+            "The loss stays, comes down too little, or blows up.",
+        ),
+        limits=(
+            ("growth of the error, warning", limits.GROWTH_WARN_DECADES),
+            ("growth of the error, failure", limits.GROWTH_FAIL_DECADES),
+            ("gain per hop", limits.HOP_GAIN_HIGH),
+            ("saturated units, tanh", limits.SATURATED_TANH),
+            ("saturated units, sigmoid", limits.SATURATED_SIGMOID),
+            ("first loss / trivial loss of a classifier", LOUD),
+            ("fan · variance of its head's weights, with the former", HEAD_VARIANCE),
+        ),
+        alike=(
+            ("input-scale", "there only the first activation is flat, because of the inputs"),
+            ("norm-explodes-error", "there normalisations take the weights' scale out"),
+            ("lr-too-high", "there nothing grows before the first step"),
+        ),
+        spared=("growth in a network that learns, such as unscaled residual blocks",),
+    ),
+)
+RULE = Rule("exploding", find, CARDS)

@@ -21,13 +21,14 @@ from ..rule import Card, Rule
 
 UNEQUAL = Limit(100.0, OURS)  # spread of one column / another
 UNEQUAL_HIGH = Limit(5.0, OURS)  # ... where the larger one is so far beyond unit scale
-HUGE = Limit(100.0, OURS)  # told in any case
+HUGE = Limit(100.0, OURS)  # told although the network learns,
+LEFT = Limit(0.1, OURS)  # ... where so much of the trivial loss is left
 ZERO_SHARE = 0.5  # of the frames: in most of them exactly no error reaches the first layer
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
     """Inputs far from unit scale that saturate the first activation, or under which the network does not learn."""
-    if not len(reading.steps) or _normalised_first(reading):
+    if not len(reading.steps) or _normalised_first(reading) or ends.at_once(reading):
         return ()
     seen = _largest(reading)
     rms = seen.rms if seen is not None else (inputs_too_large(reading) or math.nan)
@@ -37,7 +38,8 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     if not (rms >= limits.INPUT_RMS_HIGH.value or unequal):
         return ()
     went = outcome(reading).went
-    huge = rms >= HUGE.value and (flat or rms >= 100 * HUGE.value)
+    far = rms >= HUGE.value and (flat or rms >= 100 * HUGE.value)
+    huge = far and reading.trivial_share >= LEFT.value
     if went in ("learns", "unknown") and not (huge or (went == "unknown" and ends.early(reading))):
         return ()
     zeros = _zero_share(reading) if flat else 0.0
@@ -128,6 +130,7 @@ CARDS = (
             ("spread of the columns, largest / smallest", UNEQUAL),
             ("largest spread of a column, with the former", UNEQUAL_HIGH),
             ("size from which it is told although the network learns", HUGE),
+            ("... where so much of the trivial loss is left", LEFT),
         ),
         alike=(
             ("init-too-large", "there the inputs have unit size, and deeper layers are flat as well"),

@@ -15,11 +15,11 @@ import numpy as np
 from ... import quantities
 from ...catalog import Context, cures_for
 from ...records import Alternative, Evidence, Finding
-from .. import limits, proof, wording
+from .. import ends, limits, proof, wording
 from ..growth import growth
 from ..inputs import inputs_too_large
 from ..reading import Reading
-from ..rule import Rule
+from ..rule import Card, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _highest(reading: Reading, bad: np.ndarray) -> str:
 
 
 def _cause(reading: Reading, born: Birth) -> str:
-    if inputs_too_large(reading) is not None and _grew(reading, born):
+    if inputs_too_large(reading) is not None and _grew(reading, born) and not ends.at_once(reading):
         return "input-scale"
     grown = growth(reading)
     if grown is not None and not grown.normalised:
@@ -206,4 +206,24 @@ def _why_not(cause: str) -> str:
     return reasons[cause]
 
 
-RULE = Rule("non-finite", find, cards=(), also=("non-finite-op", "lr-too-high", "init-too-large", "input-scale"))
+CARDS = (
+    Card(
+        cause="non-finite-op",
+        what="One operation makes nan or inf of finite numbers: log 0, 0/0, the slope of a root at 0.",
+        seen=(
+            "The first nan or inf appears at one site, or between output and loss, and nothing had grown before.",
+            "On a CPU the graph of the first such loss is read, and the operation is named.",
+        ),
+        limits=(
+            ("growth of loss or weights before", limits.GROWTH_BEFORE_NAN),
+            ("update ratio before", limits.UPDATE_RATIO_HIGH),
+        ),
+        alike=(
+            ("lr-too-high", "there loss, weights or activations grew tenfold before"),
+            ("init-too-large", "there the numbers grow over the layers of the first pass"),
+            ("activation-overflow", "there an activation without bound does it, layer upon layer"),
+        ),
+        spared=("the overflow by which a live loss scaler looks for its scale",),
+    ),
+)
+RULE = Rule("non-finite", find, CARDS, also=("lr-too-high", "init-too-large", "input-scale"))

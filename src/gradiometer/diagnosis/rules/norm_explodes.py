@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from ...catalog import Context, cures_for
 from ...records import Alternative, Finding
-from .. import proof, units, wording
+from .. import limits, proof, units, wording
 from ..growth import growth
 from ..reading import Reading
-from ..rule import Rule
+from ..rule import Card, Rule
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
@@ -42,4 +42,20 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     )
 
 
-RULE = Rule("norm-explodes", find, cards=(), also=("norm-explodes-error",))
+CARDS = (
+    Card(
+        cause="norm-explodes-error",
+        what="Batch normalisation without skips multiplies the error by √(D2/Var φ) at each hop, 1.21 for ReLU.",
+        seen=(
+            "Plain normalised hops are half of the trunk, and the error grows by two decades or more to the input.",
+            "The loss stays, comes down too little, or blows up.",
+        ),
+        limits=(
+            ("growth of the error, warning", limits.GROWTH_WARN_DECADES),
+            ("growth of the error, failure", limits.GROWTH_FAIL_DECADES),
+        ),
+        alike=(("init-too-large", "there the weights multiply, and no normalisation takes their scale out"),),
+        spared=("plain normalised networks of usual depth, and residual ones",),
+    ),
+)
+RULE = Rule("norm-explodes", find, CARDS)

@@ -17,7 +17,7 @@ from ..reading import Reading
 from ..rule import Card, Rule
 
 ZERO_SHARE = 0.9  # of the frames, the first among them
-SPREAD = Limit(1e-7, "float32 resolution")
+SPREAD = Limit(1e-9, "below float32 resolution: the very same numbers")
 BATCH = Limit(4, OURS)  # examples that must agree
 
 

@@ -44,7 +44,7 @@ class Steps:
 
 def find(reading: Reading) -> tuple[Finding, ...]:
     """Long steps, and a loss that diverges, swings, or stays although the weights have travelled far."""
-    if not len(reading.steps) or _plays(reading):
+    if not len(reading.steps) or _plays(reading) or ends.at_once(reading):
         return ()
     seen, steps = outcome(reading), steps_of(reading)
     grown = growth(reading)

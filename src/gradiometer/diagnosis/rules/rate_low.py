@@ -32,6 +32,8 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     went, travel = outcome(reading).went, motion.travel(reading)
     way_left = went == "learns" and reading.falling and reading.level_known and reading.trivial_share >= LEFT.value
     stays = went in ("stalled", "limps") or (went == "unknown" and reading.falling) or way_left
+    if reading.early_late_ratio(reading.early) < limits.UPDATE_RATIO_APART.value:
+        return ()  # only the layers near the input stand still: the error does not reach them
     limit = TRAVEL if reading.last_step >= limits.CRAWL_STEPS.value else TINY
     if not (stays and 0 < travel <= limit.value):
         return ()

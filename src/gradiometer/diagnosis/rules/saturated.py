@@ -12,7 +12,7 @@ from ...records import Alternative, Finding
 from .. import limits, proof, units, wording
 from ..growth import growth
 from ..reading import Reading
-from ..rule import Rule
+from ..rule import Card, Rule
 from ..units import Share
 
 
@@ -58,4 +58,26 @@ def _finding(reading: Reading, flat: tuple[Share, ...]) -> Finding:
     )
 
 
-RULE = Rule("saturated", find, cards=(), also=("activation-saturated", "lr-too-high"))
+CARDS = (
+    Card(
+        cause="activation-saturated",
+        what="A good activation was driven into its flat parts during the training.",
+        seen=(
+            "The saturated share of most activations has grown past its limit since the first step.",
+            "The network does not learn, and the first steps were not long.",
+        ),
+        limits=(
+            ("saturated units, tanh", limits.SATURATED_TANH),
+            ("saturated units, sigmoid", limits.SATURATED_SIGMOID),
+            ("growth of the share", limits.SATURATED_GROWTH),
+        ),
+        alike=(
+            ("init-too-large", "there units are flat from the first step on"),
+            ("input-scale", "there the first activation is flat because of the inputs"),
+            ("lr-too-high", "there the first steps moved layers by a tenth of their size or more"),
+        ),
+        spared=("saturated units in a network that learns",),
+        earliest="20 steps",
+    ),
+)
+RULE = Rule("saturated", find, CARDS, also=("lr-too-high",))

@@ -38,7 +38,8 @@ def _left_out(reading: Reading, rows: list[Owned]) -> tuple[Finding, ...]:
     if not left_out or not (strangers or reading.run.optimizers):
         return ()
     if strangers:
-        severity: Severity | None = "fail" if most else ("warn" if reading.level != "learned" else None)
+        learns = reading.level == "learned" and (reading.level_known or not most)  # copies may be moved for it
+        severity: Severity | None = None if learns else ("fail" if most else "warn")
         summary = wording.stale(strangers, len(left_out))
         return (_finding(reading, severity, left_out, (summary, strangers)),) if severity else ()
     whole = len(left_out) == len(rows) and reading.level != "learned"

@@ -13,13 +13,16 @@ import numpy as np
 
 from ... import quantities
 from ...catalog import cures_for
+from ...quantities.laws import activation_law
 from ...records import Alternative, Evidence, Finding, Severity
 from .. import limits, proof, units, wording
 from ..guilt import Verdict, Window, context_of, judge
+from ..limits import Limit
 from ..reading import Reading
-from ..rule import Rule
+from ..rule import Card, Rule
 
 _DROP_LIMITS = (limits.DROP_WARN_DECADES, limits.DROP_FAIL_DECADES)
+LAWLESS_GAIN = Limit(0.25, "largest slope of a sigmoid")  # of a hop, where no law is known
 RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
 
 
@@ -109,7 +112,7 @@ def _cause(reading: Reading, verdict: Verdict) -> str | None:
         return "init-too-small"
     if verdict.factor != "activation":
         return None  # blocks, attention and time are not split by this panel
-    if not verdict.curable:
+    if not verdict.curable or (_lawless(verdict) and verdict.gain < LAWLESS_GAIN.value):
         return "activation-shrinks-error"
     if verdict.kind in RECTIFIERS:
         return None  # fewer units fire than half of them: a matter of dead units
@@ -119,6 +122,11 @@ def _cause(reading: Reading, verdict: Verdict) -> str | None:
     if last - first < limits.SATURATED_GROWTH.value:
         return None
     return "lr-too-high" if reading.first_update_ratio > limits.UPDATE_RATIO_HIGH.value else "activation-saturated"
+
+
+def _lawless(verdict: Verdict) -> bool:
+    """No theory knows the activation: a softmax between layers, an operation of the script's own."""
+    return activation_law(verdict.kind, dict(verdict.hops[0].args)) is None
 
 
 def _flat(reading: Reading, verdict: Verdict) -> tuple[float, float]:
@@ -250,9 +258,54 @@ def _alternatives(cause: str, verdict: Verdict) -> tuple[Alternative, ...]:
     return tuple(out)
 
 
-RULE = Rule(
-    "vanishing",
-    find,
-    cards=(),
-    also=("init-too-small", "init-too-large", "activation-shrinks-error", "activation-saturated", "lr-too-high"),
+CARDS = (
+    Card(
+        cause="init-too-small",
+        what="The weight variance lies below its critical value: forward and backward signal shrink at each hop.",
+        seen=(
+            "The error falls over the trunk beyond its finite-width band, by two decades or more, and the weights are "
+            "the factor furthest below its critical value.",
+            "The forward signal shrinks as well, so that ∇W is flat over the layers.",
+            "The loss stays, with every layer's elasticity tiny, or early layers step a hundredth as far as late ones.",
+        ),
+        limits=(
+            ("drop of the error over the trunk, warning", limits.DROP_WARN_DECADES),
+            ("drop of the error over the trunk, failure", limits.DROP_FAIL_DECADES),
+            ("gain per hop", limits.HOP_GAIN_LOW),
+            ("elasticity of every layer", limits.ELASTICITY_TINY),
+            ("the same past the failing drop", limits.ELASTICITY_SMALL),
+        ),
+        alike=(
+            ("activation-shrinks-error", "there no weight variance up to four makes the activation critical"),
+            ("init-wrong-fan", "there only grouped layers are off, by the number of groups"),
+            ("lr-too-low", "there the error arrives everywhere"),
+        ),
+        spared=(
+            "networks that learn, frozen layers, and layers behind a normalisation",
+            "branches, heads and adapters that start at zero",
+            "spines without dominators, and hops at which another loss joins",
+        ),
+    ),
+    Card(
+        cause="activation-shrinks-error",
+        what="The activation's derivative is small even at its best, as a sigmoid's, so the error dies in it.",
+        seen=(
+            "The error falls over the trunk by two decades or more, and the activation is the guilty factor.",
+            "No weight variance up to four makes the activation critical.",
+            "Early layers step a hundredth as far as late ones or less, or the loss stays.",
+        ),
+        limits=(
+            ("drop of the error over the trunk, warning", limits.DROP_WARN_DECADES),
+            ("drop of the error over the trunk, failure", limits.DROP_FAIL_DECADES),
+            ("early / late layers, update ratio", limits.UPDATE_RATIO_APART),
+            ("weight variance that may make it critical", limits.CRITICAL_VARIANCE_MAX),
+            ("gain of a hop whose activation has no law", LAWLESS_GAIN),
+        ),
+        alike=(
+            ("init-too-small", "there larger weights make the gain critical"),
+            ("activation-saturated", "there a good activation was driven into its flat parts"),
+        ),
+        spared=("shallow networks, whose total drop stays under two decades", "gates of recurrent cells"),
+    ),
 )
+RULE = Rule("vanishing", find, CARDS, also=("init-too-large", "activation-saturated", "lr-too-high"))

@@ -15,7 +15,7 @@ from ...records import Alternative, Finding, ModuleSeen
 from .. import proof
 from .. import wording_network as wording
 from ..limits import OURS, Limit
-from ..reading import Reading
+from ..reading import Reading, weight_variance
 from ..rule import Card, Rule
 
 OFF = Limit(0.25, OURS)  # variance of the grouped layers / that of the dense ones beside them
@@ -39,7 +39,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     if not len(reading.steps) or (reading.level == "learned" and reading.level_known):
         return ()
     off = [g for g in _grouped(reading) if _is_off(g)]
-    dense = median([v for m in reading.network.modules if (v := _variance(reading, m)) == v and _groups(m) == 1])
+    dense = median([v for m in reading.network.modules if (v := weight_variance(reading, m)) == v and _groups(m) == 1])
     if len(off) < MIN_LAYERS:
         return ()
     variance, groups = median([g.variance for g in off]), off[0].groups
@@ -72,7 +72,7 @@ def _is_off(layer: Grouped) -> bool:
 def _grouped(reading: Reading) -> list[Grouped]:
     out = []
     for module in reading.network.modules:
-        groups, variance = _groups(module), _variance(reading, module)
+        groups, variance = _groups(module), weight_variance(reading, module)
         if groups >= MIN_GROUPS and variance == variance and variance > 0:
             out.append(Grouped(module, groups, variance))
     return out
@@ -81,15 +81,6 @@ def _grouped(reading: Reading) -> list[Grouped]:
 def _groups(module: ModuleSeen) -> int:
     groups = module.args.get("groups", 1)
     return groups if isinstance(groups, int) else 1
-
-
-def _variance(reading: Reading, module: ModuleSeen) -> float:
-    """fan_in · mean square of a layer's weights in the first frame; nan unknown."""
-    param = next((p for p in reading.network.params if p.name == module.weight), None)
-    if module.role != "weights" or module.fan_in <= 0 or param is None or module.kind == "embedding":
-        return math.nan
-    norm = median(reading.at("weight_norm", param.name)[reading.initial])
-    return module.fan_in * norm**2 / max(param.numel, 1)
 
 
 CARDS = (
