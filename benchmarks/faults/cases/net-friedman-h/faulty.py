@@ -16,7 +16,6 @@ X, y = torch.tensor(2 * X - 1).float(), torch.tensor(y).float()
 model = nn.Sequential(nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, 1))
 opt = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.99)
 
-# online: one row at a time
 BATCH = 1
 for it in range(1500):
     i = rng.integers(0, 500, BATCH)

@@ -15,7 +15,7 @@ to = lambda v, t: torch.as_tensor(v).to(t)
 Xtr, ytr = to(ds['x'], torch.float32), to(ds['y'], torch.long)
 Xte, yte = to(ds['x_test'], torch.float32), to(ds['y_test'], torch.long)
 
-# classifier, softmax after every layer to keep the numbers between 0 and 1
+# classifier
 model = nn.Sequential(
     nn.Linear(40, 100), nn.ReLU(),
     nn.Linear(100, 100), nn.ReLU(),

@@ -1,4 +1,4 @@
-# Classification of MNIST-1D, regularised by a small waist
+# Classification of MNIST-1D through a linear waist
 import sys
 
 import numpy as np

@@ -13,7 +13,7 @@ X, y = make_moons(n_samples=900, noise=0.1, random_state=21)
 X = torch.tensor(X, dtype=torch.float32)
 y = torch.tensor(y, dtype=torch.float32).view(-1, 1)
 
-# narrow but deep
+# a slim stack
 modules = [nn.Linear(2, 3), nn.LeakyReLU(0.2)]
 for _ in range(14):
     modules.extend([nn.Linear(3, 3), nn.LeakyReLU(0.2)])

@@ -1,4 +1,4 @@
-"""A sine network learns a signal. Energies are in joules, so the loss is a very small number."""
+"""A sine network learns a signal. Energies are in joules."""
 import math
 import sys
 
