@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import torch
 from torch import Tensor, nn
 
@@ -74,38 +75,40 @@ def describe_input(model: str, name: str, x: Tensor) -> InputSeen:
     dtype = str(x.dtype).removeprefix("torch.")
     shape = tuple(x.shape)
     if not x.is_floating_point():
-        low, high = torch.aminmax(x.to(torch.uint8) if x.dtype == torch.bool else x)
-        return InputSeen(model, name, shape, dtype, float(low), float(high), whole=True)
+        ends = torch.aminmax(x.to(torch.uint8) if x.dtype == torch.bool else x)
+        return InputSeen(model, name, shape, dtype, float(ends.min), float(ends.max), whole=True)
     few = sample(x)
     finite = few[few.isfinite()]
     if not finite.numel():
         return InputSeen(model, name, shape, dtype, finite=0.0)
-    ends = ends_of(x)
-    if not all(map(math.isfinite, ends)):
-        ends = ends_of(finite)
+    low, high = ends_of(x)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        low, high = ends_of(finite)
+    seen = InputSeen(model, name, shape, dtype, low, high, finite=finite.numel() / few.numel())
     std_min, std_max, mean_max = _columns(few)
-    bits = (few == 0) | (few == 1)
-    rows = few.flatten(1) if few.dim() > 1 else few.unsqueeze(1)
-    own_hot = bits.reshape(rows.shape).all(1) & (rows.sum(1) == 1)
-    return InputSeen(
-        model,
-        name,
-        shape,
-        dtype,
-        min=ends[0],
-        max=ends[1],
+    binary, one_hot = _bits(few)
+    return msgspec.structs.replace(
+        seen,
         mean=float(finite.mean()),
         std=float(finite.std(correction=0)),
         rms=float((finite**2).mean().sqrt()),
-        finite=finite.numel() / few.numel(),
         whole=bool((finite == finite.round()).all()),
         column_std_min=std_min,
         column_std_max=std_max,
         column_mean_max=mean_max,
         similarity=similarity(few),
-        binary=float(bits.double().mean()),
-        one_hot=float(own_hot.double().mean()) if few.dim() > 1 else 0.0,
+        binary=binary,
+        one_hot=one_hot,
     )
+
+
+def _bits(x: Tensor) -> tuple[float, float]:
+    """(share of elements that are 0 or 1, share of rows that hold one 1 and else 0)."""
+    bits = (x == 0) | (x == 1)
+    if x.dim() < 2:
+        return float(bits.double().mean()), 0.0
+    own = bits.flatten(1).all(1) & (x.flatten(1).sum(1) == 1)
+    return float(bits.double().mean()), float(own.double().mean())
 
 
 def _columns(x: Tensor) -> tuple[float, float, float]:

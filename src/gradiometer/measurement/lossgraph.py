@@ -149,41 +149,50 @@ def _carried(value: float | None, way: Way) -> float | None:
 
 
 def _see(term: Term, reader: Reader) -> TermSeen:
-    last = last_activation(term.feeders, term.own, reader)
     sizes = _prediction_shape(term)
     prediction = sample(_unbroadcast(term.prediction)) if term.prediction is not None else None
     target, target_shape = _own_target(term, sizes)
-    outputs = sizes[1] if len(sizes) > 1 else 1
-    if term.kind in {"nll", "cross_entropy"} and len(sizes) == 1:
-        outputs, sizes = sizes[0], (1, *sizes)
-    seen = LossSeen(
+    seen = _with_feeders(_with_shapes(term, sizes, target_shape), term, reader)
+    seen = _with_prediction(seen, term.prediction, prediction)
+    if math.isnan(seen.pre_min) and _is_last_activation(term):
+        seen = msgspec.structs.replace(seen, pre_min=seen.input_min, pre_max=seen.input_max)
+    if target is None and math.isfinite(term.constant_target):
+        seen = _with_constant_target(seen, term.constant_target)
+    level = _level(term, seen.outputs)
+    fits = target is not None and prediction is not None and target.shape[:1] == prediction.shape[:1]
+    mean = mean_loss(level, prediction, target) if fits else math.nan
+    factor = carried(mean, term.way) / mean if term.way.bends and mean else term.way.scale
+    return TermSeen(msgspec.structs.replace(seen, factor=factor), term.way, level, target, mean)
+
+
+def _with_shapes(term: Term, sizes: tuple[int, ...], target_shape: tuple[int, ...]) -> LossSeen:
+    alone = term.kind in {"nll", "cross_entropy"} and len(sizes) == 1  # the classes of one example
+    examples, outputs = (1, *sizes) if alone else (*sizes[:2], *(1, 1)[len(sizes[:2]) :])
+    return LossSeen(
         model="",
         kind=term.kind,
         reduction=term.reduction,
-        pre=term.pre,
         outputs=outputs,
-        batch=sizes[0] if sizes else 1,
+        batch=examples,
+        reduced=term.count,
+        weighted=term.weighted,
+        prediction_shape=sizes,
+        target_shape=target_shape,
+        loss_shape=term.sizes,
+    )
+
+
+def _with_feeders(seen: LossSeen, term: Term, reader: Reader) -> LossSeen:
+    last = last_activation(term.feeders, term.own, reader)
+    return msgspec.structs.replace(
+        seen,
+        pre=term.pre,
         pre_dim=last.dim,
         pre_size=last.size,
         pre_dims=last.dims,
         pre_min=last.low,
         pre_max=last.high,
-        reduced=term.count,
-        weighted=term.weighted,
-        prediction_shape=_prediction_shape(term),
-        target_shape=target_shape,
-        loss_shape=term.sizes,
     )
-    seen = _with_prediction(seen, term.prediction, prediction)
-    if math.isnan(last.low) and _is_last_activation(term):
-        seen = msgspec.structs.replace(seen, pre_min=seen.input_min, pre_max=seen.input_max)
-    if target is None and math.isfinite(term.constant_target):
-        seen = _with_constant_target(seen, term.constant_target)
-    level = _level(term, outputs)
-    fits = target is not None and prediction is not None and target.shape[:1] == prediction.shape[:1]
-    mean = mean_loss(level, prediction, target) if fits else math.nan
-    there = carried(mean, term.way) / mean if term.way.bends and mean else term.way.scale
-    return TermSeen(msgspec.structs.replace(seen, factor=there), term.way, level, target, mean)
 
 
 def _is_last_activation(term: Term) -> bool:

@@ -125,7 +125,7 @@ def _read_target(term: Term, at: Vertex, difference: Tensor) -> None:
         term.target_shape = tuple(difference.shape)
         term.target = _subtracted(at, sample(predicted), sample(difference), difference.dtype)
     elif predicted is not None:
-        term.target = _subtracted(at, predicted, difference, difference.dtype)
+        term.target = _subtracted(at, predicted.cpu().double(), difference.cpu().double(), difference.dtype)
 
 
 def _subtracted(at: Vertex, prediction: Tensor, difference: Tensor, dtype: torch.dtype) -> Tensor | None:

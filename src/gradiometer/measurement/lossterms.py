@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
+import torch
 from torch import Tensor
 
 from .lossfeeders import Feeders, read_feeders
@@ -83,7 +84,7 @@ def take_weights(term: Term) -> None:
     """Weights of the single losses: their mean is a factor; other weights than a mask's make no level of a mean."""
     weights = term.way.weights
     if weights is not None:
-        share = float(weights.double().mean())
+        share = float(weights.to(torch.float32).mean())
         term.way = replace(term.way, scale=term.way.scale * share, weights=None)
         term.counted = term.count * share
         if not _is_mask(weights):
@@ -101,6 +102,6 @@ def _mask_targets(term: Term, target: Tensor, kept: Tensor) -> None:
     """Targets that do not count are left out, where they are one number an example; else no level is known."""
     one = target.dim() > 0 and target.numel() == target.shape[0]
     if target.shape == kept.shape and (one or not target.is_floating_point()):
-        term.target_shape, term.target = tuple(target.shape), target[kept]
+        term.target_shape, term.target = tuple(target.shape), target[kept.to(target.device)]
     else:
         term.weighted = True
