@@ -18,6 +18,7 @@ from ..rule import Card, Rule
 
 ZERO_SHARE = 0.9  # of the frames, the first among them
 SPREAD = Limit(1e-9, "below float32 resolution: the very same numbers")
+SHORT = Limit(4, OURS)  # hops: over more of them inputs become alike by degrees
 BATCH = Limit(4, OURS)  # examples that must agree
 
 
@@ -61,6 +62,8 @@ def _owned(reading: Reading) -> list[str]:
 def _same_for_all(reading: Reading, seen: LossSeen) -> bool:
     """No spread over the examples although the head's weights are not 0, no layer is dead, and the loss stays."""
     size = abs(seen.input_mean) + seen.input_std
+    if len(reading.network.hops) > SHORT.value or _drowned(reading):
+        return False  # depth and large inputs make outputs alike as well, and have rules of their own
     if not (seen.input_spread <= SPREAD.value * size and size > 0 and seen.batch >= BATCH.value):
         return False
     weights = [w for w in reading.profile.weights if w is not None]
@@ -69,6 +72,11 @@ def _same_for_all(reading: Reading, seen: LossSeen) -> bool:
     alive = not dead.size or not np.nan_to_num(dead).max(initial=0.0) >= limits.DEAD_ALL.value
     late = reading.losses.size >= limits.PATIENCE_STEPS.value and not (reading.waited_in_vain or reading.crawls)
     return alive and not late and all(n > 0 for n in norms if np.isfinite(n))
+
+
+def _drowned(reading: Reading) -> bool:
+    """The inputs are so large that the first layer's units may all be flat."""
+    return any(i.rms >= limits.INPUT_RMS_HIGH.value for i in reading.network.inputs if i.rms == i.rms)
 
 
 def _finding(reading: Reading, cause: str, summary: str, evidence: Evidence) -> Finding:
@@ -103,7 +111,11 @@ CARDS = (
             "The error is exactly 0 at the weights nearest to the loss, from the first step on, above the floor.",
             "The output is the same for every example although no weight is 0 and no layer is dead.",
         ),
-        limits=(("spread of the output over the examples / its size", SPREAD), ("examples in a batch", BATCH)),
+        limits=(
+            ("spread of the output over the examples / its size", SPREAD),
+            ("examples in a batch", BATCH),
+            ("hops", SHORT),
+        ),
         alike=(
             ("activation-dead", "there a layer of units is off"),
             ("gradient-blocked", "there the output does depend on the network, and the graph is cut"),
