@@ -23,7 +23,7 @@ net = nn.Sequential(
     nn.Linear(64, 8),
 )
 criterion = nn.BCEWithLogitsLoss()
-optimizer = torch.optim.NAdam(net.parameters(), lr=2e-3)
+optimizer = torch.optim.NAdam(net.parameters(), lr=5e-3)
 
 net.train()
 for epoch in range(15):
