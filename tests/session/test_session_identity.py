@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import optimizer as optim_module
 
 import gradiometer as gm
-from gradiometer.measurement import describe, graph, hops, lossgraph, models, recorder, rows, steps
+from gradiometer.measurement import describe, graph, hops, lossgraph, models, recorder, rows, steprows, steps
 from gradiometer.records import Run
 from gradiometer.session import Options, Session, live, recording, start
 
@@ -154,7 +154,7 @@ BREAKS: dict[str, tuple[object, str]] = {
     "a call": (recorder.Recorder, "_call"),
     "before a step": (steps.Steps, "before_step"),
     "after a step": (steps.Steps, "after_step"),
-    "update": (steps, "update_of"),
+    "update": (steprows, "update_of"),
     "a window": (steps.Steps, "open_window"),
     "the end of backward": (steps.Steps, "backward_ends"),
     "the beginning of backward": (steps.Steps, "backward_begins"),

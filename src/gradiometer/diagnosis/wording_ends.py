@@ -48,6 +48,11 @@ def over_the_batch(pre: str, size: int) -> str:
     return f"The {pre} runs over the {size} examples of the batch, not over the outputs of one example."
 
 
+def over_another(pre: str, size: int, outputs: int) -> str:
+    """A softmax over a dimension that is not the outputs."""
+    return f"The {pre} runs over {size} elements of another dimension, not over the {outputs} outputs."
+
+
 def spread_out(prediction: tuple[int, ...], target: tuple[int, ...]) -> str:
     """Shapes that broadcast into each other."""
     return (
