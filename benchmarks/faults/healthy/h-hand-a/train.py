@@ -13,23 +13,28 @@ y = torch.sin(2.5 * x) * torch.exp(-0.2 * x**2) + 0.05 * torch.randn(600, 1, gen
 x_test = torch.linspace(-2, 2, 201).unsqueeze(1)
 y_test = torch.sin(2.5 * x_test) * torch.exp(-0.2 * x_test**2)
 
-H = 40
-W1 = torch.randn(1, H, requires_grad=True)
-b1 = torch.empty(H).uniform_(-2, 2).requires_grad_()
-W2 = (torch.randn(H, H) / math.sqrt(H)).requires_grad_()
-b2 = torch.zeros(H, requires_grad=True)
-W3 = (torch.randn(H, 1) / math.sqrt(H)).requires_grad_()
-b3 = torch.zeros(1, requires_grad=True)
-params = [W1, b1, W2, b2, W3, b3]
+
+class Curve(torch.nn.Module):
+    def __init__(self, h=40):
+        super().__init__()
+        self.W1 = torch.nn.Parameter(torch.randn(1, h))
+        self.b1 = torch.nn.Parameter(torch.empty(h).uniform_(-2, 2))
+        self.mid = torch.nn.Linear(h, h)
+        self.end = torch.nn.Linear(h, 1)
+        for layer in (self.mid, self.end):
+            layer.weight.data.normal_(0, 1 / math.sqrt(h))
+            layer.bias.data.zero_()
+
+    def forward(self, x):
+        h = torch.tanh(x @ self.W1 + self.b1)
+        h = torch.tanh(self.mid(h))
+        return self.end(h)
+
+
+model = Curve()
+params = list(model.parameters())
 velocity = [torch.zeros_like(p) for p in params]
 lr, mu = 0.02, 0.9
-
-
-def model(x):
-    h = torch.tanh(x @ W1 + b1)
-    h = torch.tanh(h @ W2 + b2)
-    return h @ W3 + b3
-
 
 for step in range(2000):
     batch = torch.randint(0, 600, (64,))

@@ -15,12 +15,13 @@ X_tr, X_te = torch.FloatTensor(X_tr), torch.FloatTensor(X_te)
 y_tr, y_te = torch.LongTensor(y_tr), torch.LongTensor(y_te)
 
 # softmax regression, plain full-batch gradient descent
-W = nn.Parameter(torch.randn(13, 3) * 0.01)
-b = nn.Parameter(torch.zeros(3))
-sgd = torch.optim.SGD([W, b], lr=0.5)
+model = nn.Linear(13, 3)
+nn.init.normal_(model.weight, std=0.01)
+nn.init.zeros_(model.bias)
+sgd = torch.optim.SGD(model.parameters(), lr=0.5)
 
 for t in range(300):
-    log_p = F.log_softmax(X_tr @ W + b, dim=1)
+    log_p = F.log_softmax(model(X_tr), dim=1)
     loss = F.nll_loss(log_p, y_tr)
     sgd.zero_grad()
     loss.backward()
@@ -29,5 +30,5 @@ for t in range(300):
         print(t, loss.item())
 
 with torch.no_grad():
-    acc = ((X_te @ W + b).argmax(1) == y_te).float().mean().item()
+    acc = (model(X_te).argmax(1) == y_te).float().mean().item()
 print("test accuracy: %.4f" % acc)
