@@ -15,20 +15,25 @@ x_val, y_val = torch.tensor(d["x_test"], dtype=torch.float32), torch.tensor(d["y
 torch.manual_seed(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
 H = 256
 sizes = [40, H, H, H, 10]
-W, B = [], []
-for n_in, n_out in zip(sizes[:-1], sizes[1:]):
-    w = torch.randn(n_out, n_in) * 1.2 / math.sqrt(n_in)
-    W.append(w.requires_grad_())
-    B.append(torch.zeros(n_out, requires_grad=True))
 
 
-def net(h):
-    for w, b in zip(W[:-1], B[:-1]):
-        h = torch.tanh(F.linear(h, w, b))
-    return F.linear(h, W[-1], B[-1])
+class Tanh(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.W, self.B = torch.nn.ParameterList(), torch.nn.ParameterList()
+        for n_in, n_out in zip(sizes[:-1], sizes[1:]):
+            w = torch.randn(n_out, n_in) * 1.2 / math.sqrt(n_in)
+            self.W.append(torch.nn.Parameter(w))
+            self.B.append(torch.nn.Parameter(torch.zeros(n_out)))
+
+    def forward(self, h):
+        for w, b in zip(self.W[:-1], self.B[:-1]):
+            h = torch.tanh(F.linear(h, w, b))
+        return F.linear(h, self.W[-1], self.B[-1])
 
 
-opt = torch.optim.SGD(W + B, lr=0.05, momentum=0.9)
+net = Tanh()
+opt = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
 for step in range(400):
     i = torch.randint(0, len(x), (100,))
     loss = F.cross_entropy(net(x[i]), y[i])

@@ -1,4 +1,4 @@
-# A two-layer network without nn.Module
+# A two-layer network from raw parameters
 import sys
 import torch
 from sklearn.datasets import load_iris
@@ -14,16 +14,23 @@ X_train, Y_train = X[~held_out], Y[~held_out]
 X_test, Y_test = X[held_out], Y[held_out]
 
 hidden = 20
-W1 = (torch.randn(4, hidden) / 2).requires_grad_()
-b1 = torch.zeros(hidden, requires_grad=True)
-W2 = (torch.randn(hidden, 3) / hidden ** 0.5).requires_grad_()
-b2 = torch.zeros(3, requires_grad=True)
-params = [W1, b1, W2, b2]
 
 
-def forward(x):
-    h = torch.tanh(x @ W1 + b1)
-    return h @ W2 + b2
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.W1 = torch.nn.Parameter(torch.randn(4, hidden) / 2)
+        self.b1 = torch.nn.Parameter(torch.zeros(hidden))
+        self.W2 = torch.nn.Parameter(torch.randn(hidden, 3) / hidden ** 0.5)
+        self.b2 = torch.nn.Parameter(torch.zeros(3))
+
+    def forward(self, x):
+        h = torch.tanh(x @ self.W1 + self.b1)
+        return h @ self.W2 + self.b2
+
+
+forward = Net()
+params = list(forward.parameters())
 
 
 def nll(scores, y):
