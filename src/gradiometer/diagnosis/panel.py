@@ -41,6 +41,7 @@ from .rules import (
     target_encoding,
     target_scale,
     underflow,
+    unexplained,
     vanishing,
     wrong_fan,
 )
@@ -119,7 +120,8 @@ def diagnose(run: Run, ignore: Sequence[str] = (), rules: Sequence[Rule] = PANEL
 
 
 def _all(reading: Reading, rules: Sequence[Rule]) -> list[Finding]:
-    return [finding for rule in rules for finding in rule.find(reading)]
+    found = [finding for rule in rules for finding in rule.find(reading)]
+    return found or list(unexplained.RULE.find(reading))
 
 
 def _ignored(entry: str) -> tuple[str, str]:

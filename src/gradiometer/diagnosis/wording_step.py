@@ -59,6 +59,11 @@ def data_noise() -> str:
     return "Two steps have hardly anything in common, and no part of the network makes the noise: look at the data."
 
 
+def unexplained() -> str:
+    """Nothing that the rules know."""
+    return "The loss stays, and nothing that was measured says why for certain."
+
+
 def too_narrow(site: str, units: int) -> str:
     """A layer that passes too little."""
     plural = "unit" if units == 1 else "units"

@@ -14,9 +14,12 @@ from ... import quantities
 from ...catalog import Context, cures_for
 from ...records import Alternative, Finding, Severity, Symptom
 from .. import limits, proof, units, wording
+from ..limits import OURS, Limit
 from ..reading import Reading
 from ..rule import Card, Rule
 from ..units import Share
+
+LEFT = Limit(0.1, OURS)  # of the trivial loss: a network that has come further is none the worse for its dead units
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
@@ -24,7 +27,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     if not len(reading.steps):
         return ()
     killed = tuple(s for s in _shares(reading) if _killed(reading, s))
-    if killed and reading.level in ("learned", "partly"):
+    if killed and reading.level in ("learned", "partly") and reading.trivial_share >= LEFT.value:
         return (_finding(reading, killed, "warn"),)
     if reading.level == "learned":
         return ()

@@ -22,6 +22,8 @@ from ..rule import Card, Rule
 TRAVEL = Limit(0.1, "learning time: a tenth of the layers' own size over the whole run")
 TINY = Limit(0.01, OURS)  # ... where the run is short
 LEFT = Limit(0.25, OURS)  # of the trivial loss that is left where it still falls
+SAME_WAY = Limit(0.5, OURS)  # cosine of consecutive gradients: the steps could be longer,
+FAR = Limit(0.3, OURS)  # ... and then so long a way counts as short
 STEADY = Limit(0.2, OURS)  # cosine of consecutive gradients above which short steps sum up
 
 
@@ -34,10 +36,12 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     stays = went in ("stalled", "limps") or (went == "unknown" and reading.falling) or way_left
     if reading.early_late_ratio(reading.early) < limits.UPDATE_RATIO_APART.value:
         return ()  # only the layers near the input stand still: the error does not reach them
+    turn = motion.turn(reading)
     limit = TRAVEL if reading.last_step >= limits.CRAWL_STEPS.value else TINY
+    if turn >= SAME_WAY.value:
+        limit = FAR
     if not (stays and 0 < travel <= limit.value):
         return ()
-    turn = motion.turn(reading)
     certain = went == "stalled" or not math.isfinite(turn) or turn >= STEADY.value
     steady = proof.above("cosine of consecutive gradients, median", turn, "1", STEADY)
     return (
@@ -74,6 +78,8 @@ CARDS = (
         limits=(
             ("way of a weight over the run, in its own size", TRAVEL),
             ("the same in fewer than 100 steps", TINY),
+            ("the same where consecutive gradients agree", FAR),
+            ("cosine from which they agree", SAME_WAY),
             ("cosine of consecutive gradients, median", STEADY),
             ("trivial loss that is left while it still falls", LEFT),
         ),

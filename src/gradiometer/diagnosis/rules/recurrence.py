@@ -17,7 +17,7 @@ from .. import motion, proof
 from .. import wording_network as wording
 from ..limits import OURS, Limit
 from ..outcome import outcome
-from ..reading import Reading
+from ..reading import Reading, nanmedian
 from ..rule import Card, Rule
 
 FADE = Limit(-2.0, "total drop of ln 100 over the lag; Pascanu 2013: σmax(W) < 1/γ is enough to fade")
@@ -61,7 +61,7 @@ def _lags(reading: Reading) -> list[Lag]:
     out = []
     for path, sites in series.items():
         names = tuple(name for _, name in sorted(sites))
-        error = np.median(motion.columns(reading, "err_norm", names)[reading.early], axis=0)
+        error = nanmedian(motion.columns(reading, "err_norm", names)[reading.early])  # thin frames have no time steps
         known = np.flatnonzero(np.isfinite(error))
         if known.size >= 2 and error[known[-1]] > 0:
             first, last = known[0], known[-1]
