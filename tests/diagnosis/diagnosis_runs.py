@@ -353,3 +353,37 @@ def rescaled(run: Run, factor: float) -> Run:
 def network(run: Run, **changes: object) -> Run:
     """The run with its network changed."""
     return replace(run, networks=(msgspec.structs.replace(run.networks[0], **changes),))
+
+
+def with_losses(run: Run, values: np.ndarray, lr: float = 0.1) -> Run:
+    """The run with another loss at every step."""
+    steps = np.arange(len(values), dtype=float)
+    curve = np.stack([steps, values, np.full(len(values), lr)], axis=1)
+    frames = tuple(replace(f, loss=float(values[min(f.step, len(values) - 1)])) for f in run.frames)
+    return replace(run, frames=frames, curves={"net": curve})
+
+
+def learned_to(share: float, n: int = 150) -> np.ndarray:
+    return math.log(10) * np.concatenate([np.linspace(1.0, share, n - 50), np.full(50, share)])
+
+
+def loss_seen(run: Run, **changes: object) -> Run:
+    """The run with what was seen of its loss changed."""
+    return replace(run, losses=tuple(msgspec.structs.replace(x, **changes) for x in run.losses))
+
+
+def stuck(run: Run, steps: int = 150, level: float = math.log(10)) -> Run:
+    """The run with a loss that stays at its trivial level."""
+    return with_losses(run, np.full(steps, level))
+
+
+def weights(run: Run) -> list[str]:
+    """Names of the weights of a synthetic network, input first."""
+    return [p.name for p in run.networks[0].params if p.name.endswith("weight")]
+
+
+def put_all(run: Run, names: list[str], stat: str, value: float | Callable[[int], float]) -> Run:
+    """The run with one statistic of several sites replaced in every frame."""
+    for name in names:
+        run = put(run, name, stat, value)
+    return run

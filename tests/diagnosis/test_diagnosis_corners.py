@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 from diagnosis_panels import SHORT_STEPS
-from diagnosis_runs import Plan, put, train
+from diagnosis_runs import Plan, learned_to, put, train, with_losses
 
 from gradiometer.diagnosis import diagnose
 from gradiometer.diagnosis.reading import read
@@ -23,18 +23,6 @@ STUCK_TANH = Plan(act="tanh", sigma_w2=1.0, layers=8, lr=1e-6, steps=60)
 
 def found(run: Run) -> list[tuple[str, str, str]]:
     return [(f.severity, f.symptom, f.cause) for f in diagnose(run, rules=SHORT_STEPS).findings]
-
-
-def with_losses(run: Run, values: np.ndarray, lr: float = 0.1) -> Run:
-    """The run with another loss at every step."""
-    steps = np.arange(len(values), dtype=float)
-    curve = np.stack([steps, values, np.full(len(values), lr)], axis=1)
-    frames = tuple(replace(f, loss=float(values[min(f.step, len(values) - 1)])) for f in run.frames)
-    return replace(run, frames=frames, curves={"net": curve})
-
-
-def learned_to(share: float, n: int = 150) -> np.ndarray:
-    return math.log(10) * np.concatenate([np.linspace(1.0, share, n - 50), np.full(50, share)])
 
 
 # ---- non-finite ---------------------------------------------------------------------------------------------------
