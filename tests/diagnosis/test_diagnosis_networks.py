@@ -134,7 +134,7 @@ def test_weights_that_have_not_moved_say_nothing_about_time() -> None:
 def alike(run: Run, top: float, bottom: float) -> Run:
     stations = run.networks[0].stations
     for i, site in enumerate(stations):
-        share = i / (len(stations) - 1)
+        share = max(i - 1, 0) / (len(stations) - 2)  # the head itself is not asked
         run = put(run, site, "act_similarity", top + share * (bottom - top))
     return run
 
