@@ -11,7 +11,7 @@ from .. import quantities
 from ..quantities.theory_gain import BATCH_NORMS
 from ..records import Evidence
 from . import limits, proof
-from .reading import Reading
+from .reading import Reading, remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Growth:
     evidence: tuple[Evidence, ...]
 
 
+@remembered
 def growth(reading: Reading) -> Growth | None:
     """The growth of the error where it is past the limits, else None."""
     gains = reading.gains(reading.initial)

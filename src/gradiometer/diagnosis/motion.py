@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..quantities import median
-from .reading import Reading, nanmedian
+from ..records import ModuleSeen
+from .reading import Reading, nanmedian, remembered
 
 Array = NDArray[np.float64]
 
@@ -23,6 +24,7 @@ def columns(reading: Reading, stat: str, names: tuple[str, ...]) -> Array:
     return np.stack([reading.at(stat, n) for n in names], axis=1) if names else np.full((len(reading.steps), 0), np.nan)
 
 
+@remembered
 def update_ratios(reading: Reading) -> Array:
     """‖ΔW‖/‖W‖ of every trained weight, [frame, weight]; nan where unknown or where W is 0."""
     names = trained(reading)
@@ -31,6 +33,7 @@ def update_ratios(reading: Reading) -> Array:
     return np.where(np.isfinite(ratio), ratio, np.nan)
 
 
+@remembered
 def travel(reading: Reading) -> float:
     """How far a weight can have moved over the whole run, in its own size: median over weights of steps · ‖ΔW‖/‖W‖.
 
@@ -55,6 +58,7 @@ def turn(reading: Reading, window: NDArray[np.bool_] | None = None) -> float:
     return median((values if window is None else values[window]).ravel())
 
 
+@remembered
 def clipped(reading: Reading) -> Array:
     """‖∇ as the optimizer got it‖ / ‖∇ at the end of backward‖ over all parameters, [frame]; nan unknown."""
     used, raw = reading.of("grad_norm"), reading.of("grad_norm_raw")
@@ -68,3 +72,15 @@ def _norm(values: Array, where: NDArray[np.bool_]) -> Array:
     kept = np.where(where, values, 0.0)
     largest = np.maximum(kept.max(axis=1, initial=0.0), 1e-300)
     return np.asarray(largest * np.sqrt(np.square(kept / largest[:, None]).sum(axis=1)))
+
+
+def weight_variance(reading: Reading, module: ModuleSeen) -> float:
+    """fan_in · mean square of a layer's weights in the first frame: 2 for He, 1 for Xavier, 1/3 for torch's default.
+
+    nan for a module without weights, for an embedding, and where the weight was not measured. Source: He 2015.
+    """
+    param = next((p for p in reading.network.params if p.name == module.weight), None)
+    if module.role != "weights" or module.fan_in <= 0 or param is None or module.kind == "embedding":
+        return math.nan
+    norm = median(reading.at("weight_norm", param.name)[reading.initial])
+    return module.fan_in * norm**2 / max(param.numel, 1)

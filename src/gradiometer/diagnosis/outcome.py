@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import limits
 from .limits import OURS, Limit
-from .reading import Reading
+from .reading import Reading, remembered
 
 Went = Literal["diverged", "unstable", "stalled", "limps", "learns", "unknown"]
 
@@ -38,6 +38,7 @@ class Outcome:
     back: float
 
 
+@remembered
 def outcome(reading: Reading) -> Outcome:
     """How the training went. At a loss of nan or inf: diverged. Without a loss or before MIN_STEPS: unknown."""
     losses = reading.losses

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records import ParamSeen
-from .reading import Reading
+from .reading import Reading, remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Owned:
     moved: bool | None  # the update was above 0 in some frame; None where it was not measured
 
 
+@remembered
 def table(reading: Reading) -> tuple[Owned, ...]:
     """A row for every parameter of the model that is no alias of another."""
     owners = _modules(reading)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from functools import cached_property, wraps
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import quantities
 from ..quantities import Profile
-from ..records import LossSeen, ModuleSeen, Network, OptimizerSeen, Run
+from ..records import LossSeen, Network, OptimizerSeen, Run
 from . import limits
 
 Array = NDArray[np.float64]
+T = TypeVar("T")
 Level = Literal["trivial", "partly", "learned", "unknown"]
 CRAWL_STEPS = int(limits.CRAWL_STEPS.value)
 CLASS_LOSSES = frozenset({"cross_entropy", "nll"})
@@ -48,6 +50,11 @@ class Reading:
     def column(self) -> dict[str, int]:
         """Column of each site by name."""
         return {name: i for i, name in enumerate(self.sites)}
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What ``remembered`` functions have found about this reading."""
+        return {}
 
     @cached_property
     def _stats(self) -> dict[str, Array]:
@@ -362,23 +369,25 @@ class Reading:
         return "learned" if share < limits.LEARNED_SHARE.value else "partly"
 
 
+def remembered(function: Callable[[Reading], T]) -> Callable[[Reading], T]:
+    """A function of a reading that is asked by several rules and calculated once."""
+
+    @wraps(function)
+    def found(reading: Reading) -> T:
+        key = f"{function.__module__}.{function.__qualname__}"
+        if key not in reading.memo:
+            reading.memo[key] = function(reading)
+        value: T = reading.memo[key]
+        return value
+
+    return found
+
+
 def nanmedian(values: Array) -> Array:
     """Median over the frames of [frame, x], nan left out; nan where nothing is left."""
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore")
         return np.asarray(np.nanmedian(values, axis=0)) if len(values) else np.full(values.shape[1], np.nan)
-
-
-def weight_variance(reading: Reading, module: ModuleSeen) -> float:
-    """fan_in · mean square of a layer's weights in the first frame: 2 for He, 1 for Xavier, 1/3 for torch's default.
-
-    nan for a module without weights, for an embedding, and where the weight was not measured. Source: He 2015.
-    """
-    param = next((p for p in reading.network.params if p.name == module.weight), None)
-    if module.role != "weights" or module.fan_in <= 0 or param is None or module.kind == "embedding":
-        return math.nan
-    norm = quantities.median(reading.at("weight_norm", param.name)[reading.initial])
-    return module.fan_in * norm**2 / max(param.numel, 1)
 
 
 def read(run: Run, model: str | None = None) -> Reading:

@@ -16,7 +16,8 @@ from .. import ends, limits, proof, units, wording
 from ..growth import Growth, growth
 from ..guilt import context_of, judge
 from ..limits import OURS, Limit
-from ..reading import Reading, weight_variance
+from ..motion import weight_variance
+from ..reading import Reading
 from ..rule import Card, Rule
 
 LOUD = Limit(4.0, OURS)  # first loss of a classifier / trivial loss: chance gives 1

@@ -15,7 +15,8 @@ from ...records import Alternative, Finding, ModuleSeen
 from .. import proof
 from .. import wording_network as wording
 from ..limits import OURS, Limit
-from ..reading import Reading, weight_variance
+from ..motion import weight_variance
+from ..reading import Reading
 from ..rule import Card, Rule
 
 OFF = Limit(0.25, OURS)  # variance of the grouped layers / that of the dense ones beside them
