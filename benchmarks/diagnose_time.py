@@ -72,6 +72,7 @@ def write(path: Path, modules: int, frames: int) -> None:
     network, sites = _network(layers)
     rng = np.random.default_rng(0)
     light, thin = _masks(len(sites), layers)
+    info = RunInfo("large", calls_seen=modules, calls_recorded=modules, wall_s=100.0, overhead_s=1.0)
     with RunWriter(path, info) as w:
         w.put_sites(sites)
         w.put_network(network)

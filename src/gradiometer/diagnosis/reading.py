@@ -20,7 +20,6 @@ from . import limits
 Array = NDArray[np.float64]
 T = TypeVar("T")
 Level = Literal["trivial", "partly", "learned", "unknown"]
-CRAWL_STEPS = int(limits.CRAWL_STEPS.value)
 CLASS_LOSSES = frozenset({"cross_entropy", "nll"})
 
 
@@ -324,12 +323,16 @@ class Reading:
     @property
     def crawls(self) -> bool:
         """After many steps the loss is still near the trivial level, moving or not."""
-        return self.level_known and self.trivial_share >= limits.CRAWL_SHARE.value and self.last_step >= CRAWL_STEPS
+        return (
+            self.level_known
+            and self.trivial_share >= limits.CRAWL_SHARE.value
+            and self.last_step >= limits.CRAWL_STEPS.value
+        )
 
     @property
     def limps(self) -> bool:
         """After many steps the loss has come down, and by less than half of the trivial level."""
-        return self.level_known and self.level == "partly" and self.last_step >= CRAWL_STEPS
+        return self.level_known and self.level == "partly" and self.last_step >= limits.CRAWL_STEPS.value
 
     @property
     def stuck(self) -> bool:
