@@ -27,6 +27,7 @@ from gradiometer.records import (
     OptimizerSeen,
     ParamSeen,
     Part,
+    RunInfo,
     Site,
 )
 from gradiometer.store import RunWriter

@@ -11,7 +11,8 @@ from .. import quantities
 from ..quantities.theory_gain import BATCH_NORMS
 from ..records import Evidence
 from . import limits, proof
-from .reading import Reading, remembered
+from .memory import remembered
+from .reading import Reading
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from ..quantities import median
 from ..records import ModuleSeen
-from .reading import Reading, nanmedian, remembered
+from .memory import remembered
+from .reading import Reading, nanmedian
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from . import limits
 from .limits import OURS, Limit
-from .reading import Reading, remembered
+from .memory import remembered
+from .reading import Reading
 
 Went = Literal["diverged", "unstable", "stalled", "limps", "learns", "unknown"]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..records import ParamSeen
-from .reading import Reading, remembered
+from .memory import remembered
+from .reading import Reading
 
 
 @dataclass(frozen=True, slots=True)

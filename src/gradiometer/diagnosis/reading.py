@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, wraps
-from typing import Any, Literal, TypeVar
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ from ..records import LossSeen, Network, OptimizerSeen, Run
 from . import limits
 
 Array = NDArray[np.float64]
-T = TypeVar("T")
+LONG = int(limits.CRAWL_STEPS.value)
 Level = Literal["trivial", "partly", "learned", "unknown"]
 CLASS_LOSSES = frozenset({"cross_entropy", "nll"})
 
@@ -323,16 +322,12 @@ class Reading:
     @property
     def crawls(self) -> bool:
         """After many steps the loss is still near the trivial level, moving or not."""
-        return (
-            self.level_known
-            and self.trivial_share >= limits.CRAWL_SHARE.value
-            and self.last_step >= limits.CRAWL_STEPS.value
-        )
+        return self.level_known and self.trivial_share >= limits.CRAWL_SHARE.value and self.last_step >= LONG
 
     @property
     def limps(self) -> bool:
         """After many steps the loss has come down, and by less than half of the trivial level."""
-        return self.level_known and self.level == "partly" and self.last_step >= limits.CRAWL_STEPS.value
+        return self.level_known and self.level == "partly" and self.last_step >= LONG
 
     @property
     def stuck(self) -> bool:
@@ -370,20 +365,6 @@ class Reading:
         if share >= stays.value:
             return "trivial"
         return "learned" if share < limits.LEARNED_SHARE.value else "partly"
-
-
-def remembered(function: Callable[[Reading], T]) -> Callable[[Reading], T]:
-    """A function of a reading that is asked by several rules and calculated once."""
-
-    @wraps(function)
-    def found(reading: Reading) -> T:
-        key = f"{function.__module__}.{function.__qualname__}"
-        if key not in reading.memo:
-            reading.memo[key] = function(reading)
-        value: T = reading.memo[key]
-        return value
-
-    return found
 
 
 def nanmedian(values: Array) -> Array:
