@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from .. import quantities
 from ..quantities import Profile
-from ..records import LossSeen, Network, OptimizerSeen, Run
+from ..records import Frame, LossSeen, Network, OptimizerSeen, Run
 from . import limits
 
 Array = NDArray[np.float64]
 LONG = int(limits.CRAWL_STEPS.value)
+FRAMES, EDGE = 384, 64  # of a model that are read; at either end all of them
 Level = Literal["trivial", "partly", "learned", "unknown"]
 CLASS_LOSSES = frozenset({"cross_entropy", "nll"})
 
@@ -382,4 +383,18 @@ def read(run: Run, model: str | None = None) -> Reading:
 def readings(run: Run) -> tuple[Reading, ...]:
     """A reading of every model that has frames, in the order of the run."""
     seen = {f.model for f in run.frames}
-    return tuple(Reading(run, n) for n in run.networks if n.name in seen)
+    kept = replace(run, frames=tuple(f for name in seen for f in few_of(run.frames_of(name))))
+    return tuple(Reading(kept, n) for n in run.networks if n.name in seen)
+
+
+def few_of(frames: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    """At most about FRAMES of them: both ends, an even part of the middle, and those around the first loss that is nan.
+
+    What rules take are medians over the ends and over the whole; more frames change them by less than their limits.
+    """
+    if len(frames) <= FRAMES:
+        return frames
+    bad = next((i for i, f in enumerate(frames) if not math.isfinite(f.loss)), 0)
+    chosen = {*range(EDGE), *range(len(frames) - EDGE, len(frames)), *range(max(bad - 2, 0), bad + 3)}
+    chosen |= {int(i) for i in np.linspace(0, len(frames) - 1, FRAMES - 2 * EDGE)}
+    return tuple(f for i, f in enumerate(frames) if i in chosen)
