@@ -54,6 +54,13 @@ def test_a_negated_loss_falls_and_its_steps_go_downhill() -> None:
     assert cause(loss_seen(run, factor=1.0)) != "loss-sign"
 
 
+def test_a_loss_without_a_floor_that_falls_faster_and_faster() -> None:
+    unknown = loss_seen(net(), kind="unknown", trivial=None, floor=None, factor=math.nan)
+    steps = np.arange(150.0)
+    assert cause(with_losses(unknown, 1.0 - np.exp(steps / 12))) == "loss-sign"
+    assert cause(with_losses(unknown, -200.0 + 201.0 * np.exp(-steps / 12))) != "loss-sign"  # a density: it levels off
+
+
 # ---- number format ------------------------------------------------------------------------------------------------
 def test_epsilon_above_the_gradient() -> None:
     run = put_all(net(optimizer="adam"), weights(net()), "epsilon_ratio", 1e-3)

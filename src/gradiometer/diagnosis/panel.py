@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..records import ALL_CAUSES, Diagnosis, Finding, Run, UserError
 from . import limits
 from .reading import Reading, readings
-from .reconcile import reconcile
+from .reconcile import once_a_kind, reconcile
 from .rule import Rule
 from .rules import (
     blocked,
@@ -102,7 +102,7 @@ def diagnose(run: Run, ignore: Sequence[str] = (), rules: Sequence[Rule] = PANEL
     rules: the panel; another one leaves some out, to see what they are for.
     """
     ignored = [_ignored(entry) for entry in ignore]
-    found = [f for reading in readings(run) for f in reconcile(_all(reading, rules))]
+    found = once_a_kind(run, [f for reading in readings(run) for f in reconcile(_all(reading, rules))])
     kept, accepted = _accept(found, ignored)
     kept.sort(key=lambda f: (f.severity != "fail", ALL_CAUSES.index(f.cause)))
     return Diagnosis(

@@ -6,18 +6,19 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ..records import ALL_CAUSES, Alternative, Finding
+from ..records import ALL_CAUSES, Alternative, Finding, Run
 
 WIRING = frozenset({"gradient-blocked", "optimizer-stale"})
 """What may stand beside another fault; gradients that pile up and a wrong sign explain all that follows."""
 
+SPECIAL_FORM_OF = {"init-wrong-fan": "init-too-small"}
 FIRST_INSIDE = ALL_CAUSES.index("init-too-small")  # from here on causes lie inside the network or in its steps
 
 
 def reconcile(found: Sequence[Finding]) -> tuple[Finding, ...]:
     """The findings of one model without those that another one explains."""
     wiring = [f for f in found if f.cause in WIRING]
-    rest = sorted((f for f in found if f.cause not in WIRING), key=_order)
+    rest = sorted(_specific([f for f in found if f.cause not in WIRING]), key=_order)
     if not rest:
         return tuple(wiring)
     cut = [f for f in wiring if f.severity == "fail"]
@@ -31,6 +32,27 @@ def reconcile(found: Sequence[Finding]) -> tuple[Finding, ...]:
     return (*wiring, msgspec.structs.replace(root, alternatives=more + kept))
 
 
+def _specific(found: list[Finding]) -> list[Finding]:
+    """A special form of another finding takes that one's severity: it says the same, and more."""
+    failing = {f.cause for f in found if f.severity == "fail"}
+    return [
+        msgspec.structs.replace(f, severity="fail") if SPECIAL_FORM_OF.get(f.cause) in failing else f for f in found
+    ]
+
+
+def once_a_kind(run: Run, found: Sequence[Finding]) -> list[Finding]:
+    """Networks of one class and shape, built one after another, say the same thing once; the first of them says it."""
+    kind = {n.name: (n.cls, tuple(sorted(p.shape for p in n.params))) for n in run.networks}
+    anew = {kind[f.model] for f in found if f.cause == "optimizer-stale" and f.severity == "fail"}
+    kept: dict[tuple[object, str], Finding] = {}
+    for finding in found:
+        own = kind[finding.model]
+        first = next((f for f in kept.values() if kind[f.model] == own), None)
+        if not (own in anew and first is not None and first.cause == "optimizer-stale"):
+            kept.setdefault((own, finding.cause), finding)
+    return list(kept.values())
+
+
 def _under(wiring: Sequence[Finding], rest: Sequence[Finding]) -> tuple[Finding, ...]:
     """Behind a broken wire the loss may stay where it is for that reason alone: what else is seen stands under it."""
     first = next(f for f in wiring if f.severity == "fail")
@@ -40,7 +62,8 @@ def _under(wiring: Sequence[Finding], rest: Sequence[Finding]) -> tuple[Finding,
     return tuple(told if f is first else f for f in wiring)
 
 
-def _order(finding: Finding) -> tuple[bool, bool, int]:
+def _order(finding: Finding) -> tuple[bool, bool, float]:
     """Failures first; then wiring and ends; numbers that are no numbers end every later story; then precedence."""
-    at = ALL_CAUSES.index(finding.cause)
-    return (finding.severity != "fail", finding.symptom != "non-finite" and at >= FIRST_INSIDE, at)
+    special = finding.cause in SPECIAL_FORM_OF
+    at = ALL_CAUSES.index(SPECIAL_FORM_OF.get(finding.cause, finding.cause)) - 0.5 * special
+    return (finding.severity != "fail", finding.symptom != "non-finite" and at >= FIRST_INSIDE - 0.5, at)

@@ -7,6 +7,7 @@ and log-likelihoods of densities, which may well be negative.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,7 +72,8 @@ def _accelerates(reading: Reading) -> bool:
     fifth = len(kept) // 5
     if fifth < 3:
         return False
-    a, b, c = (float(np.median(kept[i : i + fifth])) for i in (-3 * fifth, -2 * fifth, -fifth))
+    ends = [len(kept) - k * fifth for k in (3, 2, 1, 0)]
+    a, b, c = (float(np.median(kept[i:j])) for i, j in pairwise(ends))
     return c < b < a and b - c > 0.8 * (a - b)
 
 

@@ -21,6 +21,8 @@ from ..inputs import inputs_too_large
 from ..reading import Reading
 from ..rule import Card, Rule
 
+FEW = 5  # finite losses from which their fall can be told
+
 
 @dataclass(frozen=True, slots=True)
 class Birth:
@@ -136,7 +138,7 @@ def _grew(reading: Reading, born: Birth) -> bool:
         return False
     limit = limits.GROWTH_BEFORE_NAN.value
     kept = reading.losses[np.isfinite(reading.losses)]
-    came_down = kept.size >= limits.PATIENCE_STEPS.value and float(np.median(kept[-5:])) < 0.5 * kept[0]
+    came_down = kept.size >= FEW and float(np.median(kept[-5:])) < 0.5 * kept[0]
     if _ratio_before(reading, born) > limits.UPDATE_RATIO_HIGH.value and not came_down:
         return True
     level = reading.trivial if math.isfinite(reading.trivial) else 0.0
