@@ -44,7 +44,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         summary = wording.negated(seen.kind) if factor < 0 else wording.climbs(along)
         return (_finding(reading, severity, summary, evidence),)
     last, first = reading.last_loss, abs(reading.first_loss)
-    if last < -BOTTOMLESS.value * max(first, 1e-12) and _accelerates(reading) and not _plays(reading):
+    if not known and last < -BOTTOMLESS.value * max(first, 1e-12) and _accelerates(reading) and not _plays(reading):
         evidence = (proof.above("fall below 0 / first loss", -last / first, "1", BOTTOMLESS),)
         return (_finding(reading, "fail", wording.bottomless(last), evidence),)
     return ()
