@@ -1,0 +1,92 @@
+"""Trains the corpus under the watch, labels it by what was reached, and scores the diagnosis.
+
+python benchmarks/faults/run.py [CASE ...] [--seeds 5] [--workers 2] [--subset] [--no-mutants] [--score-only]
+
+Trainings that have a record and a run file are not done again: an interrupted run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from cases import ROOT, Case, load_corpus
+from forked import Job, Outcome, preload, train_all
+from mutants import mutants_of
+from outcomes import Outcomes
+from plan import SUBSET, Order, missing, most
+
+
+def main() -> int:
+    """Train what is missing, then print the score."""
+    args = _arguments()
+    names = args.cases or (SUBSET if args.subset else ())
+    cases = load_corpus(names=names)
+    if not cases:
+        print(f"No case matches {' '.join(names)}. Cases lie in {ROOT}.", file=sys.stderr)
+        return 2
+    order = Order(cases, args.seeds, not (args.no_mutants or args.subset), not args.subset)
+    outcomes = Outcomes()
+    interrupted = False
+    if not args.score_only:
+        interrupted = not _train(order, outcomes, args.workers)
+        if not args.subset:
+            outcomes.write(_written(order.cases), [c.name for c in load_corpus()])
+    from score import tell
+
+    code = tell(order, outcomes, args.json)
+    return 130 if interrupted else code
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="names or patterns; without any, the whole corpus")
+    parser.add_argument("--seeds", type=int, default=0, help="seeds a script (default 5; 1 with --subset)")
+    parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="trainings at a time")
+    parser.add_argument("--subset", action="store_true", help="the small set that CI runs, labels as committed")
+    parser.add_argument("--no-mutants", action="store_true", help="without the faults sown into healthy scripts")
+    parser.add_argument("--score-only", action="store_true", help="train nothing: judge the runs that are there")
+    parser.add_argument("--json", metavar="PATH", help="write the score as one JSON document as well")
+    args = parser.parse_args()
+    args.seeds = args.seeds or (1 if args.subset else 5)
+    if args.seeds < 1 or args.workers < 1:
+        parser.error("--seeds and --workers must be 1 or more")
+    return args
+
+
+def _written(cases: tuple[Case, ...]) -> dict[str, list[tuple[object, str]]]:
+    return {c.name: [(s, c.metric) for s in (*c.scripts, *(m.script for m in mutants_of(c)))] for c in cases}
+
+
+def _train(order: Order, outcomes: Outcomes, workers: int) -> bool:
+    """False where Ctrl-C ended it; what was trained until then is kept."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    total = most(order, outcomes)
+    if not total:
+        return True
+    preload()
+    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    started = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("trainings", total=total)
+
+        def done(job: Job, outcome: Outcome) -> None:
+            outcomes.add(job, outcome)
+            progress.update(task, advance=1, description=f"{job.script.case} {job.script.role}"[:44])
+
+        try:
+            train_all(missing(order, outcomes), workers, done)
+        except KeyboardInterrupt:
+            print("Interrupted: what was trained is kept, and the next run goes on from there.", file=sys.stderr)
+            return False
+    print(f"Trained in {(time.monotonic() - started) / 60:.1f} minutes.", file=sys.stderr)
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())
