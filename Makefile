@@ -7,17 +7,19 @@ STAMP := $(VENV)/.installed
 EXAMPLE := examples/digits_deep_mlp.py
 DEMO := gradiometer-runs/demo
 TEST_ARGS ?=
+FAULTS_ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fast check format bench clean
+.PHONY: help install demo test fast check format bench faults clean
 
 help:
 	@echo "make demo    watch a 20-layer sigmoid network fail to learn, and write an HTML report"
 	@echo "make test    run all tests           make fast    run the tests that need no torch"
 	@echo "make check   ruff, mypy, imports, docs   make bench   run the benchmarks"
+	@echo "make faults  train the corpus of faulty and healthy scripts, and score the diagnosis (about an hour)"
 	@echo "make clean   remove what these commands made"
 
 install: $(STAMP)
@@ -58,6 +60,9 @@ bench: $(STAMP)
 		test -e "$$script" || { echo "There are no benchmarks."; exit 0; }; \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
+
+faults: $(STAMP)
+	$(BIN)/python benchmarks/faults/run.py $(FAULTS_ARGS)
 
 clean:
 	rm -rf $(VENV) build dist gradiometer-runs .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks

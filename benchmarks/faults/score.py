@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -45,7 +44,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A mean of cases' shares, and its 95 % interval by bootstrap over cases. upper: one-sided bound for a rate of 0."""
+    """A mean of cases' shares, its 95 % interval by bootstrap over cases, and the one-sided upper bound."""
 
     value: float
     low: float
@@ -201,22 +200,25 @@ def _rates(rows: Sequence[Judged], faulty: bool) -> dict[str, Rate]:
 
 
 def _others(score: Score, rows: Sequence[Judged], half: str) -> None:
-    """Flags of the baselines, and of the diagnosis beside them: any finding on faulty runs, any alarm on healthy ones."""
+    """Flags of the baselines, and of the diagnosis beside them: any finding counts, on faulty and on healthy runs."""
+    faulty, healthy = _of(rows, "faulty", half), _of(rows, "healthy", half)
     for name in BASELINES:
+
+        def flags(_: Label, said: Said, name: str = name) -> bool:
+            return bool(said.others[name])
+
+        def right(label: Label, said: Said, name: str = name) -> bool:
+            return bool(set(said.others[name]) & set(label.symptoms))
+
         score.others[f"{name}/{half}"] = {
-            "flags": rate([r.share(lambda _, s, n=name: bool(s.others[n])) for r in _of(rows, "faulty", half)]),
-            "symptom": rate(
-                [
-                    r.share(lambda x, s, n=name: bool(set(s.others[n]) & set(x.symptoms)))
-                    for r in _of(rows, "faulty", half)
-                ]
-            ),
-            "alarms": rate([r.share(lambda _, s, n=name: bool(s.others[n])) for r in _of(rows, "healthy", half)]),
+            "flags": rate([r.share(flags) for r in faulty]),
+            "symptom": rate([r.share(right) for r in faulty]),
+            "alarms": rate([r.share(flags) for r in healthy]),
         }
     score.others[f"Gradiometer/{half}"] = {
-        "flags": rate([r.share(speaks) for r in _of(rows, "faulty", half)]),
-        "symptom": rate([r.share(symptom_right) for r in _of(rows, "faulty", half)]),
-        "alarms": rate([r.share(speaks) for r in _of(rows, "healthy", half)]),
+        "flags": rate([r.share(speaks) for r in faulty]),
+        "symptom": rate([r.share(symptom_right) for r in faulty]),
+        "alarms": rate([r.share(speaks) for r in healthy]),
     }
 
 
@@ -270,12 +272,10 @@ def document(score: Score, rows: Sequence[Judged]) -> dict[str, Any]:
     def plain(table: dict[str, dict[str, Rate]]) -> dict[str, Any]:
         return {k: {n: _numbers(r) for n, r in figures.items()} for k, figures in table.items()}
 
-    seconds = [s for r in rows for s in [r.label.rate]]
     return {
         "command": COMMAND,
         "diagnosis": sources_digest(("diagnosis", "quantities", "records", "theory")),
         "scripts": len(rows),
-        "median_rate": median(seconds) if seconds else None,
         "targets": TARGETS,
         "rates": plain(score.rates),
         "groups": plain(score.groups),
