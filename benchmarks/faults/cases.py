@@ -8,6 +8,7 @@ counts. Variants are the faulty script with one thing changed: the text ``old`` 
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from gradiometer.records import ALL_CAUSES
 from gradiometer.records.finding import Symptom
 
 ROOT = Path(__file__).resolve().parent
+NUMBERED = re.compile(r"-\d+$")  # `lr-too-high-2`: the same cause, removed in a second way
 Better = Literal["higher", "lower"]
 Half = Literal["calibration", "report"]
 
@@ -128,7 +130,9 @@ def load_case(folder: Path) -> Case:
     try:
         says = tomllib.loads((folder / "case.toml").read_text(encoding="utf-8"))
         variants = tuple(
-            Variant(v["cause"], tuple((a, b) for a, b in v.get("changes", [(v.get("old"), v.get("new"))])))
+            Variant(
+                NUMBERED.sub("", v["cause"]), tuple((a, b) for a, b in v.get("changes", [(v.get("old"), v.get("new"))]))
+            )
             for v in says.pop("variant", [])
         )
         says["symptoms"] = tuple(says.get("symptoms", ()))
