@@ -139,7 +139,7 @@ def label_faulty(case: Case, outcomes: Outcomes) -> Label:
             f"the fixed twin is better in {wins} of {len(seeds)} seeds, median gain {_share(gains, way):.0%} of its way"
         )
         return Label(case.name, "faulty", kind, figures=figures, why=why)
-    tried = tuple(_try(case, i, outcomes, (faulty, fixed), shown) for i in range(len(case.variants)))
+    tried = tuple(_try(case, v, outcomes, (faulty, fixed), shown) for v in case.scripts[2:])
     accepted = {t.cause for t in tried if t.accepted}
     return Label(
         case.name,

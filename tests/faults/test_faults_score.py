@@ -1,0 +1,153 @@
+"""Mutants, the arithmetic of the score, and the rules of others."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+from pathlib import Path
+
+import faults_room
+import numpy as np
+import pytest
+from baselines import autotrainer, naive, sagemaker
+from cases import load_corpus
+from judging import Said, ranked, up_to
+from labels import Label
+from mutants import OPERATORS, mutants_of, mutated
+from score import Judged, first_right, first_step, rate, score_of, speaks, symptom_right, three_right
+
+from gradiometer.records import Alternative, Finding, Frame, LossSeen, Network, Run, RunInfo
+
+SCRIPT = """
+import torch
+from torch import nn
+model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.1), nn.Linear(8, 2))
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+for x, y in data:
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize("operator", OPERATORS, ids=lambda o: o.name)
+def test_an_operator_changes_one_thing_and_the_rest_stays(operator) -> None:
+    text = SCRIPT.replace("Adam(", "SGD(") if operator.name == "clipped" else SCRIPT
+    changed = mutated(text, operator)
+    assert changed is not None
+    compile(changed, "mutant", "exec")
+    plain = ast.unparse(ast.parse(text)).splitlines()
+    other = [line for line in changed.splitlines() if line not in plain]
+    assert 1 <= len(other) <= 4
+
+
+def test_an_operator_that_finds_nothing_makes_no_mutant() -> None:
+    assert all(mutated("x = 1\n", operator) is None for operator in OPERATORS)
+
+
+def test_the_mutants_of_a_case_are_the_same_each_time() -> None:
+    case = next(c for c in load_corpus(names=["h-digits-a"]))
+    names = [m.script.role for m in mutants_of(case)]
+    assert names == [m.script.role for m in mutants_of(load_corpus(names=["h-digits-a"])[0])]
+    assert len(names) == len(set(names)) > 0
+
+
+# ---- what counts --------------------------------------------------------------------------------------------------
+FAULTY = Label("a", "faulty", "verified", (0, 1), ("stalled",), ("lr-too-low", "input-scale"))
+
+
+def said(*findings: tuple[str, str, str], more: tuple[str, ...] = (), **rest: object) -> Said:
+    causes = tuple(dict.fromkeys([c for _, _, c in findings] + list(more)))
+    return Said(findings, causes, 100, **rest)  # type: ignore[arg-type]
+
+
+def test_right_and_wrong() -> None:
+    right = said(("warn", "stalled", "input-scale"))
+    other = said(("fail", "stalled", "noise-dominates"), more=("capacity-too-small", "lr-too-low"))
+    silent = said()
+    assert [symptom_right(FAULTY, x) for x in (right, other, silent)] == [True, True, False]
+    assert [first_right(FAULTY, x) for x in (right, other, silent)] == [True, False, False]
+    assert [three_right(FAULTY, x) for x in (right, other, silent)] == [True, True, False]
+    fourth = said(("fail", "stalled", "noise-dominates"), more=("a", "b", "lr-too-low"))
+    assert not three_right(FAULTY, fourth)
+
+
+def test_how_early_a_finding_was_right() -> None:
+    early = said(
+        ("fail", "stalled", "lr-too-low"),
+        prefixes={5: (("noise-dominates",), ()), 20: (("lr-too-low",), ()), 50: (("lr-too-low",), ())},
+    )
+    assert first_step(FAULTY, early) == 20
+    assert first_step(FAULTY, said(("fail", "stalled", "lr-too-low"))) == 100
+    assert first_step(FAULTY, said()) == float("inf")
+
+
+def test_a_case_counts_by_its_share_over_seeds() -> None:
+    both = Judged(FAULTY, "report", "faulty", (said(("fail", "stalled", "lr-too-low")), said()))
+    assert both.share(first_right) == 0.5
+    whole = rate([1.0, 0.5, 0.0, 0.5])
+    assert (whole.value, whole.cases) == (0.5, 4)
+    assert whole.low < 0.5 < whole.high
+    none = rate([0.0] * 60)
+    assert none.upper == pytest.approx(1 - 0.05 ** (1 / 60), rel=1e-6)  # the rule of three, exactly
+
+
+def test_the_score_of_made_up_answers() -> None:
+    others = dict.fromkeys(("loss did not fall by 40 %", "AutoTrainer", "SageMaker Debugger"), ("stalled",))
+    good = replace(said(("fail", "stalled", "lr-too-low")), others=others)
+    sound = Label("b", "healthy", "healthy", (0,), ("none",))
+    rows = [
+        Judged(FAULTY, "report", "faulty", (good, good)),
+        Judged(sound, "report", "healthy", (replace(said(), others=others),)),
+        Judged(sound, "report", "healthy", (replace(said(("fail", "zero", "loss-sign")), others=others),)),
+    ]
+    score = score_of(rows, [Label("c", "faulty", "unverified", why="no")])
+    assert score.rates["faulty/report"]["first"].value == 1.0
+    assert score.rates["healthy/report"]["fails"].value == 0.5
+    assert score.others["AutoTrainer/report"]["alarms"].value == 1.0
+    assert [a["said"] for a in score.alarms] == ["fail zero loss-sign"]
+    assert score.misses == []
+    assert score.unscored[0]["case"] == "c"
+    assert not speaks(FAULTY, said())
+
+
+def test_causes_are_ranked_as_a_reader_meets_them() -> None:
+    finding = Finding(
+        "m", "stalled", "lr-too-low", "fail", (), (0, 1), "", alternatives=(Alternative("clip-binds", ""),)
+    )
+    other = Finding("m", "zero", "gradient-blocked", "warn", (), (0, 1), "")
+    assert ranked([finding, other]) == ("lr-too-low", "gradient-blocked", "clip-binds")
+
+
+# ---- others -------------------------------------------------------------------------------------------------------
+def run_of(losses: list[float]) -> Run:
+    curve = np.array([(i, x, 0.1) for i, x in enumerate(losses)])
+    frames = tuple(Frame("m", i, x, 0.1, 1.0, 0.0, 0.0, np.empty((0, 32))) for i, x in enumerate(losses))
+    seen = LossSeen("m", "cross_entropy", "mean", "", 10, 32, 2.3, 0.0, factor=1.0)
+    return Run(RunInfo("r"), (Network("m", "M"),), (), frames, (seen,), curves={"m": curve})
+
+
+def test_the_naive_rule() -> None:
+    assert naive(run_of([2.3] * 40)) == {"stalled"}
+    assert naive(run_of([2.3 * 0.97**i for i in range(60)])) == frozenset()
+    assert "non-finite" in naive(run_of([2.3, 2.3, float("nan")]))
+
+
+def test_the_others_read_a_run_without_a_module() -> None:
+    assert "exploding" in autotrainer(run_of([2.3, float("inf")]))
+    assert "non-finite" in sagemaker(run_of([2.3, float("inf")]))
+    assert "stalled" in sagemaker(run_of([2.3] * 40))
+    assert sagemaker(run_of([2.3 * 0.97**i for i in range(60)])) == frozenset()
+
+
+def test_a_run_up_to_a_step() -> None:
+    run = up_to(run_of([2.3] * 40), 10)
+    assert (len(run.frames), len(run.curves["m"])) == (11, 11)
+
+
+def test_the_readme_names_what_there_is() -> None:
+    text = (Path(faults_room.FAULTS) / "README.md").read_text(encoding="utf-8")
+    for name in ("run.py", "twins.py", "labels.py", "mutants.py", "baselines.py", "moved.txt"):
+        assert name in text
+        assert (Path(faults_room.FAULTS) / name).exists()
