@@ -14,7 +14,7 @@ from functools import cache
 
 from cases import Case, Script
 
-PER_SCRIPT = 4
+PER_SCRIPT = 3
 OPTIMIZERS = frozenset({"SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "NAdam", "Adamax", "SparseAdam", "RAdam"})
 SHRINKING = frozenset({"ReLU", "Tanh", "GELU", "SiLU", "ELU", "SELU", "LeakyReLU"})
 FUNCTIONS = frozenset({"relu", "tanh", "gelu", "silu", "elu", "leaky_relu"})
