@@ -137,7 +137,8 @@ def _labels(case: Case, outcomes: Outcomes, order: Order) -> list[tuple[Label, A
         for mutant in mutants_of(case) if order.with_mutants else ():
             meant = (mutant.operator.symptoms, mutant.operator.causes)
             label = label_mutant(case, mutant.script, outcomes, meant)
-            out.append((label, mutant.script, "mutant" if label.kind in FAULTS else "harmless"))
+            if label.kind != "harmless" or not mutant.operator.wrong:  # a mistake that a training copes with is both
+                out.append((label, mutant.script, "mutant" if label.kind in FAULTS else "harmless"))
         return [(x, s, p) for x, s, p in out if x.kind in FAULTS | SOUND or not x.seeds]
     faulty = label_faulty(case, outcomes)
     twin = Label(case.name, "fixed", "healthy", faulty.seeds, ("none",), figures=faulty.figures)

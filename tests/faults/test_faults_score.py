@@ -13,7 +13,7 @@ from baselines import autotrainer, naive, sagemaker
 from cases import load_corpus
 from judging import Said, ranked, up_to
 from labels import Label
-from mutants import OPERATORS, mutants_of, mutated
+from mutants import OPERATORS, drawn, mutants_of, mutated
 from score import Judged, first_right, first_step, rate, score_of, speaks, symptom_right, three_right
 
 from gradiometer.records import Alternative, Finding, Frame, LossSeen, Network, Run, RunInfo
@@ -21,13 +21,27 @@ from gradiometer.records import Alternative, Finding, Frame, LossSeen, Network, 
 SCRIPT = """
 import torch
 from torch import nn
-model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.1), nn.Linear(8, 2))
+
+class Net(nn.Module):
+    def __init__(self, depth):
+        super().__init__()
+        self.body = nn.ModuleList(nn.Linear(8, 8) for _ in range(depth))
+        self.first = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.1))
+
+    def forward(self, x):
+        x = self.first(x)
+        x = torch.cat([layer(x) for layer in self.body])
+        return x
+
+x, y = torch.tensor(images) / 16, torch.tensor(labels)
+model = Net(2)
 optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-for x, y in data:
+for step in range(9):
     optimizer.zero_grad()
     loss = nn.functional.cross_entropy(model(x), y)
     loss.backward()
     optimizer.step()
+print("test loss:", nn.functional.cross_entropy(model(x), y).item())
 """
 
 
@@ -40,6 +54,32 @@ def test_an_operator_changes_one_thing_and_the_rest_stays(operator) -> None:
     plain = ast.unparse(ast.parse(text)).splitlines()
     other = [line for line in changed.splitlines() if line not in plain]
     assert 1 <= len(other) <= 4
+    assert changed.splitlines()[-1] == plain[-1]  # the ruler stays as it is
+
+
+def test_a_loss_made_before_the_loop_keeps_its_settings() -> None:
+    text = "ce = nn.CrossEntropyLoss(label_smoothing=0.1)\nloss = ce(a, b)\nloss.backward()\nprint(ce(c, d))\n"
+    by_name = {o.name: o for o in OPERATORS}
+    summed = mutated(text, by_name["summed"])
+    assert summed is not None
+    assert "loss = nn.CrossEntropyLoss(label_smoothing=0.1, reduction='sum')(a, b)" in summed
+    assert "print(ce(c, d))" in summed
+    squashed = mutated(text, by_name["squashed"])
+    assert squashed is not None
+    assert "ce(torch.softmax(a, 1), b)" in squashed
+
+
+@pytest.mark.parametrize("made", ["Adam(p)", "Adam(p, 0.5)", "Adam([{'params': p, 'lr': 0.5}])"])
+def test_a_rate_is_multiplied_wherever_it_stands(made: str) -> None:
+    changed = mutated(f"o = torch.optim.{made}\n", next(o for o in OPERATORS if o.name == "rate x100"))
+    assert changed is not None
+    assert ("0.5 * 100.0" if "0.5" in made else "0.001 * 100.0") in changed
+
+
+def test_targets_keep_their_scale_where_inputs_lose_it() -> None:
+    text = "X = (X - X.mean(0)) / X.std(0)\ny = (y - y.mean()) / y.std()\nz = scaler.transform(X)\n"
+    changed = mutated(text, next(o for o in OPERATORS if o.name == "raw inputs"))
+    assert changed == "X = X\ny = (y - y.mean()) / y.std()\nz = scaler.transform(X)\n"
 
 
 def test_an_operator_that_finds_nothing_makes_no_mutant() -> None:
@@ -51,6 +91,8 @@ def test_the_mutants_of_a_case_are_the_same_each_time() -> None:
     names = [m.script.role for m in mutants_of(case)]
     assert names == [m.script.role for m in mutants_of(load_corpus(names=["h-digits-a"])[0])]
     assert len(names) == len(set(names)) > 0
+    families = [o.family for o in drawn("h-digits-a")]
+    assert len(families) == len(set(families))
 
 
 # ---- what counts --------------------------------------------------------------------------------------------------
