@@ -154,3 +154,24 @@ def test_the_errors_of_different_examples_are_compared() -> None:
     want = float((((d @ d.T) ** 2).sum() - 16) / (16 * 15)) ** 0.5
     run = watch(lambda: train(model))
     assert at(run, "err_similarity", "0")[0] == pytest.approx(want, abs=1e-4)
+
+
+def test_a_second_part_of_the_training_is_recorded_though_its_optimizer_was_made_at_first() -> None:
+    def loop() -> None:
+        teacher, student = net(0), nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 3))
+        optimizers = [torch.optim.SGD(m.parameters(), lr=0.1) for m in (teacher, student)]
+        for model, optimizer in zip((teacher, student), optimizers, strict=True):
+            for _ in range(60):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(model(X), Y).backward()
+                optimizer.step()
+
+    started = Session(session.Options(keep_file=False, budget=1e-9), say=lambda text: None)
+    started.attach(discover=True)
+    try:
+        loop()
+    finally:
+        run = started.stop("finished")
+    assert run is not None
+    assert len(run.networks) == 2
+    assert all(len(run.frames_of(n.name)) >= 8 for n in run.networks)

@@ -12,13 +12,17 @@ WIRING = frozenset({"gradient-blocked", "optimizer-stale"})
 """What may stand beside another fault; gradients that pile up and a wrong sign explain all that follows."""
 
 SPECIAL_FORM_OF = {"init-wrong-fan": "init-too-small"}
+EXPLAINS = {"depth-without-skip": {"activation-dead"}, "noise-dominates": {"activation-dead", "lr-too-high"}}
+"""A failing cause -> those before it in the order that follow from it: units that all inputs, or chance, switch off."""
 FIRST_INSIDE = ALL_CAUSES.index("init-too-small")  # from here on causes lie inside the network or in its steps
 
 
 def reconcile(found: Sequence[Finding]) -> tuple[Finding, ...]:
     """The findings of one model without those that another one explains."""
     wiring = [f for f in found if f.cause in WIRING]
-    rest = sorted(_specific([f for f in found if f.cause not in WIRING]), key=_order)
+    inside = _specific([f for f in found if f.cause not in WIRING])
+    follows = {c for f in inside if f.severity == "fail" for c in EXPLAINS.get(f.cause, ())}
+    rest = sorted(inside, key=lambda f: (f.severity != "fail", f.cause in follows, _order(f)))
     if not rest:
         return tuple(wiring)
     cut = [f for f in wiring if f.severity == "fail"]

@@ -22,6 +22,7 @@ from .sink import CurvePoint, Sink
 from .steprows import Watched, raw_gradients, rows_after, rows_before
 
 EVENT_STEPS = 64  # events of the first steps are kept one by one; later ones tell nothing new
+LEADER_RESTS = 12  # steps of others until another leads; a critic's few steps for one of its player's are fewer
 CURVE_CHUNK = 64  # losses handed over at once
 
 
@@ -42,6 +43,8 @@ class Steps:
         self.gradients_at: dict[int, object] = {}  # optimizer -> what its gradients were when the pass began
         self.fed: dict[int, set[int]] = {}  # optimizer -> passes since its last step that reached its parameters
         self.count = 0  # steps of the optimizer that leads
+        self.leader: int | None = None
+        self.rested = 0  # steps of others since the leader's last one
         self.backwards = 0
         self.accept: Callable[[Optimizer], bool] = lambda optimizer: True
         self.broken = False
@@ -213,11 +216,24 @@ class Steps:
         return found
 
     def _leads(self, optimizer: Optimizer) -> bool:
-        """The first optimizer that is still alive leads: its steps are the steps of the run."""
+        """The first optimizer that is still alive leads: its steps are the steps of the run.
+
+        Where it rests while another one steps time and again, a new part of the training has begun and that one leads.
+        """
         for key, watched in list(self.optimizers.items()):
             if watched.ref() is None:
                 del self.optimizers[key]
-        return next(iter(self.optimizers), None) == id(optimizer)
+        if self.leader not in self.optimizers:
+            self.leader = next(iter(self.optimizers), None)
+        if id(optimizer) == self.leader:
+            self.rested = 0
+            return True
+        self.rested += 1
+        if self.rested < LEADER_RESTS:
+            return False
+        self.leader, self.rested = id(optimizer), 0
+        self.cadence.restart(self.count)
+        return True
 
     def _describe(self, watched: Watched, optimizer: Optimizer) -> None:
         if watched.seen is not None and not self.recorder.full:

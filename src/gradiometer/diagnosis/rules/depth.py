@@ -16,6 +16,7 @@ from .. import limits, proof, units, wording
 from ..limits import OURS, Limit
 from ..reading import Reading
 from ..rule import Card, Rule
+from . import shatter
 
 VERY_DEEP = Limit(20, OURS)  # hops
 ALIKE_AT_BIRTH = Limit(0.95, "cosine of different inputs near the loss, c-map")
@@ -31,7 +32,9 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     gain = quantities.median(reading.gains(reading.early))
     critical = limits.HOP_GAIN_LOW.value <= gain <= limits.HOP_GAIN_HIGH.value
     evidence = _collapse(reading) + (_from_birth(reading) if len(hops) >= VERY_DEEP.value else ())
-    if not critical or not any(e.beyond for e in evidence):
+    shattered = shatter.find(reading) if len(hops) >= VERY_DEEP.value else ()
+    evidence += tuple(e for f in shattered for e in f.evidence[:1])  # the errors instead of the inputs: depth as well
+    if not critical or not (any(e.beyond for e in evidence) or shattered):
         return ()
     acts = units.activation_parts(reading)
     context = Context(activation=acts[0].kind if acts else "", gain_before=gain, hops=len(hops))
@@ -92,7 +95,8 @@ CARDS = (
         what="Each hop is right, and so many of them in a row lose what tells the inputs apart; skips cure it.",
         seen=(
             "Ten plain hops or more with a gain between 0.8 and 1.25, and no skip.",
-            "Near the loss different inputs look alike, while at the first layer they are apart.",
+            "Near the loss different inputs look alike, while at the first layer they are apart; or their errors have "
+            "nothing in common at the input.",
             "The loss stays at its trivial level; in very deep networks it may creep.",
         ),
         limits=(

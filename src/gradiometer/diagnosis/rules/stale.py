@@ -17,7 +17,8 @@ from ..rule import Card, Rule
 MIN_FRAMES = 2
 MAJORITY = 0.5  # of the parameters with a gradient
 FALLEN = Limit(0.8, OURS)  # last / first loss: above it nothing was learned
-REBUILT = Limit(3, OURS)  # networks of one class and shape
+REBUILT = Limit(5, OURS)  # networks of one class and shape
+LEAST_STEPS = Limit(10, OURS)  # of each: after fewer a loss says nothing
 FEW_STEPS = Limit(100, OURS)  # a network that is left after so few steps has had no time
 
 
@@ -35,7 +36,7 @@ def _left_out(reading: Reading, rows: list[Owned]) -> tuple[Finding, ...]:
     left_out = [r for r in rows if not r.param.owned and not r.moved]
     strangers = sum(o.strangers for o in reading.run.optimizers)
     most = len(left_out) >= MAJORITY * len(rows)
-    if not left_out or not (strangers or reading.run.optimizers):
+    if not left_out or not (strangers or reading.run.optimizers) or _master_copies(rows, strangers):
         return ()
     if strangers:
         learns = reading.level == "learned" and (reading.level_known or not most)  # copies may be moved for it
@@ -46,6 +47,12 @@ def _left_out(reading: Reading, rows: list[Owned]) -> tuple[Finding, ...]:
     if most and (reading.stuck or reading.limps or reading.crawls or (whole and _flat(reading))):
         return (_finding(reading, "fail", left_out, (wording.not_moved(len(left_out)), 0)),)
     return ()
+
+
+def _master_copies(rows: list[Owned], strangers: int) -> bool:
+    """Weights in half precision, and as many tensors with the optimizer: copies that are written back each step."""
+    low = [r for r in rows if r.param.dtype in ("float16", "bfloat16")]
+    return len(low) >= MAJORITY * len(rows) and strangers >= len(low)
 
 
 def _flat(reading: Reading) -> bool:
@@ -71,7 +78,8 @@ def _rebuilt(reading: Reading) -> tuple[Finding, ...]:
         return ()
     readings = [read(reading.run, n.name) for n in twins]
     readings = [r for r in readings if len(r.steps)]
-    short = [r for r in readings if r.last_step < FEW_STEPS.value and r.level in ("trivial", "partly", "unknown")]
+    few = (LEAST_STEPS.value, FEW_STEPS.value)
+    short = [r for r in readings if few[0] <= r.last_step < few[1] and r.level in ("trivial", "partly", "unknown")]
     anew = all(_starts_anew(r, reading) for r in readings[1:])
     if len(short) < len(readings) or len(readings) < REBUILT.value or not anew:
         return ()
@@ -133,7 +141,8 @@ CARDS = (
         limits=(
             ("last / first loss of a network that has learned nothing", FALLEN),
             ("networks of one class and shape", REBUILT),
-            ("steps of each", FEW_STEPS),
+            ("steps of each, at least", LEAST_STEPS),
+            ("steps of each, at most", FEW_STEPS),
         ),
         alike=(
             ("gradient-blocked", "there no gradient arrives"),
@@ -142,6 +151,7 @@ CARDS = (
         ),
         spared=(
             "parameters that are updated without an optimizer",
+            "weights in half precision whose float32 copies the optimizer holds",
             "a rate of 0",
             "a part that is left out while the rest learns: frozen on purpose",
             "folds of a cross-validation, each of which learns",
