@@ -30,7 +30,8 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             proof.above("largest label", seen.target_max, "1", HIGH),
         )
         return (_finding(reading, seen, summary, evidence),)
-    constant = seen.kind in ends.CLASS_LOSSES and seen.classes_seen == 1 and seen.outputs > 1
+    alone = seen.terms <= 1  # of several losses one may be about a batch that is of one kind by design
+    constant = alone and seen.kind in ends.CLASS_LOSSES and seen.classes_seen == 1 and seen.outputs > 1
     if constant and seen.looks >= LOOKS.value and seen.batch * seen.looks >= LABELS.value:
         evidence = (
             Evidence("different classes among the labels", 1, "classes", 1.0, OURS, True),
@@ -68,7 +69,7 @@ CARDS = (
             ("loss-mismatch", "there labels are as meant, and the loss is another one's"),
             ("output-range", "there the output has bounds that exclude the targets"),
         ),
-        spared=("a batch that happens to hold one class",),
+        spared=("a batch that happens to hold one class", "one of several losses, over a batch of one kind"),
         earliest="step 0",
     ),
 )
