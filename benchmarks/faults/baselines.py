@@ -1,160 +1,255 @@
 """Other tools' rules, re-expressed from their published thresholds, on the same recorded runs.
 
-What a run file does not hold is told where the rule is: accuracy is re-expressed by the loss, means by norms.
-AutoTrainer (Zhang 2021) and SageMaker Debugger (Amazon, defaults of its guide) are as published, not tuned.
+AutoTrainer (Zhang et al., ICSE 2021, thresholds of its source), SageMaker Debugger (Amazon, defaults of its developer
+guide), and a rule that anybody could write. They are as published and not tuned. What a run file does not hold is
+re-expressed: accuracy by the loss, epochs by twentieths of the training, means of |x| by root mean squares.
+
+A rule that fires is read generously: ``symptoms`` and ``causes`` are all that its name could mean in our vocabulary.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradiometer.diagnosis.reading import Reading, readings
-from gradiometer.records import Run
+from gradiometer.records import LossSeen, Network, Run
 
 Array = NDArray[np.float64]
-Baseline = Callable[[Run], frozenset[str]]
-"""A run -> the symptoms that the tool reports; none where it is silent."""
+MEAN_OF_RMS = math.sqrt(2 / math.pi)  # mean of |x| / root mean square, for normal numbers
 
 
-def naive(run: Run) -> frozenset[str]:
-    """The last loss is no number, or has not fallen by 40 % from the first."""
-    out = set()
-    for reading in readings(run):
-        losses = reading.losses
-        if len(losses) and not math.isfinite(losses[-1]):
-            out.add("non-finite")
-        elif not reading.last_loss <= 0.6 * reading.first_loss:
-            out.add("stalled")
-    return frozenset(out)
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One rule that fired, and what it may be taken to mean."""
+
+    rule: str
+    symptoms: tuple[str, ...]
+    causes: tuple[str, ...] = ()
+
+
+Baseline = Callable[[Run], tuple[Alarm, ...]]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the rules see of one network of a run."""
+
+    run: Run
+    network: Network
+
+    @cached_property
+    def losses(self) -> Array:
+        """The loss at every step [step]."""
+        return np.asarray(self.run.curve(self.network.name)[:, 1])
+
+    @cached_property
+    def epochs(self) -> Array:
+        """Mean loss of twenty equal parts, or as many as there are steps for: a run file knows no epochs [epoch]."""
+        parts = np.array_split(self.losses, min(20, len(self.losses))) if len(self.losses) else []
+        return np.array([p.mean() for p in parts])
+
+    @cached_property
+    def seen(self) -> LossSeen | None:
+        """What was seen of the loss."""
+        return next((x for x in self.run.losses if x.model == self.network.name), None)
+
+    @cached_property
+    def share(self) -> Array:
+        """Loss that is left, as a share of the trivial loss, or of the first part where that is unknown [epoch]."""
+        trivial = self.seen.trivial if self.seen and self.seen.trivial is not None else math.nan
+        whole = trivial if trivial > 0 else (self.epochs[0] if len(self.epochs) else math.nan)
+        return self.epochs / whole
+
+    @cached_property
+    def steps(self) -> NDArray[np.int64]:
+        """Steps of the recorded frames [frame]."""
+        return self.run.steps(self.network.name)
+
+    @cached_property
+    def last_step(self) -> int:
+        """Last step of the training."""
+        return max(len(self.losses) - 1, int(self.steps[-1]) if len(self.steps) else 0)
+
+    @cached_property
+    def column(self) -> dict[str, int]:
+        """Column of a site by its name."""
+        return {s.name: i for i, s in enumerate(self.run.sites(self.network.name))}
+
+    def of(self, stat: str) -> Array:
+        """A statistic [frame, site]."""
+        return self.run.of(stat, self.network.name)
+
+    def at(self, stat: str, site: str) -> Array:
+        """A statistic at a site [frame], nan where the site was not recorded."""
+        column = self.column.get(site, -1)
+        return self.of(stat)[:, column] if column >= 0 else np.full(len(self.steps), np.nan)
+
+    @cached_property
+    def sizes(self) -> dict[str, int]:
+        """Elements of every parameter that wants a gradient."""
+        return {p.name: p.numel for p in self.network.params if p.requires_grad}
+
+    @cached_property
+    def kernels(self) -> list[str]:
+        """Its parameters of two dimensions or more, in the order of the network."""
+        return [p.name for p in self.network.params if len(p.shape) > 1 and p.requires_grad]
+
+
+def _models(run: Run) -> Iterator[Model]:
+    return (Model(run, network) for network in run.networks if any(f.model == network.name for f in run.frames))
+
+
+def _once(alarms: Iterator[Alarm]) -> tuple[Alarm, ...]:
+    return tuple(dict.fromkeys(alarms))
+
+
+# ---- the naive rule --------------------------------------------------------------------------------------------------
+FALL = 0.4
+
+
+def naive(run: Run) -> tuple[Alarm, ...]:
+    """The last loss is no number, or (in the mean of the last tenth) has not fallen by 40 % from the first."""
+    return _once(alarm for model in _models(run) for alarm in _naive(model.losses))
+
+
+def _naive(losses: Array) -> Iterator[Alarm]:
+    if len(losses) and not math.isfinite(losses[-1]):
+        yield Alarm("loss not finite", ("non-finite",))
+    elif len(losses):
+        first, last = losses[0], losses[-max(1, len(losses) // 10) :].mean()
+        if not first - last >= FALL * abs(first):
+            yield Alarm("loss did not fall", ("stalled",))
 
 
 # ---- AutoTrainer -----------------------------------------------------------------------------------------------------
-GV_RATIO, GV_SIZE, GE_RATIO, ZEROS = 1e-3, 1e-4, 70.0, 0.7
-OSCILLATION, OSCILLATIONS, SLOW, THETA = 0.03, 0.2, 0.01, 0.6
-BEGIN, ABNORMAL = 0.3, 10.0
+GV_RATIO, GV_SIZE, GE_RATIO, ZEROS = 1e-3, 1e-4, 70.0, 0.7  # beta1, beta2, beta3, gamma
+OSCILLATION, OSCILLATIONS = 0.03, 0.2  # zeta, eta
+SLOW, THETA = 0.01, 0.6  # delta, Theta
+BEGIN, MIDDLE = 0.3, 0.5  # share of the training after which gradients and layer outputs are looked at
+ABNORMAL, PROBABILITY = 10.0, 1.1  # omega1, omega2 + .1
+PROBABILITIES = ("nll", "bce")
 
 
-def autotrainer(run: Run) -> frozenset[str]:
-    """Gated by a poor loss (for accuracy < .6: more than .6 of the trivial loss left), from 30 % of the steps on."""
-    return frozenset(s for reading in readings(run) for s in _autotrainer(reading))
+def autotrainer(run: Run) -> tuple[Alarm, ...]:
+    """Its eight problems. An accuracy below .6 is read as more than .6 of the trivial loss that is left."""
+    return _once(alarm for model in _models(run) for alarm in _autotrainer(model))
 
 
-def _autotrainer(reading: Reading) -> set[str]:
-    kernels = [p.name for p in reading.network.params if len(p.shape) > 1]
-    losses, out = reading.losses, set()
-    if len(losses) and not np.isfinite(losses).all():
-        out.add("exploding")
-    late = reading.steps >= BEGIN * reading.last_step
-    if not kernels or not late.any():
-        return out
-    poor = not reading.trivial_share <= THETA
-    first, last = (reading.at("grad_norm_raw", k)[late] for k in (kernels[0], kernels[-1]))
-    with np.errstate(all="ignore"):
-        ratio = first / last
-    if poor and bool(((ratio < GV_RATIO) & (first < GV_SIZE)).any()):
-        out.add("vanishing")
-    if poor and bool((ratio > GE_RATIO).any() or (~np.isfinite(first) & ~np.isnan(first)).any()):
-        out.add("exploding")
-    if poor and _zero_gradients(reading, late) >= ZEROS:
-        out.add("zero")
-    curve = _epochs(losses)
-    scale = curve[0] if curve.size and curve[0] > 0 else math.nan
-    rises = np.diff(curve) >= OSCILLATION * scale
-    if curve.size > 2 and rises.mean() >= OSCILLATIONS:
-        out.add("unstable")
-    if curve.size > 2 and poor and not (-np.diff(curve)).max() >= SLOW * scale:
-        out.add("stalled")
-    if _largest_output(reading) >= ABNORMAL:
-        out.add("exploding")
-    return out
+def _autotrainer(model: Model) -> Iterator[Alarm]:
+    share = model.share[np.isfinite(model.share)]
+    if not np.isfinite(model.losses).all():
+        yield Alarm("gradient exploding", ("exploding", "non-finite", "unstable"))
+    poor = not (len(share) and share.min() <= THETA)
+    slow = len(share) > 2 and not (-np.diff(share)).max() >= SLOW
+    if poor or slow:
+        yield from _gradients(model)
+    if len(share) > 2 and np.mean(np.diff(share) >= OSCILLATION) >= OSCILLATIONS:
+        yield Alarm("oscillating loss", ("unstable",), ("lr-too-high", "noise-dominates"))
+    if len(share) > 2 and poor and slow:
+        yield Alarm("slow convergence", ("stalled",), ("lr-too-low",))
+    yield from _outputs(model)
 
 
-def _zero_gradients(reading: Reading, late: NDArray[np.bool_]) -> float:
-    sizes = {p.name: p.numel for p in reading.network.params}
-    shares = [
-        (n, np.nanmean(reading.at("grad_zero_share", n)[late])) for n in sizes if reading.column.get(n) is not None
-    ]
-    known = [(sizes[n], s) for n, s in shares if s == s]
-    return sum(n * s for n, s in known) / sum(n for n, _ in known) if known else 0.0
+def _gradients(model: Model) -> Iterator[Alarm]:
+    """Norms of the weights' gradients, first layer over last, and exact zeros among all gradients."""
+    late = model.steps >= BEGIN * model.last_step
+    if not (model.kernels and late.any()):
+        return
+    first, last = (model.at("grad_norm_raw", name)[late] for name in (model.kernels[0], model.kernels[-1]))
+    ratio = first / last
+    if ((ratio < GV_RATIO) & (first < GV_SIZE)).any():
+        yield Alarm("gradient vanishing", ("vanishing",))
+    if (ratio > GE_RATIO).any() or np.isinf(first).any():
+        yield Alarm("gradient exploding", ("exploding", "non-finite", "unstable"))
+    known = [(n, np.nanmean(model.at("grad_zero_share", name)[late])) for name, n in model.sizes.items()]
+    known = [(n, share) for n, share in known if math.isfinite(share)]
+    if known and sum(n * share for n, share in known) >= ZEROS * sum(n for n, _ in known):
+        yield Alarm("dying ReLU", ("zero", "stalled"), ("activation-dead",))
 
 
-def _epochs(losses: Array) -> Array:
-    """Twenty epochs of mean loss, as many as there are steps for."""
-    kept = losses[np.isfinite(losses)]
-    parts = np.array_split(kept, min(20, len(kept))) if len(kept) else []
-    return np.array([p.mean() for p in parts])
-
-
-def _largest_output(reading: Reading) -> float:
-    """Largest root mean square of a module's output: a mean of absolute values is not recorded."""
-    with np.errstate(all="ignore"):
-        rms = reading.of("act_norm") / np.sqrt(reading.of("act_numel"))
-    kept = rms[np.isfinite(rms)]
-    return float(kept.max()) if kept.size else 0.0
+def _outputs(model: Model) -> Iterator[Alarm]:
+    """What it reads from the layers' outputs at half of the training, and from the loss function."""
+    late = model.steps >= MIDDLE * model.last_step
+    rms = (model.of("act_norm") / np.sqrt(model.of("act_numel")))[late]
+    if (MEAN_OF_RMS * rms >= ABNORMAL).any():
+        yield Alarm("abnormal data", ("exploding", "unstable", "stalled"), ("input-scale",))
+    seen = model.seen
+    if seen is None:
+        return
+    if seen.kind in PROBABILITIES and (seen.input_max > PROBABILITY or seen.pre in ("", "relu")):
+        yield Alarm("improper activation", ("stalled", "non-finite"), ("output-range", "loss-mismatch"))
+    classes = seen.target_kind == "class" or seen.classes_seen > 1
+    if classes and (seen.kind in ("mse", "l1") or (seen.kind.startswith("bce") and seen.outputs > 2)):
+        yield Alarm("improper loss", ("stalled",), ("loss-mismatch", "target-encoding"))
 
 
 # ---- SageMaker Debugger ----------------------------------------------------------------------------------------------
-SM_VANISHING, SM_DEAD, SM_VARIANCES, SM_UPDATE = 1e-7, 0.5, 10.0, (1e-8, 10.0)
-SM_LOSS_STEPS, SM_UNCHANGED = 10, 3
+SM_VANISHING, SM_DEAD, SM_INITIAL = 1e-7, 0.5, 10
+SM_VARIANCES, SM_SPREAD, SM_PATIENCE = 10.0, 1e-3, 5
+SM_UPDATE, SM_SAME, SM_UNCHANGED = (1e-8, 10.0), 1e-5, 3
+SM_LOSS_STEPS, SM_IMAGE = 10, 0.2
+P95_TO_P5 = 3.29  # of a normal distribution, in its standard deviations
 
 
-def sagemaker(run: Run) -> frozenset[str]:
-    """Every built-in rule that a run file can answer, with its default; saturation beyond |x| > 9.5 is not recorded."""
-    return frozenset(s for reading in readings(run) for s in _sagemaker(reading))
+def sagemaker(run: Run) -> tuple[Alarm, ...]:
+    """The built-in rules that a run file can answer, at every recorded step. SaturatedActivation is left out: how much
+    lies beyond its limits (9.5 for tanh) is not recorded. So are the rules about evaluation and about other runs."""
+    return _once(alarm for model in _models(run) for alarm in _sagemaker(model))
 
 
-def _sagemaker(reading: Reading) -> set[str]:
-    out: set[str] = set()
-    params = [p for p in reading.network.params if p.requires_grad]
-    size = {p.name: math.sqrt(p.numel) for p in params}
-    grads = [reading.at("grad_norm", n) / s for n, s in size.items()]  # root mean square, for the mean of |g|
-    if any(bool((g < SM_VANISHING).any()) for g in grads):
-        out.add("vanishing")
-    finite = (reading.of(s) for s in ("act_nonfinite", "err_nonfinite", "weight_nonfinite"))
-    if any(bool((x == 1).any()) for x in finite) or not np.isfinite(reading.losses).all():
-        out.add("non-finite")
-    if bool((reading.of("act_dead_share") > SM_DEAD).any()):
-        out.add("zero")
-    if bool((reading.of("act_zero_share") == 1).any()):
-        out.add("zero")
-    out |= _poor_init(reading, [p.name for p in params if len(p.shape) > 1], size) | _updates(reading, size)
-    losses = reading.losses
-    if len(losses) > SM_LOSS_STEPS and bool((losses[SM_LOSS_STEPS:] >= losses[:-SM_LOSS_STEPS]).any()):
-        out.add("stalled")
-    return out
+def _sagemaker(model: Model) -> Iterator[Alarm]:
+    gradients = {name: model.at("grad_norm", name) / math.sqrt(n) for name, n in model.sizes.items()}
+    if any((MEAN_OF_RMS * g < SM_VANISHING).any() for g in gradients.values()):
+        yield Alarm("VanishingGradient", ("vanishing", "zero", "stalled"))
+    broken = any((model.of(s) == 1).any() for s in ("act_nonfinite", "err_nonfinite", "weight_nonfinite"))
+    if broken or not np.isfinite(model.losses).all():
+        yield Alarm("ExplodingTensor", ("exploding", "non-finite"))
+    if (model.of("act_dead_share") > SM_DEAD).any():
+        yield Alarm("DeadRelu", ("zero", "stalled"), ("activation-dead",))
+    if (model.of("act_zero_share") == 1).any() or (model.of("grad_zero_share") == 1).any():
+        yield Alarm("AllZero", ("zero",))
+    yield from _initial(model, gradients)
+    yield from _updates(model)
+    losses = model.losses
+    if len(losses) > SM_LOSS_STEPS and (losses[SM_LOSS_STEPS:] >= losses[:-SM_LOSS_STEPS]).any():
+        yield Alarm("LossNotDecreasing", ("stalled", "unstable"))
+    if any(len(x.shape) == 4 and abs(x.mean) > SM_IMAGE for x in model.network.inputs):
+        yield Alarm("CheckInputImages", ("stalled", "unstable"), ("input-scale",))
 
 
-def _poor_init(reading: Reading, kernels: list[str], size: dict[str, float]) -> set[str]:
-    first = reading.steps <= 10
-    variances = []
-    for name in kernels:
-        values = (reading.at("weight_norm", name)[first] / size[name]) ** 2
-        kept = values[np.isfinite(values)]
-        variances += [float(kept[0])] if kept.size else []
-    low, high = (min(variances), max(variances)) if len(variances) > 1 else (1.0, 1.0)
-    return {"stalled"} if low == 0 or high / low > SM_VARIANCES else set()
+def _initial(model: Model, gradients: dict[str, Array]) -> Iterator[Alarm]:
+    """PoorWeightInitialization: any of its three conditions in the first ten steps."""
+    first = model.steps < SM_INITIAL
+    if not first.any():
+        return
+    squares = [model.at("weight_norm", name)[first][0] ** 2 / model.sizes[name] for name in model.kernels]
+    kept = [s for s in squares if math.isfinite(s)]
+    uneven = len(kept) > 1 and max(kept) > SM_VARIANCES * min(kept)
+    narrow = any((P95_TO_P5 * gradients[name][first] < SM_SPREAD).any() for name in model.kernels)
+    early = model.losses[:SM_INITIAL]
+    still = any((early[i + 1 : i + 1 + SM_PATIENCE] >= early[i]).all() for i in range(len(early) - SM_PATIENCE))
+    if uneven or narrow or still:
+        causes = ("init-too-small", "init-too-large", "init-symmetric", "init-wrong-fan")
+        yield Alarm("PoorWeightInitialization", ("stalled", "vanishing", "exploding"), causes)
 
 
-def _updates(reading: Reading, size: dict[str, float]) -> set[str]:
-    out: set[str] = set()
-    for name in size:
-        update, weight = reading.at("update_norm", name), reading.at("weight_norm", name)
-        with np.errstate(all="ignore"):
-            ratio = update / (weight + 1e-9)
-        kept = ratio[np.isfinite(ratio)]
-        if kept.size and kept.max() > SM_UPDATE[1]:
-            out.add("exploding")
-        if kept.size and kept.min() < SM_UPDATE[0]:
-            out.add("vanishing")
-        still = update[np.isfinite(update)] == 0
-        if still.size >= SM_UNCHANGED and still[-SM_UNCHANGED:].all():
-            out.add("zero")
-    return out
+def _updates(model: Model) -> Iterator[Alarm]:
+    for name in model.kernels:  # a bias starts at 0, and every update is large beside it
+        ratio = model.at("update_norm", name) / (model.at("weight_norm", name) + 1e-9)
+        known = ratio[np.isfinite(ratio)]
+        if (known > SM_UPDATE[1]).any():
+            yield Alarm("WeightUpdateRatio, large", ("exploding", "unstable"), ("lr-too-high",))
+        if (known < SM_UPDATE[0]).any():
+            yield Alarm("WeightUpdateRatio, small", ("vanishing", "zero", "stalled"), ("lr-too-low",))
+        same = known <= SM_SAME
+        if any(same[i : i + SM_UNCHANGED].all() for i in range(len(same) - SM_UNCHANGED + 1)):
+            yield Alarm("UnchangedTensor", ("zero", "stalled"))
 
 
 BASELINES: dict[str, Baseline] = {
@@ -164,8 +259,8 @@ BASELINES: dict[str, Baseline] = {
 }
 
 
-def flagged(name: str, run: Run) -> frozenset[str]:
-    """What a baseline says of a run; numpy is not to complain about empty slices."""
-    with warnings.catch_warnings():
+def alarms(name: str, run: Run) -> tuple[Alarm, ...]:
+    """What a baseline says of a run; numpy is not to complain about nan and empty slices."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return BASELINES[name](run)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from baselines import BASELINES, flagged
+from baselines import BASELINES, Alarm, alarms
 
 from gradiometer.diagnosis import diagnose
 from gradiometer.records import Finding, Run
 from gradiometer.store import open_run
 
-PREFIXES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # steps after which it is asked how early a finding is right
+PREFIXES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # steps after which it is asked how early a finding is right
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,43 +29,59 @@ class Question:
 class Said:
     """What was said. findings: (severity, symptom, cause), first one first. ranked: causes in order, alternatives last.
 
-    prefixes: last step -> the ranked causes and symptoms of the run up to there. others: baseline -> its symptoms.
+    prefixes: last step -> the ranked causes and symptoms of the run up to there. others: baseline -> the rules of it
+    that fired. problems: what went wrong inside the watch. error: why nothing could be said.
     """
 
     findings: tuple[tuple[str, str, str], ...] = ()
     ranked: tuple[str, ...] = ()
     steps: int = 0
     prefixes: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = field(default_factory=dict)
-    others: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    others: dict[str, tuple[Alarm, ...]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
     error: str = ""
 
 
-def judge_all(questions: Sequence[Question], workers: int) -> list[Said]:
-    """The answers, in the order of the questions."""
+def judge_all(questions: Sequence[Question], workers: int, tick: Callable[[], object] = lambda: None) -> list[Said]:
+    """The answers, in the order of the questions; ``tick`` is called as each comes."""
     if len(questions) < 8 or workers < 2:
-        return [judge(q) for q in questions]
-    with get_context("spawn").Pool(workers) as pool:
-        return list(pool.imap(judge, questions, chunksize=8))
+        return list(_ticking(map(judge, questions), tick))
+    with get_context("spawn").Pool(workers) as pool:  # a fork would share the threads that torch may have made
+        return list(_ticking(pool.imap(judge, questions, chunksize=4), tick))
+
+
+def _ticking(answers: Iterator[Said], tick: Callable[[], object]) -> Iterator[Said]:
+    for answer in answers:
+        tick()
+        yield answer
 
 
 def judge(question: Question) -> Said:
-    """What is said of one run; a file that cannot be read says nothing, and why."""
+    """What is said of one run; a file that cannot be read, or a rule that breaks on it, says nothing, and why."""
     try:
-        run: Run = open_run(question.path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _judged(open_run(question.path), question.early)
     except Exception as error:
         return Said(error=f"{type(error).__name__}: {error}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        findings = diagnose(run).findings
-        last = max((f.step for f in run.frames), default=0)
-        prefixes = {}
-        for step in PREFIXES if question.early else ():
-            if step < last:
-                early = diagnose(up_to(run, step)).findings
-                prefixes[step] = (ranked(early), tuple(f.symptom for f in early))
-        others = {name: tuple(sorted(flagged(name, run))) for name in BASELINES}
-    kept = tuple((f.severity, f.symptom, f.cause) for f in findings)
-    return Said(kept, ranked(findings), last, prefixes, others)
+
+
+def _judged(run: Run, early: bool) -> Said:
+    findings = diagnose(run).findings
+    last = max((f.step for f in run.frames), default=0)
+    prefixes = {}
+    for step in PREFIXES if early else ():
+        if step < last:
+            found = diagnose(up_to(run, step)).findings
+            prefixes[step] = (ranked(found), tuple(f.symptom for f in found))
+    return Said(
+        findings=tuple((f.severity, f.symptom, f.cause) for f in findings),
+        ranked=ranked(findings),
+        steps=last,
+        prefixes=prefixes,
+        others={name: alarms(name, run) for name in BASELINES},
+        problems=run.problems,
+    )
 
 
 def ranked(findings: Sequence[Finding]) -> tuple[str, ...]:

@@ -46,23 +46,27 @@ class Outcomes:
 
     def __init__(self, runs: Path = RUNS, committed: Path = COMMITTED) -> None:
         self.runs, self.committed = runs, committed
-        self._records: dict[tuple[str, str, int], Record] = {}
+        self._records: dict[tuple[str, str], dict[int, Record]] = {}  # (digest, metric) -> seed -> record
         for record in (*_read_committed(committed), *_read_journal(runs / "journal.jsonl")):
-            self._records[record.digest, record.metric, record.seed] = record
+            self._keep(record)
+
+    def _keep(self, record: Record) -> None:
+        self._records.setdefault((record.digest, record.metric), {})[record.seed] = record
+
+    def _of(self, script: Script, metric: str) -> list[Record]:
+        return sorted(self._records.get((script.digest, metric), {}).values(), key=lambda r: r.seed)
 
     def get(self, script: Script, metric: str, seed: int) -> Record | None:
         """The record of a script as it stands now, None where it was not trained."""
-        return self._records.get((script.digest, metric, seed))
+        return self._records.get((script.digest, metric), {}).get(seed)
 
     def values(self, script: Script, metric: str) -> dict[int, float]:
         """Its metric by seed, for every seed that was trained."""
-        found = sorted((r.seed, r.value) for (d, m, _), r in self._records.items() if (d, m) == (script.digest, metric))
-        return dict(found)
+        return {r.seed: r.value for r in self._of(script, metric)}
 
     def error(self, script: Script, metric: str) -> str:
         """How it broke, "" where it did not in any seed."""
-        mine = (r.error for (d, m, _), r in self._records.items() if (d, m) == (script.digest, metric))
-        return next((e for e in mine if e), "")
+        return next((r.error for r in self._of(script, metric) if r.error), "")
 
     def run_file(self, script: Script, seed: int) -> Path:
         """Where the watch of this training records."""
@@ -82,7 +86,7 @@ class Outcomes:
             error=outcome.error,
             watch=watch_digest() if job.run_file is not None else "",
         )
-        self._records[record.digest, record.metric, record.seed] = record
+        self._keep(record)
         self.runs.mkdir(parents=True, exist_ok=True)
         with (self.runs / "journal.jsonl").open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(asdict(record) | {"value": _written(record.value)}) + "\n")
@@ -90,8 +94,8 @@ class Outcomes:
     def other_watch(self, scripts: Iterable[Script], seeds: int) -> int:
         """Of the recorded runs of these scripts, how many another state of the watch has recorded."""
         now, wanted = watch_digest(), {s.digest for s in scripts}
-        mine = [r for r in self._records.values() if r.digest in wanted and r.seed < seeds and r.watch]
-        return sum(r.watch != now for r in mine)
+        mine = (r for (digest, _), some in self._records.items() if digest in wanted for r in some.values())
+        return sum(r.watch != now for r in mine if r.watch and r.seed < seeds)
 
     def write(self, scripts: Mapping[str, Iterable[tuple[Script, str]]], corpus: Iterable[str]) -> None:
         """Write the committed file: the (script, metric) pairs of the cases given, by case; others keep their lines.
@@ -106,9 +110,7 @@ class Outcomes:
         part.replace(self.committed)
 
     def _line(self, script: Script, metric: str) -> dict[str, Any] | None:
-        found = sorted(
-            (r for (d, m, _), r in self._records.items() if (d, m) == (script.digest, metric)), key=lambda r: r.seed
-        )
+        found = self._of(script, metric)
         if not found:
             return None
         line: dict[str, Any] = {"case": script.case, "role": script.role, "metric": metric, "digest": script.digest}

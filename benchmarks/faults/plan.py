@@ -36,12 +36,13 @@ SUBSET = (
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for. seeds: how many of each script. mutants: whether healthy scripts are mutated."""
+    """What was asked for. seeds: how many of each script. again: train also what is there already."""
 
     cases: Sequence[Case]
     seeds: int
     with_mutants: bool
     with_variants: bool = True
+    again: bool = False
 
 
 def watched(case: Case) -> Sequence[Script]:
@@ -50,57 +51,31 @@ def watched(case: Case) -> Sequence[Script]:
 
 
 def missing(order: Order, outcomes: Outcomes) -> Iterator[Job]:
-    """The jobs that are left, decided one by one as workers become free."""
+    """The jobs that are left, each decided when a worker is free for it: seeds refute variants and mutants."""
     for case in order.cases:
         for script in watched(case):
-            yield from _seeds(case, script, order.seeds, outcomes)
+            for seed in range(order.seeds):
+                if order.again or _lacks(case, script, seed, outcomes):
+                    yield Job(script, case.metric, seed, outcomes.run_file(script, seed))
     for case in order.cases if order.with_variants else ():
         for seed in range(order.seeds):
             for variant in case.scripts[2:] if not case.healthy else ():
-                if outcomes.get(variant, case.metric, seed) is None and not refuted(case, variant, outcomes):
+                trained = outcomes.get(variant, case.metric, seed) is not None
+                if (order.again or not trained) and not refuted(case, variant, outcomes):
                     yield Job(variant, case.metric, seed)
     for case in order.cases if order.with_mutants else ():
-        for mutant in mutants_of(case):
-            for seed in range(order.seeds):
-                if not settled(case, mutant.script, outcomes):
-                    yield from _seed(case, mutant.script, seed, outcomes)
+        for seed in range(order.seeds):
+            for mutant in mutants_of(case):
+                lacks = order.again or _lacks(case, mutant.script, seed, outcomes)
+                if lacks and not settled(case, mutant.script, outcomes):
+                    yield Job(mutant.script, case.metric, seed, outcomes.run_file(mutant.script, seed))
 
 
 def most(order: Order, outcomes: Outcomes) -> int:
-    """At most so many jobs are left."""
-    whole = sum(_lacks(c, s, order.seeds, outcomes) for c in order.cases for s in watched(c))
-    variants = sum(
-        outcomes.get(s, c.metric, seed) is None and not refuted(c, s, outcomes)
-        for c in order.cases
-        if order.with_variants and not c.healthy
-        for s in c.scripts[2:]
-        for seed in range(order.seeds)
-    )
-    mutants = sum(
-        _lacks(c, m.script, order.seeds, outcomes)
-        for c in order.cases
-        if order.with_mutants
-        for m in mutants_of(c)
-        if not settled(c, m.script, outcomes)
-    )
-    return whole + variants + mutants
+    """At most so many jobs are left: what is refuted by then is not trained."""
+    return sum(1 for _ in missing(order, outcomes))
 
 
-def _lacks(case: Case, script: Script, seeds: int, outcomes: Outcomes) -> int:
-    return sum(_is_missing(case, script, seed, outcomes) for seed in range(seeds))
-
-
-def _is_missing(case: Case, script: Script, seed: int, outcomes: Outcomes) -> bool:
+def _lacks(case: Case, script: Script, seed: int, outcomes: Outcomes) -> bool:
     """No record, or its run file is gone: the diagnosis needs both."""
-    record = outcomes.get(script, case.metric, seed)
-    return record is None or not outcomes.run_file(script, seed).exists()
-
-
-def _seeds(case: Case, script: Script, seeds: int, outcomes: Outcomes) -> Iterator[Job]:
-    for seed in range(seeds):
-        yield from _seed(case, script, seed, outcomes)
-
-
-def _seed(case: Case, script: Script, seed: int, outcomes: Outcomes) -> Iterator[Job]:
-    if _is_missing(case, script, seed, outcomes):
-        yield Job(script, case.metric, seed, outcomes.run_file(script, seed))
+    return outcomes.get(script, case.metric, seed) is None or not outcomes.run_file(script, seed).exists()

@@ -1,8 +1,11 @@
 """Trains the corpus under the watch, labels it by what was reached, and scores the diagnosis.
 
-python benchmarks/faults/run.py [CASE ...] [--seeds 5] [--workers 2] [--subset] [--no-mutants] [--score-only]
+    python benchmarks/faults/run.py [CASE ...] [--seeds 5] [--workers 2] [--no-mutants]
+    python benchmarks/faults/run.py --subset        the small set that CI runs
+    python benchmarks/faults/run.py --score-only    judges the runs that are there
 
-Trainings that have a record and a run file are not done again: an interrupted run goes on where it stopped.
+Trainings that have a record and a run file are not done again: an interrupted run goes on where it stopped. A script
+that has changed is trained anew; --retrain trains everything anew, as is due when the watch has learned to see more.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ def main() -> int:
     if not cases:
         print(f"No case matches {' '.join(names)}. Cases lie in {ROOT}.", file=sys.stderr)
         return 2
-    order = Order(cases, args.seeds, not (args.no_mutants or args.subset), not args.subset)
+    order = Order(cases, args.seeds, not (args.no_mutants or args.subset), not args.subset, args.retrain)
     outcomes = Outcomes()
     interrupted = False
     if not args.score_only:
@@ -36,17 +39,18 @@ def main() -> int:
             outcomes.write(_written(order.cases), [c.name for c in load_corpus()])
     from score import tell
 
-    code = tell(order, outcomes, args.json)
+    code = tell(order, outcomes, args.json, args.workers)
     return 130 if interrupted else code
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="names or patterns; without any, the whole corpus")
     parser.add_argument("--seeds", type=int, default=0, help="seeds a script (default 5; 1 with --subset)")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="trainings at a time")
     parser.add_argument("--subset", action="store_true", help="the small set that CI runs, labels as committed")
     parser.add_argument("--no-mutants", action="store_true", help="without the faults sown into healthy scripts")
+    parser.add_argument("--retrain", action="store_true", help="train anew what is there already")
     parser.add_argument("--score-only", action="store_true", help="train nothing: judge the runs that are there")
     parser.add_argument("--json", metavar="PATH", help="write the score as one JSON document as well")
     args = parser.parse_args()
@@ -63,13 +67,27 @@ def _written(cases: tuple[Case, ...]) -> dict[str, list[tuple[object, str]]]:
 def _train(order: Order, outcomes: Outcomes, workers: int) -> bool:
     """False where Ctrl-C ended it; what was trained until then is kept."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     total = most(order, outcomes)
     if not total:
         return True
     preload()
-    columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description:44}", markup=False),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
     console = Console(stderr=True)
     started = time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -9,14 +9,17 @@ from pathlib import Path
 import faults_room
 import numpy as np
 import pytest
-from baselines import autotrainer, naive, sagemaker
+from baselines import Alarm, alarms
 from cases import load_corpus
 from judging import Said, ranked, up_to
 from labels import Label
 from mutants import OPERATORS, drawn, mutants_of, mutated
-from score import Judged, first_right, first_step, rate, score_of, speaks, symptom_right, three_right
+from rates import Judged, first_right, first_step, rate, score_of, speaks, symptom_right, three_right
+from scipy import stats
+from telling import aims
 
-from gradiometer.records import Alternative, Finding, Frame, LossSeen, Network, Run, RunInfo
+from gradiometer.records import Alternative, Finding, Frame, LossSeen, Network, ParamSeen, Run, RunInfo, Site
+from gradiometer.records.frame import STAT_INDEX, STATS
 
 SCRIPT = """
 import torch
@@ -130,13 +133,17 @@ def test_a_case_counts_by_its_share_over_seeds() -> None:
     assert both.share(first_right) == 0.5
     whole = rate([1.0, 0.5, 0.0, 0.5])
     assert (whole.value, whole.cases) == (0.5, 4)
-    assert whole.low < 0.5 < whole.high
+    assert whole.low < whole.lower < 0.5 < whole.upper < whole.high
+    assert whole.low <= whole.boot_low <= 0.5 <= whole.boot_high <= whole.high
+    exact = stats.binomtest(45, 60).proportion_ci(0.95, "exact")
+    assert (rate([1.0] * 45 + [0.0] * 15).low, rate([1.0] * 45 + [0.0] * 15).high) == pytest.approx(tuple(exact))
     none = rate([0.0] * 60)
     assert none.upper == pytest.approx(1 - 0.05 ** (1 / 60), rel=1e-6)  # the rule of three, exactly
 
 
 def test_the_score_of_made_up_answers() -> None:
-    others = dict.fromkeys(("loss did not fall by 40 %", "AutoTrainer", "SageMaker Debugger"), ("stalled",))
+    slow = Alarm("slow convergence", ("stalled",), ("lr-too-low",))
+    others = dict.fromkeys(("loss did not fall by 40 %", "AutoTrainer", "SageMaker Debugger"), (slow,))
     good = replace(said(("fail", "stalled", "lr-too-low")), others=others)
     sound = Label("b", "healthy", "healthy", (0,), ("none",))
     rows = [
@@ -144,14 +151,25 @@ def test_the_score_of_made_up_answers() -> None:
         Judged(sound, "report", "healthy", (replace(said(), others=others),)),
         Judged(sound, "report", "healthy", (replace(said(("fail", "zero", "loss-sign")), others=others),)),
     ]
-    score = score_of(rows, [Label("c", "faulty", "unverified", why="no")])
+    plain = Label("d", "faulty", "random", (1,), ("stalled",), (), rate=0.5)
+    score = score_of(rows, [FAULTY, sound, plain, Label("c", "faulty", "unverified", why="no")])
     assert score.rates["faulty/report"]["first"].value == 1.0
     assert score.rates["healthy/report"]["fails"].value == 0.5
     assert score.others["AutoTrainer/report"]["alarms"].value == 1.0
-    assert [a["said"] for a in score.alarms] == ["fail zero loss-sign"]
+    assert score.others["AutoTrainer/report"]["cause"].value == 1.0
+    assert score.rules["AutoTrainer: slow convergence"]["flags"].value == 1.0
+    assert [a["said"] for a in score.alarms] == [{"fail zero loss-sign": 1}]
+    assert score.labels == {"faulty": {"verified": 1, "random": 1, "unverified": 1}, "healthy": {"healthy": 1}}
+    assert score.groups["step"]["first"].value == 1.0
+    assert [r["case"] for r in score.random] == [r["case"] for r in score.causeless] == ["d"]
     assert score.misses == []
     assert score.unscored[0]["case"] == "c"
     assert not speaks(FAULTY, said())
+    assert aims(score)[-2:] == [
+        "Aim on the reporting half, false alarms (fail) <= 2%: 50.0%, missed by 48.0 points",
+        "Aim on the reporting half, warnings or worse <= 10%: 50.0%, missed by 40.0 points",
+    ]
+    assert aims(score)[0].endswith("symptom found >= 95%: 100.0%, met")
 
 
 def test_causes_are_ranked_as_a_reader_meets_them() -> None:
@@ -165,22 +183,68 @@ def test_causes_are_ranked_as_a_reader_meets_them() -> None:
 # ---- others -------------------------------------------------------------------------------------------------------
 def run_of(losses: list[float]) -> Run:
     curve = np.array([(i, x, 0.1) for i, x in enumerate(losses)])
-    frames = tuple(Frame("m", i, x, 0.1, 1.0, 0.0, 0.0, np.empty((0, 32))) for i, x in enumerate(losses))
+    frames = tuple(Frame("m", i, x, 0.1, 1.0, 0.0, 0.0, np.empty((0, len(STATS)))) for i, x in enumerate(losses))
     seen = LossSeen("m", "cross_entropy", "mean", "", 10, 32, 2.3, 0.0, factor=1.0)
     return Run(RunInfo("r"), (Network("m", "M"),), (), frames, (seen,), curves={"m": curve})
 
 
-def test_the_naive_rule() -> None:
-    assert naive(run_of([2.3] * 40)) == {"stalled"}
-    assert naive(run_of([2.3 * 0.97**i for i in range(60)])) == frozenset()
-    assert "non-finite" in naive(run_of([2.3, 2.3, float("nan")]))
+def rules(name: str, run: Run) -> set[str]:
+    return {a.rule for a in alarms(name, run)}
+
+
+@pytest.mark.parametrize(
+    ("losses", "said_of_it"),
+    [
+        ([2.3] * 40, {"loss did not fall"}),
+        ([2.3 * 0.97**i for i in range(60)], set()),
+        ([-1.0 - 0.1 * i for i in range(60)], set()),  # a negative loss falls as well
+        ([2.3, 2.3, float("nan")], {"loss not finite"}),
+    ],
+)
+def test_the_naive_rule(losses: list[float], said_of_it: set[str]) -> None:
+    assert rules("loss did not fall by 40 %", run_of(losses)) == said_of_it
 
 
 def test_the_others_read_a_run_without_a_module() -> None:
-    assert "exploding" in autotrainer(run_of([2.3, float("inf")]))
-    assert "non-finite" in sagemaker(run_of([2.3, float("inf")]))
-    assert "stalled" in sagemaker(run_of([2.3] * 40))
-    assert sagemaker(run_of([2.3 * 0.97**i for i in range(60)])) == frozenset()
+    falling = run_of([2.3 * 0.97**i for i in range(100)])
+    assert rules("AutoTrainer", falling) == rules("SageMaker Debugger", falling) == set()
+    flat = run_of([2.3] * 40)
+    assert rules("AutoTrainer", flat) == {"slow convergence"}
+    assert rules("SageMaker Debugger", flat) == {"LossNotDecreasing", "PoorWeightInitialization"}
+    infinite = run_of([2.3, float("inf")])
+    assert "gradient exploding" in rules("AutoTrainer", infinite)
+    assert "ExplodingTensor" in rules("SageMaker Debugger", infinite)
+
+
+@pytest.mark.parametrize(
+    ("stat", "value", "name", "rule"),
+    [
+        ("grad_norm_raw", (1e-6, 1.0), "AutoTrainer", "gradient vanishing"),
+        ("grad_norm_raw", (100.0, 1.0), "AutoTrainer", "gradient exploding"),
+        ("grad_zero_share", (0.9, 0.9), "AutoTrainer", "dying ReLU"),
+        ("grad_norm", (1e-9, 1.0), "SageMaker Debugger", "VanishingGradient"),
+        ("update_norm", (20.0, 1.0), "SageMaker Debugger", "WeightUpdateRatio, large"),
+        ("update_norm", (0.0, 0.1), "SageMaker Debugger", "UnchangedTensor"),
+        ("weight_nonfinite", (1.0, 0.0), "SageMaker Debugger", "ExplodingTensor"),
+    ],
+)
+def test_a_rule_of_the_others_fires_beyond_its_limit_alone(stat: str, value: tuple, name: str, rule: str) -> None:
+    healthy = {"grad_norm_raw": (1.0, 1.0), "grad_norm": (1.0, 1.0), "update_norm": (0.01, 0.01)}
+    healthy |= {"weight_norm": (1.0, 1.0), "grad_zero_share": (0.0, 0.0), "weight_nonfinite": (0.0, 0.0)}
+    assert rule not in rules(name, two_layers(healthy))
+    assert rule in rules(name, two_layers({**healthy, stat: value}))
+
+
+def two_layers(stats_of: dict[str, tuple]) -> Run:
+    """A training that learns nothing, of two weight matrices with these statistics at each of 40 steps."""
+    plain = run_of([2.3] * 40)
+    params = tuple(ParamSeen(n, (2, 2), True, True) for n in ("a.weight", "b.weight"))
+    values = np.full((2, len(STATS)), np.nan)
+    for stat, pair in stats_of.items():
+        values[:, STAT_INDEX[stat]] = pair
+    frames = tuple(replace(f, values=values) for f in plain.frames)
+    sites = tuple(Site("m", p.name, kind="param") for p in params)
+    return replace(plain, networks=(Network("m", "M", params=params),), site_table=sites, frames=frames)
 
 
 def test_a_run_up_to_a_step() -> None:
