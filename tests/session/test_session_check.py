@@ -21,7 +21,7 @@ from torch.optim import optimizer as optim_module
 from torch.utils.data import DataLoader, TensorDataset
 
 import gradiometer as gm
-from gradiometer.measurement import steps
+from gradiometer.measurement import steprows
 from gradiometer.session import check_setup, live
 from gradiometer.session.check import judge_setup
 
@@ -521,7 +521,7 @@ def test_an_error_of_ours_is_raised_and_not_called_health(
         raise ZeroDivisionError("of ours")
 
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "record_epsilon", broken)
+        patch.setattr(steprows, "record_epsilon", broken)
         with pytest.raises(gm.ModelError, match=r"Sequential could not be measured to the end.*ZeroDivisionError: of"):
             gm.check(small(), classes_kept, entropy)
     assert capfd.readouterr().err == ""  # said once, by the exception

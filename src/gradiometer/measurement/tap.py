@@ -82,6 +82,7 @@ class Tap:
             return
         self.alive = False
         self.recorder.on = False
+        self.recorder.kept.clear()
         for model in self.recorder.registry.models:
             model.calls.clear()
         for handle in self.handles + self.forward_handles:

@@ -20,7 +20,8 @@ GUESSES = ("lr-too-high", "lr-too-low", "inputs-collapse", "capacity-too-small")
 def find(reading: Reading) -> tuple[Finding, ...]:
     """A loss that had time to leave its trivial level, or nearly all of it, and did not."""
     long = reading.last_step >= limits.CRAWL_STEPS.value
-    if not long or not (reading.stuck or reading.crawls) or outcome(reading).went == "unknown":
+    stays = reading.stuck or (reading.crawls and not reading.falling)
+    if not long or not stays or outcome(reading).went == "unknown":
         return ()
     travel, turn = motion.travel(reading), motion.turn(reading)
     cause = _guess(travel, turn)
