@@ -329,6 +329,7 @@ def test_a_missing_extra_names_the_line_that_installs_it(
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
     datasets._digits.cache_clear()
+    datasets._mnist1d.cache_clear()
     assert 'pip install "gradiometer[lab]"' in refused("--task", task)
 
 
