@@ -58,13 +58,13 @@ def made(factory: Factory, spec: str) -> Setup:
     return setup
 
 
-def trained(setup: Setup, spec: str) -> Run:
+def trained(setup: Setup, spec: str, causal: bool = False) -> Run:
     """The recorded run of the check. UserError where the setup's own code raises while it is tried."""
     from gradiometer.records import GradiometerError
     from gradiometer.session import check_setup
 
     try:
-        return check_setup(setup)
+        return check_setup(setup, causal)
     except GradiometerError:
         raise
     except Exception as error:

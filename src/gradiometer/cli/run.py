@@ -11,6 +11,7 @@ import typer
 
 from gradiometer.session.script import ScriptTarget, run_script
 
+from .causal import Causal
 from .guard import command
 from .options import FailOnOption, Ignore
 from .run_page import end_watch
@@ -23,6 +24,7 @@ Examples:
   gradiometer run train.py --epochs 3 --lr 0.1
   gradiometer run --steps 200 --fail-on fail train.py
   gradiometer run --json diagnosis.json --ignore lr-too-low train.py
+  gradiometer run --causal train.py
   gradiometer run -m package.train --epochs 3
 
 \b
@@ -60,6 +62,7 @@ def run(
     json: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write the diagnosis as one JSON document, beside the page.")
     ] = None,
+    causal: Causal = False,
     fail_on: FailOnOption = None,
     ignore: Ignore = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print one line with the verdict, no page.")] = False,
@@ -77,6 +80,7 @@ def run(
         budget=budget,
         steps=steps,
         json=json,
+        causal=causal,
         fail_on=fail_on,
         ignore=tuple(ignore or ()),
         length="line" if quiet else "page",

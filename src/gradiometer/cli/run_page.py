@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from gradiometer.session.script import ScriptOutcome
 
+from .causal import causal_words
 from .guard import FINDING, INTERRUPTED
 from .outlet import is_asked_failure, put_json
 from .run_plan import Plan
@@ -45,10 +46,12 @@ def _told(plan: Plan, watch: LateWatch, outcome: ScriptOutcome, stream: TextIO) 
         _say(_nothing(plan, watch), stream)
         return 0
     from gradiometer.diagnosis import diagnose
+    from gradiometer.views import Style
 
     run = as_recorded(run, watch.session)
     diagnosis = diagnose(run, plan.ignore)
     _put(_page(run, diagnosis, plan, stream), stream)
+    _put(causal_words(run, Style.of_stream(stream)), stream)
     if plan.json is not None:
         _document(diagnosis, plan.json, stream)
     return FINDING if is_asked_failure(diagnosis, plan.fail_on) else 0

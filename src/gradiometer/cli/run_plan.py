@@ -22,7 +22,8 @@ DEFAULT_BUDGET_SHARE = 0.01
 class Plan:
     """The command line and pyproject.toml together. Paths are absolute: the script may change the working folder.
 
-    out: the run file, None until pyproject.toml was read. length: one line, or the whole page.
+    out: the run file, None until pyproject.toml was read. causal: make the causal
+    tests at the end. length: one line, or the whole page.
     """
 
     target: ScriptTarget
@@ -33,6 +34,7 @@ class Plan:
     json: str | None = None
     fail_on: FailOn | None = None
     ignore: tuple[str, ...] = ()
+    causal: bool = False
     length: Literal["line", "page"] = "page"
 
     @property

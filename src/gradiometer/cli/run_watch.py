@@ -58,5 +58,6 @@ class LateWatch:
             name=run_name(plan.target),
             script=plan.target.name,
             argv=plan.target.args,
+            causal=plan.causal,
         )
         return session.start(options)

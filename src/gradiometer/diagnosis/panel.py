@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..records import ALL_CAUSES, Diagnosis, Finding, Run, UserError
 from . import limits
+from .causal import weigh
 from .reading import Reading, readings
 from .reconcile import once_a_kind, reconcile
 from .rule import Rule
@@ -103,6 +104,7 @@ def diagnose(run: Run, ignore: Sequence[str] = (), rules: Sequence[Rule] = PANEL
     """
     ignored = [_ignored(entry) for entry in ignore]
     found = once_a_kind(run, [f for reading in readings(run) for f in reconcile(_all(reading, rules))])
+    found = weigh(run, found)
     kept, accepted = _accept(found, ignored)
     kept.sort(key=lambda f: (f.severity != "fail", ALL_CAUSES.index(f.cause)))
     return Diagnosis(

@@ -1,4 +1,4 @@
-"""Operations between a network and its loss as functions of one tensor, made of what their autograd nodes have saved."""
+"""Operations between a network and its loss as functions of one tensor, made of what autograd nodes have saved."""
 
 from __future__ import annotations
 

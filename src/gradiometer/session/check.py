@@ -22,7 +22,8 @@ from ..measurement.rehearsal import (
     original_untouched,
     state_kept,
 )
-from ..records import Diagnosis, ModelError, Run, UserError
+from ..records import Diagnosis, Event, ModelError, Run, UserError
+from .causal import Subject, causal_events, copied_optimizer
 from .live import Session, owns_part_of
 from .options import Options
 
@@ -46,17 +47,20 @@ class Setup:
     optimizer: Optimizer | None = None
 
 
-def check(model: nn.Module, batch: Any, loss: Loss, optimizer: Optimizer | None = None) -> Diagnosis:
+def check(
+    model: nn.Module, batch: Any, loss: Loss, optimizer: Optimizer | None = None, *, causal: bool = False
+) -> Diagnosis:
     """Look at a network before it trains: one pass and ten steps on a copy, with one batch.
 
     ``loss(model, batch)`` must return a scalar, and run the model that it is given. Without an optimizer plain SGD
-    with lr 0.01 is used, and the diagnosis's ``note`` says so. Nothing changes in the model, its gradients, the
-    optimizer or the global random number generators, also after an exception.
+    with lr 0.01 is used, and the diagnosis's ``note`` says so. causal: also train three more copies for 20 steps, and
+    weigh a fading error by what freezing and rescuing the early layers does to the loss. Nothing changes in the model,
+    its gradients, the optimizer or the global random number generators, also after an exception.
     Raises UserError for a wrong argument; ModelError where the model can't be copied or measured, or the loss is no
     scalar that depends on the parameters.
     """
     setup = Setup(model, [batch], loss, optimizer)
-    return judge_setup(setup, check_setup(setup))
+    return judge_setup(setup, check_setup(setup, causal=causal))
 
 
 def assert_healthy(model: nn.Module, batch: Any, loss: Loss, optimizer: Optimizer | None = None) -> None:
@@ -83,11 +87,12 @@ def judge_setup(setup: Setup, run: Run, ignore: Sequence[str] = ()) -> Diagnosis
     return msgspec.structs.replace(found, note=f"{found.note} {stood_in}".strip())
 
 
-def check_setup(setup: Setup) -> Run:
+def check_setup(setup: Setup, causal: bool = False) -> Run:
     """The recorded run of a check (see ``check``)."""
     _validate(setup)
     with state_kept(), torch.inference_mode(False), torch.enable_grad():
         model, optimizer = _copies(setup)
+        fresh = _copies(setup) if causal else None
         session = Session(Options(name=_name(setup), every=1, keep_file=False), say=lambda text: None)
         try:
             session.registry.add(model, _name(setup))
@@ -95,7 +100,10 @@ def check_setup(setup: Setup) -> Run:
             session.steps.cadence.all_full = True
             session.attach(discover=False)
             with original_untouched(setup.model, setup.optimizer):
-                _train(setup, model, optimizer)
+                batches = _batches(setup)
+                _train(setup, model, optimizer, batches)
+            if fresh is not None:
+                session.causal = _tests(setup, batches[0], *fresh)
         finally:
             run = session.stop("finished")
     told = " ".join((*session.warnings, *(run.problems if run is not None else ())))
@@ -111,10 +119,20 @@ def _name(setup: Setup) -> str:
     return type(setup.model).__name__.lower()
 
 
-def _train(setup: Setup, model: nn.Module, optimizer: Optimizer) -> None:
+def _batches(setup: Setup) -> list[Any]:
     batches = list(itertools.islice(setup.batches, CHECK_STEPS + 1))
     if not batches:
         raise UserError("check() got no batch: `batches` is empty. Pass at least one.")
+    return batches
+
+
+def _tests(setup: Setup, batch: Any, model: nn.Module, optimizer: Optimizer) -> Callable[[Run], tuple[Event, ...]]:
+    """The causal tests on copies of their own, which begin where the network stands before its first step."""
+    subject = Subject(model, (optimizer,), lambda own: setup.loss(own, batch))
+    return lambda run: causal_events(subject, run, _name(setup))
+
+
+def _train(setup: Setup, model: nn.Module, optimizer: Optimizer, batches: list[Any]) -> None:
     for batch in itertools.islice(itertools.cycle(batches), CHECK_STEPS + 1):
 
         def backward(batch: Any = batch) -> Tensor:
@@ -143,11 +161,8 @@ def _reached(model: nn.Module) -> None:
 def _copies(setup: Setup) -> tuple[nn.Module, Optimizer]:
     memo: dict[int, Any] = {}
     try:
-        model, optimizer = copy.deepcopy((setup.model, setup.optimizer), memo)
-        for name, value in vars(setup.optimizer).items() if setup.optimizer is not None else ():
-            # torch leaves out attributes of its own (LBFGS needs them); a `step` that a scheduler wrapped stays out
-            if name not in vars(optimizer) and not callable(value):
-                setattr(optimizer, name, copy.deepcopy(value, memo))
+        model = copy.deepcopy(setup.model, memo)
+        optimizer = copied_optimizer(setup.optimizer, memo) if setup.optimizer is not None else None
     except Exception as error:
         raise no_copy("check", setup.model, error) from error
     for p in model.parameters():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import os
@@ -26,7 +27,9 @@ from ..measurement.recorder import Recorder
 from ..measurement.sink import Sink
 from ..measurement.steps import Steps
 from ..measurement.tap import Tap
-from ..records import Network, Run, RunInfo, UserError
+from ..records import Event, Network, Run, RunInfo, UserError
+from .causal import not_made
+from .causal_run import Captures, CapturingRecorder
 from .options import RUNS_FOLDER, Options, StopTraining
 from .recording import Recording
 
@@ -42,7 +45,9 @@ class Session:
         self._say = say or _to_stderr
         self.started = perf_counter()
         self.registry = Registry(name_of=_name_in_main)
-        self.recorder = Recorder(self.registry, self._fail)
+        self.causal: Callable[[Run], tuple[Event, ...]] | None = None
+        """The causal tests, made when the watch ends."""
+        self.recorder = self._capturing() if options.causal else Recorder(self.registry, self._fail)
         self.recorder.skip_paths = options.skip
         self.path = _run_path(options) if options.keep_file else None
         self.recording = Recording(self.path, _first_info(options), self._warn)
@@ -96,7 +101,9 @@ class Session:
         try:
             self.tap.detach()
             self.steps.finish()
-            run = self.recording.close(self._last_info(state, error))
+            info = self._last_info(state, error)
+            self._try_causally(state)
+            run = self.recording.close(info)
             self.run = run if run.frames else None
         except Exception as failure:
             self._warn(f"The run could not be closed: {type(failure).__name__}: {failure}")
@@ -109,6 +116,28 @@ class Session:
         self.recording.drain()
         info = self.recording.with_coverage(self._last_info("running", ""))
         return dataclasses.replace(self.recording.run(), info=info)
+
+    def _capturing(self) -> Recorder:
+        recorder = CapturingRecorder(self.registry, self._fail)
+        recorder.captures = Captures(self.registry, self._warn)
+        self.causal = recorder.captures.events
+        return recorder
+
+    def _try_causally(self, state: str) -> None:
+        """The causal tests, where they were asked for: what they find becomes part of the run. Copies are let go."""
+        tests, self.causal = self.causal, None
+        if tests is None:
+            return
+        self.recording.drain()
+        run = self.recording.run()
+        if not run.frames:
+            return
+        events: tuple[Event, ...] = (not_made(run.main, "It was interrupted."),)
+        if state != "interrupted":
+            with contextlib.suppress(KeyboardInterrupt):
+                events = tests(run)
+        for event in events:
+            self.recording.put_event(event)
 
     # ---- from the hooks ----------------------------------------------------------------------------------------
 
@@ -133,6 +162,8 @@ class Session:
         An error in here ends the looking alone: everything else is measured without it.
         """
         number = max(0, len(self.steps.losses) - 1)  # of the pass within its step
+        if isinstance(self.recorder, CapturingRecorder) and self.steps.losses:
+            self.recorder.begins_backward(self.steps.losses[-1], list(self.steps.created))
         try:
             self._look(look, number)
         except Exception as error:

@@ -16,7 +16,8 @@ class StopTraining(BaseException):
 class Options:
     """out: a file or a folder for the run file (None: ./gradiometer-runs). keep_file False: nothing is written.
     every: record every N-th step (None: as the budget allows). budget: share of wall time the watch may take.
-    steps: stop the training after N optimizer steps. skip: module paths that are not measured."""
+    steps: stop the training after N optimizer steps. skip: module paths that are not measured.
+    causal: make the causal tests of freezing and rescuing when the watch ends."""
 
     out: Path | None = None
     every: int | None = None
@@ -27,3 +28,4 @@ class Options:
     argv: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     keep_file: bool = True
+    causal: bool = False

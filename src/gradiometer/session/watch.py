@@ -18,6 +18,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..diagnosis import diagnose
+from ..diagnosis.causal import causal_line
 from ..records import Diagnosis, ModelError, Run, UserError
 from .live import Session, owns_part_of
 from .options import Options, StopTraining
@@ -90,6 +91,7 @@ class Watch:
             numbers = random.getstate()  # Rich draws from it
             with contextlib.suppress(Exception):  # a page that cannot be printed must not stop the user's program
                 at_end(run)
+                _tell_causal(run)
             random.setstate(numbers)
 
     def _at_exit(self) -> None:
@@ -107,6 +109,12 @@ class Watch:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._stop(error)
+
+
+def _tell_causal(run: Run) -> None:
+    line = causal_line(run)
+    if line:
+        print(f"gradiometer: {line}", file=sys.stderr)  # noqa: T201
 
 
 def _ending(error: BaseException | None) -> tuple[State, str]:
@@ -130,6 +138,7 @@ def watch(
     budget: float = 0.01,
     skip: Sequence[str] = (),
     name: str | None = None,
+    causal: bool = False,
 ) -> Watch:
     """Watch a model's training: how its error signal fades or grows on its way back.
 
@@ -137,6 +146,8 @@ def watch(
     owns a parameter of the model). out: run file (``*.gmr``) or folder (default ./gradiometer-runs).
     every: record every N-th step (default: the first ten, then as the budget allows). budget: share of wall time the
     watch may take, 0 < budget <= 1. skip: module paths that are not measured. name: of the model and the run.
+    causal: when the watch ends, train three copies of the first step's state for 20 steps, and weigh a fading error by
+    what freezing and rescuing the early layers does to the loss.
 
     The training is bit-equal with and without the watch. An error inside the watch is told once on stderr and never
     reaches the training. What is skipped counts as not covered. Raises UserError for a wrong argument, a run file that
@@ -146,7 +157,7 @@ def watch(
     _validate_model(model, optimizer)
     _validate_rhythm(every, budget)
     _validate_names(called, skip, model)
-    options = Options(out=_target(out), every=every, budget=budget, name=called, skip=tuple(skip))
+    options = Options(out=_target(out), every=every, budget=budget, name=called, skip=tuple(skip), causal=causal)
     session = Session(options)
     try:
         session.registry.add(model, called)
