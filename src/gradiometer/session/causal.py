@@ -122,10 +122,7 @@ def layers_of(run: Run, network: Network) -> Layers:
         if not _holds_others(network, station):
             places.setdefault(weight, station)
     if len(places) < LEAST_LAYERS:
-        layers = "layer" if len(places) == 1 else "layers"
-        raise NotMadeError(
-            f"The trunk has {len(places)} trained {layers} of weights, and the test needs {LEAST_LAYERS}."
-        )
+        raise NotMadeError(f"The trunk has fewer than {LEAST_LAYERS} trained layers of weights ({len(places)}).")
     weights = list(places)
     half, third = len(weights) // 2, max(1, len(weights) // 3)
     early = weights[-half:]
@@ -328,7 +325,8 @@ def read_arms(arms: Arms, layers: Layers, floor: float | None, model: str) -> tu
 
     Law: freeze = max |L frozen − L plain| / (L₀ − floor), over |L₀| where the floor is unknown; rescue = (L₀ − L
     rescued) / (L₀ − L plain) after the last step, and (L₀ − L rescued) / |L₀|. A plain fall below LEAST_FALL of L₀
-    counts as that. At nan and inf: the figure is not made. Source: theory of vanishing, (D).
+    counts as that; where the plain loss rises, at nan and at inf, the figure is not made. Source: theory of vanishing,
+    (D).
     """
     first = arms.plain[0]
     room = abs(first) if floor is None else first - floor
@@ -343,16 +341,21 @@ def read_arms(arms: Arms, layers: Layers, floor: float | None, model: str) -> tu
         out.append(Event(0, "causal_freeze", model, share, said))
     else:
         out.append(not_made(model, "The loss does not stay finite where the early half is frozen."))
-    if _finite(arms.rescued):
-        plain, rescued = (_share(first - a[-1], first) for a in (arms.plain, arms.rescued))
-        said = rescuing(plain, rescued)
-        out.append(Event(0, "causal_rescue", model, rescued / max(plain, LEAST_FALL), said))
-        out.append(
-            Event(0, "causal_rescued_fall", model, rescued, f"With rescued early layers the loss {fell(rescued)}.")
-        )
-    else:
-        out.append(not_made(model, "The loss does not stay finite where the early layers take longer steps."))
-    return tuple(out)
+    return (*out, *_rescue_events(arms, model))
+
+
+def _rescue_events(arms: Arms, model: str) -> tuple[Event, ...]:
+    first = arms.plain[0]
+    plain = _share(first - arms.plain[-1], first)
+    if not _finite(arms.rescued):
+        return (not_made(model, "The loss does not stay finite where the early layers take longer steps."),)
+    if plain < -LEAST_FALL:  # a ratio to a rise says nothing of the early layers
+        return (not_made(model, "The loss rises on the batch of the test, so no rescue can be told."),)
+    rescued = _share(first - arms.rescued[-1], first)
+    return (
+        Event(0, "causal_rescue", model, rescued / max(plain, LEAST_FALL), rescuing(plain, rescued)),
+        Event(0, "causal_rescued_fall", model, rescued, f"With rescued early layers the loss {fell(rescued)}."),
+    )
 
 
 def _share(fall: float, first: float) -> float:

@@ -21,7 +21,8 @@ from torch.optim import Optimizer
 from ..measurement.lossnodes import Reader, Vertex, numel
 from ..measurement.models import Registry, WatchedModel, flatten
 from ..measurement.parameters import parameters
-from ..measurement.rebuilt import EQUAL, Rebuilt, RefusedError, rebuild
+from ..measurement.rebuilt import EQUAL, Rebuilt, rebuild
+from ..measurement.rebuiltnodes import RefusedError
 from ..measurement.recorder import Recorder
 from ..measurement.tap import paused
 from ..quantities import loss_seen
