@@ -43,6 +43,7 @@ OPTIONS = {
         "--steps",
         "--out",
         "--json",
+        "--causal",
         "--fail-on",
         "--ignore",
         "--quiet",
@@ -88,7 +89,7 @@ OPTIONS = {
         "--list",
         "--help",
     ],
-    "check": ["FACTORY", "--json", "--ignore", "--help"],
+    "check": ["FACTORY", "--json", "--causal", "--ignore", "--help"],
     "explain": [
         "FACTORY",
         "--hop",

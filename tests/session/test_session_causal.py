@@ -152,7 +152,7 @@ def test_a_deep_sigmoid_network_and_a_healthy_one() -> None:
 
 
 def test_ten_relus_with_xavier_weights_step_alike() -> None:
-    """The error is small there, and ∇W is flat over the layers: nothing is to be rescued. With He there is more of it."""
+    """The error is small there, and ∇W is flat over the layers: nothing is to be rescued. He has more of it."""
     xavier = figures(checked(plain_mlp(nn.ReLU, 10, XAVIER), sgd(0.1)))
     he = figures(checked(plain_mlp(nn.ReLU, 10, HE), sgd(0.1)))
     assert 0.5 < xavier["causal_rescue"] < 1.5

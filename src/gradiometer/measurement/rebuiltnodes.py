@@ -45,7 +45,10 @@ def constant_of(vertex: Vertex, reader: Reader) -> Tensor | float | None:
     """The factor or divisor without gradient."""
     side = "self" if children(vertex)[0] is None else "other"
     found = reader.saved(vertex, side)
-    return found.clone() if found is not None else reader.number(vertex, side)
+    if found is None:
+        return reader.number(vertex, side)
+    # a plain number is saved as a scalar in double; as a tensor of its own it would make the loss double
+    return found.clone() if found.dim() else found.to(vertex[0]._input_metadata[vertex[1]].dtype, copy=True)
 
 
 def _certain(vertex: Vertex, reader: Reader) -> Tensor | float:
