@@ -114,6 +114,15 @@ class Scaled(nn.Module):
         return self.body(x) * outside[0]
 
 
+class Shares(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = plain_mlp(nn.Tanh, 6, 1.0)
+
+    def forward(self, x: Tensor) -> torch.distributions.Categorical:
+        return torch.distributions.Categorical(logits=self.body(x))
+
+
 outside = [1.0]
 HARD: dict[str, tuple[Callable[[], nn.Module], Callable[..., Tensor], str]] = {
     "another target": (lambda: plain_mlp(nn.Tanh, 6, 1.0), wrong_target, "could not be rebuilt: it was"),
@@ -127,6 +136,16 @@ HARD: dict[str, tuple[Callable[[], nn.Module], Callable[..., Tensor], str]] = {
         lambda: plain_mlp(nn.Tanh, 6, 1.0),
         lambda m, b: torch.cdist(m(b[0]), numbers(b)).mean(),
         "could not be rebuilt: `",
+    ),
+    "no tensor": (
+        Shares,
+        lambda m, b: -m(b[0]).log_prob(b[1]).mean(),
+        "gives back a Categorical, and no tensor",
+    ),
+    "a first loss of inf": (
+        lambda: plain_mlp(nn.Tanh, 6, 1.0),
+        lambda m, b: entropy(m, b) * float("inf"),
+        "The first loss is not finite",
     ),
     "a mixed format": (
         lambda: plain_mlp(nn.Tanh, 6, 1.0),

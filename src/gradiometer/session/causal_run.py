@@ -7,6 +7,7 @@ random numbers that the pass began with, and the loss as a function of its outpu
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -129,7 +130,10 @@ class Captures:
         if running is None:
             return
         running.kwargs = cloned(dict(kwargs))
-        found = [t for t in flatten(output) if t.requires_grad and t.grad_fn is not None]
+        tensors = list(flatten(output))
+        if not tensors:
+            self.kept[model.name].refuse(f"The network gives back a {type(output).__name__}, and no tensor.")
+        found = [t for t in tensors if t.requires_grad and t.grad_fn is not None]
         running.outputs = {(t.grad_fn, t.output_nr): t.detach() for t in found}
         running.versions = tuple(t._version for t in running.outputs.values())
 
@@ -146,6 +150,8 @@ class Captures:
         try:
             assert kept.running is not None
             running = _usable(kept.running, roots)
+            if not math.isfinite(float(loss)):
+                raise NotMadeError("The first loss is not finite.")
             kept.optimizers = _copied_owners(kept, model, optimizers)
             kept.loss = rebuild((roots[0], 0), running.outputs, loss, reader)
         except RefusedError as reason:
