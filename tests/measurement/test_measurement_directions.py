@@ -26,8 +26,8 @@ def net(seed: int = 0) -> nn.Sequential:
     return nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 3))
 
 
-def watch(loop: Callable[[], None]) -> Run:
-    started = Session(session.Options(keep_file=False, budget=100.0), say=lambda text: None)
+def watch(loop: Callable[[], None], budget: float = 100.0) -> Run:
+    started = Session(session.Options(keep_file=False, budget=budget), say=lambda text: None)
     started.attach(discover=True)
     try:
         loop()
@@ -133,6 +133,18 @@ def test_micro_batches_and_two_networks_against_each_other_carry_nothing() -> No
         assert [e for e in watch(loop).events if e.kind == "gradient_carried"] == []
 
 
+def test_zeros_that_are_not_cleared_carry_nothing() -> None:
+    def loop() -> None:
+        model = net()
+        nn.init.zeros_(model[2].weight)  # no error gets past it
+        optimizer = torch.optim.SGD(model[0].parameters(), lr=0.1)
+        for _ in range(5):
+            nn.functional.cross_entropy(model(X), Y).backward()
+            optimizer.step()
+
+    assert [e for e in watch(loop).events if e.kind == "gradient_carried"] == []
+
+
 def test_equal_units_have_no_spread() -> None:
     model = net()
     nn.init.constant_(model[0].weight, 0.1)
@@ -166,12 +178,6 @@ def test_a_second_part_of_the_training_is_recorded_though_its_optimizer_was_made
                 nn.functional.cross_entropy(model(X), Y).backward()
                 optimizer.step()
 
-    started = Session(session.Options(keep_file=False, budget=1e-9), say=lambda text: None)
-    started.attach(discover=True)
-    try:
-        loop()
-    finally:
-        run = started.stop("finished")
-    assert run is not None
+    run = watch(loop, budget=1e-9)
     assert len(run.networks) == 2
     assert all(len(run.frames_of(n.name)) >= 8 for n in run.networks)

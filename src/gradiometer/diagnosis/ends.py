@@ -13,7 +13,6 @@ from .outcome import MIN_STEPS, outcome
 from .reading import Reading
 
 REAL_LOSSES = frozenset({"mse", "l1", "smooth_l1", "huber"})
-CLASS_LOSSES = frozenset({"cross_entropy", "nll"})
 ROSE = Limit(2.0, OURS)  # last finite loss / first: below it nothing has grown
 NEUTRAL = frozenset({"clamp", "log", "dropout", "normalise"})
 

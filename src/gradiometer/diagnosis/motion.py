@@ -53,10 +53,9 @@ def travel(reading: Reading) -> float:
     return median(np.sum(filled * stands_for[:, None], axis=0))
 
 
-def turn(reading: Reading, window: NDArray[np.bool_] | None = None) -> float:
+def turn(reading: Reading) -> float:
     """Median cosine between gradients of consecutive steps, over weights: 1 steady, 0 noise, −1 to and fro."""
-    values = columns(reading, "grad_turn", trained(reading))
-    return median((values if window is None else values[window]).ravel())
+    return median(columns(reading, "grad_turn", trained(reading)).ravel())
 
 
 @remembered

@@ -29,13 +29,11 @@ MIN_STEPS = 20  # before so many steps the loss says nothing but nan
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it went. share: last loss / reference level (1 trivial, 0 floor); nan unknown. fallen: share of the first
-    loss that is gone (the naive figure). back: share of late steps in which the smoothed loss lies far above its
-    lowest."""
+    """How it went. share: last loss / reference level (1 trivial, 0 floor); nan unknown. back: share of late steps in
+    which the smoothed loss lies far above its lowest."""
 
     went: Went
     share: float
-    fallen: float
     back: float
 
 
@@ -44,17 +42,17 @@ def outcome(reading: Reading) -> Outcome:
     """How the training went. At a loss of nan or inf: diverged. Without a loss or before MIN_STEPS: unknown."""
     losses = reading.losses
     finite = losses[np.isfinite(losses)]
-    share, fallen = reading.trivial_share, _fallen(reading)
+    share = reading.trivial_share
     if len(losses) and not np.isfinite(losses[-1]):
-        return Outcome("diverged", share, fallen, math.nan)
+        return Outcome("diverged", share, math.nan)
     if finite.size < MIN_STEPS:
-        return Outcome("unknown", share, fallen, math.nan)
+        return Outcome("unknown", share, math.nan)
     if reading.blows_up or reading.last_loss - reading.floor > RISES.value * _reference(reading) > 0:
-        return Outcome("diverged", share, fallen, math.nan)
+        return Outcome("diverged", share, math.nan)
     back = _back(finite, reading)
     if back >= BACK_STEPS.value and share >= limits.LEARNED_SHARE.value:
-        return Outcome("unstable", share, fallen, back)
-    return Outcome(_by_level(reading, share), share, fallen, back)
+        return Outcome("unstable", share, back)
+    return Outcome(_by_level(reading, share), share, back)
 
 
 def _by_level(reading: Reading, share: float) -> Went:
@@ -68,11 +66,6 @@ def _by_level(reading: Reading, share: float) -> Went:
 def _reference(reading: Reading) -> float:
     level = reading.trivial - reading.floor if reading.level_known else 0.0
     return max(reading.first_loss - reading.floor, level)
-
-
-def _fallen(reading: Reading) -> float:
-    first, last = reading.first_loss, reading.last_loss
-    return 1.0 - last / first if first > 0 else math.nan
 
 
 def smoothed(losses: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,6 +23,11 @@ class Owned:
     moved: bool | None  # the update was above 0 in some frame; None where it was not measured
 
 
+def plays(reading: Reading) -> bool:
+    """Another network of the run has an optimizer of its own: they may play against each other."""
+    return len([o for o in reading.run.optimizers if o.owned]) > 1
+
+
 @remembered
 def table(reading: Reading) -> tuple[Owned, ...]:
     """A row for every parameter of the model that is no alias of another."""

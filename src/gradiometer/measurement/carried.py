@@ -24,8 +24,9 @@ class Carried:
         self.stale = False
 
     def begins(self, optimizer: Optimizer) -> None:
-        """A backward pass begins: were the gradients touched since they were last seen?"""
-        self.stale = bool(self.left) and any(self.left) and marks(optimizer) == self.left
+        """A backward pass begins: were the gradients touched since they were last seen? All zeros carry nothing."""
+        same = bool(self.left) and any(self.left) and marks(optimizer) == self.left
+        self.stale = same and any(_some(p.grad) for p in few(optimizer) if p.grad is not None)
 
     def ends(self, optimizer: Optimizer) -> None:
         """A backward pass has ended; what it added to is still uncleared."""
@@ -33,14 +34,13 @@ class Carried:
             self.left = marks(optimizer)
 
     def steps(self, optimizer: Optimizer) -> bool:
-        """The optimizer is about to step: True where old gradients that are not 0 stand in the new ones."""
+        """The optimizer is about to step: True where old gradients that are not all 0 stand in the new ones."""
         return self.stale and marks(optimizer) == self.left
 
     def stepped(self, optimizer: Optimizer) -> None:
-        """The step is done: what lies there now has been used. All zeros are no gradients to carry."""
+        """The step is done: what lies there now has been used."""
         self.stale = False
-        grads = [p.grad for p in few(optimizer) if p.grad is not None]
-        self.left = marks(optimizer) if any(_some(g) for g in grads) else ()
+        self.left = marks(optimizer)
 
 
 def marks(optimizer: Optimizer) -> Mark:

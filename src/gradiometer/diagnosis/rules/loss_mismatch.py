@@ -14,7 +14,7 @@ from ...records import Alternative, Evidence, Finding, LossSeen, Severity
 from .. import ends, proof
 from .. import wording_ends as wording
 from ..limits import OURS, Limit
-from ..reading import Reading
+from ..reading import CLASS_LOSSES, Reading
 from ..rule import Card, Rule
 
 ROW_SUM = Limit(1.5, OURS)  # labels of one example add up to more: several classes at once
@@ -65,7 +65,7 @@ def _wrong_dimension(seen: LossSeen) -> Misfit | None:
 
 def _classes(seen: LossSeen) -> Misfit | None:
     """Losses of one class an example."""
-    if seen.kind not in ends.CLASS_LOSSES:
+    if seen.kind not in CLASS_LOSSES:
         return None
     before, activation = ends.feeders(seen), ends.last_activation(seen)
     if seen.target_kind == "real" and seen.target_row_sum_max >= ROW_SUM.value:

@@ -17,6 +17,7 @@ from ...records import Evidence, Finding, Severity, Symptom
 from .. import proof
 from .. import wording_wiring as wording
 from ..limits import OURS, Limit
+from ..ownership import plays
 from ..reading import Reading
 from ..rule import Card, Rule
 
@@ -35,7 +36,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     factor = seen.factor if math.isfinite(seen.factor) else 1.0
     climbs = known and along * math.copysign(1.0, factor) <= CLIMBS.value
     worse = _rises(reading, factor)
-    if climbs and (worse or not _plays(reading)):
+    if climbs and (worse or not plays(reading)):
         severity: Severity = "fail" if worse or len(reading.losses) < 10 else "warn"
         evidence: tuple[Evidence, ...] = (
             proof.below("cosine of the steps with the descent direction, median", along, "1", CLIMBS),
@@ -44,7 +45,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         summary = wording.negated(seen.kind) if factor < 0 else wording.climbs(along)
         return (_finding(reading, severity, summary, evidence),)
     last, first = reading.last_loss, abs(reading.first_loss)
-    if not known and last < -BOTTOMLESS.value * max(first, 1e-12) and _accelerates(reading) and not _plays(reading):
+    if not known and last < -BOTTOMLESS.value * max(first, 1e-12) and _accelerates(reading) and not plays(reading):
         evidence = (proof.above("fall below 0 / first loss", -last / first, "1", BOTTOMLESS),)
         return (_finding(reading, "fail", wording.bottomless(last), evidence),)
     return ()
@@ -75,11 +76,6 @@ def _accelerates(reading: Reading) -> bool:
     ends = [len(kept) - k * fifth for k in (3, 2, 1, 0)]
     a, b, c = (float(np.median(kept[i:j])) for i, j in pairwise(ends))
     return c < b < a and b - c > 0.8 * (a - b)
-
-
-def _plays(reading: Reading) -> bool:
-    """Another network has an optimizer of its own: they may play against each other."""
-    return len([o for o in reading.run.optimizers if o.owned]) > 1
 
 
 def _finding(reading: Reading, severity: Severity, summary: str, evidence: tuple[Evidence, ...]) -> Finding:

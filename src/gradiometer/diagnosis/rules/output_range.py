@@ -12,7 +12,7 @@ from ...records import Alternative, Evidence, Finding, LossSeen
 from .. import ends, proof
 from .. import wording_ends as wording
 from ..limits import OURS, Limit
-from ..reading import Reading
+from ..reading import CLASS_LOSSES, Reading
 from ..rule import Card, Rule
 
 RANGES: dict[str, tuple[float, float]] = {
@@ -38,7 +38,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     activation = ends.last_activation(seen)
     if seen.kind in ends.REAL_LOSSES and activation in RANGES:
         return _outside(reading, seen, activation)
-    classes = ends.CLASS_LOSSES | {"bce", "bce_logits"}
+    classes = CLASS_LOSSES | {"bce", "bce_logits"}
     if seen.kind in classes and activation in CUTS:
         summary = wording.rectified_logits(activation, seen.kind)
         evidence = Evidence(f"smallest output behind the {activation}", seen.pre_min, "1")

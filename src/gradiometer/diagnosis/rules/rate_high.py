@@ -19,6 +19,7 @@ from .. import wording_step as wording
 from ..growth import growth
 from ..limits import OURS, Limit
 from ..outcome import Outcome, outcome
+from ..ownership import plays
 from ..reading import Reading
 from ..rule import Card, Rule
 
@@ -44,7 +45,7 @@ class Steps:
 
 def find(reading: Reading) -> tuple[Finding, ...]:
     """Long steps, and a loss that diverges, swings, or stays although the weights have travelled far."""
-    if not len(reading.steps) or _plays(reading) or ends.at_once(reading):
+    if not len(reading.steps) or (plays(reading) and not reading.blows_up) or ends.at_once(reading):
         return ()
     seen, steps = outcome(reading), steps_of(reading)
     grown = growth(reading)
@@ -63,10 +64,6 @@ def steps_of(reading: Reading) -> Steps:
     ratios = motion.update_ratios(reading)
     usual = quantities.median(ratios.ravel())
     return Steps(reading.first_update_ratio, usual, motion.turn(reading), motion.travel(reading))
-
-
-def _plays(reading: Reading) -> bool:
-    return len([o for o in reading.run.optimizers if o.owned]) > 1 and not reading.blows_up
 
 
 def _finding(reading: Reading, seen: Outcome, steps: Steps) -> Finding:

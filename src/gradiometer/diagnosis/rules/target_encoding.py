@@ -10,7 +10,7 @@ from ...records import Alternative, Evidence, Finding, LossSeen
 from .. import ends, proof
 from .. import wording_ends as wording
 from ..limits import OURS, Limit
-from ..reading import Reading
+from ..reading import CLASS_LOSSES, Reading
 from ..rule import Card, Rule
 
 LOW, HIGH = Limit(-0.01, "binary cross-entropy: labels are probabilities"), Limit(1.01, "the same")
@@ -31,7 +31,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         )
         return (_finding(reading, seen, summary, evidence),)
     alone = seen.terms <= 1  # of several losses one may be about a batch that is of one kind by design
-    constant = alone and seen.kind in ends.CLASS_LOSSES and seen.classes_seen == 1 and seen.outputs > 1
+    constant = alone and seen.kind in CLASS_LOSSES and seen.classes_seen == 1 and seen.outputs > 1
     if constant and seen.looks >= LOOKS.value and seen.batch * seen.looks >= LABELS.value:
         evidence = (
             Evidence("different classes among the labels", 1, "classes", 1.0, OURS, True),
