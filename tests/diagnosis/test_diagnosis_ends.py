@@ -96,6 +96,12 @@ def test_a_softmax_over_the_batch() -> None:
     assert cause(classes(**over, pre_dim=1, pre_size=10)) != "loss-mismatch"
 
 
+def test_a_softmax_over_the_steps_of_a_sequence() -> None:
+    own = {"pre": "", "kind": "cross_entropy", "pre_dims": 3, "outputs": 6}  # its log_softmax is its own part
+    assert cause(classes(**own, pre_dim=1, pre_size=12)) == "loss-mismatch"
+    assert cause(classes(**own, pre_dim=2, pre_size=6)) != "loss-mismatch"
+
+
 def test_shapes_that_spread_into_each_other() -> None:
     shapes = {"factor": 1.0, "trivial": 1.0, "prediction_shape": (64, 1), "batch": 64}
     run = stuck(train(REAL), level=1.0)
@@ -155,6 +161,15 @@ def test_one_class_for_all() -> None:
     assert cause(classes(classes_seen=10, looks=3)) != "target-encoding"
 
 
+def test_one_label_for_several_outputs() -> None:
+    spread = loss_seen(stuck(train(REAL), level=1.0), factor=1.0, trivial=1.0, outputs=2, target_columns_equal=True)
+    assert cause(spread) == "target-encoding"
+    assert cause(loss_seen(spread, target_columns_equal=False)) != "target-encoding"
+    finding = first(learns(spread))
+    assert finding is not None
+    assert finding.severity == "warn"  # an ensemble's outputs learn the same on purpose
+
+
 # ---- inputs -------------------------------------------------------------------------------------------------------
 def inputs(run: Run, **changes: object) -> Run:
     seen = InputSeen("net", "x", (64, 32), min=-1.0, max=1.0, mean=0.0, std=1.0, rms=1.0)
@@ -178,5 +193,6 @@ def test_the_same_output_for_every_input() -> None:
     seen = {"input_spread": 0.0, "input_std": 0.1, "input_mean": -2.3}
     assert cause(classes(**seen)) == "output-constant"
     assert cause(classes(**{**seen, "input_spread": 0.05})) != "output-constant"
+    assert cause(inputs(classes(**seen), rms=1e4)) == "input-scale"  # probabilities that are flat to the last bit
     zero = put_all(classes(**seen), weights(train(NET))[-1:], "weight_norm", 0.0)
     assert cause(zero) != "output-constant"  # a head that starts at zero gives the same for all, on purpose

@@ -34,6 +34,23 @@ def test_large_weights_explode() -> None:
     assert found(train(Plan(act="tanh", sigma_w2=1.0, lr=0.05, steps=60))) == []
 
 
+def test_hops_of_gain_1_between_the_layers_do_not_hide_their_growth() -> None:
+    """A cell that is written by hand adds its input between two layers: a hop of its own."""
+    run = train(Plan(act="tanh", sigma_w2=16.0, lr=0.05, steps=60))
+    net, hops, stations = run.networks[0], [], list(run.networks[0].stations[:1])
+    for hop in net.hops:
+        middle = hop.parts[-1].upper  # the activation: its output stands for a sum
+        hops.append(msgspec.structs.replace(hop, lower=middle, parts=hop.parts[:1]))
+        hops.append(msgspec.structs.replace(hop, upper=middle, parts=hop.parts[1:]))
+        stations += [middle, hop.lower]
+        above = run.of("err_norm")[:, run.columns([hop.lower])[0]]
+        run = put(run, middle, "err_norm", lambda k, above=above: above[k])
+    apart = network(run, hops=tuple(hops), stations=tuple(stations))
+    assert found(apart) == [("fail", "exploding", "init-too-large")]
+    gains = [next(e.value for e in diagnose(r).findings[0].evidence if "gain" in e.quantity) for r in (run, apart)]
+    assert gains[0] == pytest.approx(gains[1], rel=0.05)
+
+
 def test_large_weights_that_overflow_are_the_initialisation() -> None:
     run = train(Plan(sigma_w2=8.0, lr=0.01, steps=40))
     assert found(run) == [("fail", "non-finite", "init-too-large")]
@@ -103,6 +120,28 @@ def test_units_driven_flat_while_the_loss_is_stuck() -> None:
     assert found(saturating(stuck, 0.8)) == [("fail", "vanishing", "activation-saturated")]
     assert found(saturating(stuck, 0.1)) == []
     assert found(saturating(replace(stuck, lr=0.1, steps=150), 0.8)) == []  # flat, and learning
+
+
+def test_an_operation_of_the_script_that_becomes_flat() -> None:
+    """Its slope is raised step by step, until no error comes through; nobody knows its kind."""
+    run = train(Plan(act="tanh", sigma_w2=1.0, layers=8, lr=1e-6, steps=60))
+    hops = []
+    for hop in run.networks[0].hops:
+        parts = tuple(
+            msgspec.structs.replace(p, role="other", kind="slope", args={}) if p.role == "activation" else p
+            for p in hop.parts
+        )
+        hops.append(msgspec.structs.replace(hop, parts=parts))
+    strange = network(run, hops=tuple(hops))
+    assert found(strange) == []
+    layers = strange.networks[0].stations[1:]
+    flat = strange
+    for name in layers:
+        before = run.of("err_norm")[:, run.columns([name])[0]]
+        flat = put(flat, name, "err_norm", lambda k, before=before: before[k] if k < 3 else 0.0)
+        flat = put(flat, f"{name}.weight", "update_norm", lambda k: 1e-6 if k < 3 else 0.0)
+        flat = put(flat, f"{name}.weight", "grad_norm", lambda k: 1e-6 if k < 3 else 0.0)
+    assert [(s, c) for _, s, c in found(flat)] == [("vanishing", "activation-saturated")]
 
 
 def test_units_flat_from_the_first_step_are_the_initialisation() -> None:
@@ -201,6 +240,10 @@ def test_owned_weights_that_never_move() -> None:
     for p in run.networks[0].params:
         still = put(still, p.name, "update_norm", 0.0)
     assert found(still) == [("fail", "zero", "optimizer-stale")]
+    cut = still
+    for p in run.networks[0].params:
+        cut = put(cut, p.name, "grad_norm", 0.0)
+    assert found(cut) == []  # a clip divides by a norm that is infinite: nothing arrives at the optimizer
     skipped = tuple(Event(f.step, "step_skipped", "net") for f in run.frames)
     assert found(replace(still, events=skipped)) == []
     waiting = tuple(replace(f, lr=0.0) for f in still.frames)
@@ -231,6 +274,9 @@ def test_a_constant_output() -> None:
     finding = diagnose(constant).findings[0]
     assert (finding.severity, finding.symptom, finding.cause) == ("fail", "zero", "output-constant")
     assert "softmax over one unit" in finding.summary
+    logits = msgspec.structs.replace(loss, kind="cross_entropy", pre_size=1, outputs=3)
+    beside = diagnose(replace(constant, losses=(logits,))).findings[0].alternatives
+    assert [a.cause for a in beside] == ["loss-mismatch"]
     perfect = tuple(replace(f, loss=0.0) for f in constant.frames)
     done = replace(constant, frames=perfect, curves={"net": constant.curves["net"] * np.array([1.0, 0.0, 1.0])})
     assert found(done) == []

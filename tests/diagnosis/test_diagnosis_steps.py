@@ -67,6 +67,12 @@ def test_epsilon_above_the_gradient() -> None:
     assert cause(run) == "epsilon-binds"
     assert cause(put_all(run, weights(run), "epsilon_ratio", 1e3)) != "epsilon-binds"
     assert cause(learns(run)) == ""  # its gradients are small because its loss is
+    slow = with_losses(run, 2.3 * np.linspace(1.0, 0.28, 150))
+    assert cause(slow) == "epsilon-binds"  # it learns, and with steps of their full length it would be done
+    assert cause(put_all(slow, weights(run), "epsilon_ratio", 0.5)) == ""
+    short = put_all(put_all(run, weights(run), "update_norm", 1e-9), weights(run), "grad_turn", 1.0)
+    assert cause(short) == "epsilon-binds"  # steps that ε makes short are not a rate too low
+    assert cause(put_all(short, weights(run), "epsilon_ratio", 1e3)) == "lr-too-low"
 
 
 def test_a_clip_that_takes_everything() -> None:

@@ -186,6 +186,9 @@ def test_sums_of_rows_and_classes() -> None:
     assert told(seen_in(lambda o: F.cross_entropy(o, multi_hot))) == (2, 2, 0)
     assert told(seen_in(lambda o: F.binary_cross_entropy_with_logits(o, multi_hot[:, :2]), 2)) == (1, 2, 0)
     assert seen_in(lambda o: F.cross_entropy(o, CLASSES)).classes_seen == 3
+    assert seen_in(lambda o: ((o - BITS[:, :1]) ** 2).mean()).target_columns_equal
+    assert not seen_in(lambda o: F.mse_loss(o, ONE_HOT)).target_columns_equal
+    assert not seen_in(lambda o: F.mse_loss(o, torch.ones(N, 3))).target_columns_equal  # nothing to learn at all
     assert seen_in(lambda o: -o.log_softmax(1)[AT, CLASSES * 0].mean()).classes_seen == 1
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .. import quantities
 from ..quantities.theory_gain import BATCH_NORMS
@@ -13,6 +14,8 @@ from ..records import Evidence
 from . import limits, proof
 from .memory import remembered
 from .reading import Reading
+
+CARRIERS = frozenset({"weights", "recurrent", "attention"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ def growth(reading: Reading) -> Growth | None:
     if known.sum() < limits.MIN_HOPS.value:
         return None
     total = float(np.log10(gains[known]).sum())
-    gain = quantities.median(gains[known])
+    gain = quantities.median(_per_layer(reading, gains, known))
     normalised = _normalised(reading)
     per_hop = 1.0 if normalised else limits.HOP_GAIN_HIGH.value
     if total < limits.GROWTH_WARN_DECADES.value or gain <= per_hop:
@@ -59,6 +62,21 @@ def growth(reading: Reading) -> Growth | None:
         certain=limps or reading.stuck or reading.blows_up or (far and (apart or _in_vain(reading))),
         evidence=_evidence(total, gain, ratio),
     )
+
+
+def _per_layer(reading: Reading, gains: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Gain from one layer of weights to the next, [layer]: what stands between them in hops of its own is part of it.
+
+    A cell that is written by hand adds its input between two layers, which is a hop of gain 1 of its own. Trunks of
+    fewer than MIN_HOPS such layers, as of blocks with skips alone: the gain of every hop.
+    """
+    layers, gain = [], 1.0
+    for hop, value in zip(reading.network.hops, np.where(known, gains, 1.0), strict=True):
+        gain *= float(value)
+        if any(p.role in CARRIERS for p in hop.parts):
+            layers.append(gain)
+            gain = 1.0
+    return np.array(layers) if len(layers) >= limits.MIN_HOPS.value else gains[known]
 
 
 def _in_vain(reading: Reading) -> bool:

@@ -69,8 +69,9 @@ def guilt_of(reading: Reading, index: int, window: Window) -> Guilt:
     rest = [p for p in hop.parts if p.role in ("pool", "other", "dropout")]
     if part_gain(reading, rest, window) < min(x for x in (w, a, 1.0) if x == x):
         factor = "other"  # neither weights nor activation: an average over positions, an operation without a law
-    chosen = (acts if factor == "activation" else weights) or list(hop.parts)
-    kind, args = (acts[0].kind, acts[0].args) if acts else ("", {})
+    chosen = {"activation": acts, "other": rest}.get(factor, weights) or list(hop.parts)
+    named = rest if factor == "other" else acts
+    kind, args = (named[0].kind, named[0].args) if named else ("", {})
     site = chosen[0].upper if chosen else hop.upper
     curable = not acts or curable_by_weights(acts[0])
     return Guilt(index, factor, kind, site, gain, w, a, acts[0].lower if acts else "", args, curable)

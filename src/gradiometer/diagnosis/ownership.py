@@ -20,6 +20,7 @@ class Owned:
     order: int  # place of its module among the sites, input first; -1 where the module never ran
     missing: bool  # no gradient in any frame
     gradient: bool  # a gradient above 0 in some frame
+    used: bool  # the optimizer got one above 0 in some frame: no clip, no hook had made it 0
     moved: bool | None  # the update was above 0 in some frame; None where it was not measured
 
 
@@ -61,11 +62,13 @@ def _row(reading: Reading, param: ParamSeen, owners: dict[str, str], order: dict
     missing, raw = reading.at("grad_missing", param.name), reading.at("grad_norm_raw", param.name)
     used, update = reading.at("grad_norm", param.name), reading.at("update_norm", param.name)
     seen, known = missing[np.isfinite(missing)], update[np.isfinite(update)]
+    raw_seen, used_seen = (bool((np.nan_to_num(x) > 0).any()) for x in (raw, used))
     return Owned(
         param=param,
         module=owners[param.name],
         order=order.get(owners[param.name], -1),
         missing=bool(seen.size) and bool((seen == 1).all()),
-        gradient=bool((np.nan_to_num(raw) > 0).any() or (np.nan_to_num(used) > 0).any()),
+        gradient=raw_seen or used_seen,
+        used=used_seen or not np.isfinite(used).any(),
         moved=bool((known > 0).any()) if known.size else None,
     )

@@ -11,7 +11,7 @@ from ..records import ALL_CAUSES, Alternative, Finding, Run
 WIRING = frozenset({"gradient-blocked", "optimizer-stale"})
 """What may stand beside another fault; gradients that pile up and a wrong sign explain all that follows."""
 
-SPECIAL_FORM_OF = {"init-wrong-fan": "init-too-small"}
+SPECIAL_FORM_OF = {"init-wrong-fan": "init-too-small", "epsilon-binds": "lr-too-low"}
 EXPLAINS = {"depth-without-skip": {"activation-dead"}, "noise-dominates": {"activation-dead", "lr-too-high"}}
 """A failing cause -> those before it in the order that follow from it: units that all inputs, or chance, switch off."""
 FIRST_INSIDE = ALL_CAUSES.index("init-too-small")  # from here on causes lie inside the network or in its steps
@@ -68,6 +68,7 @@ def _under(wiring: Sequence[Finding], rest: Sequence[Finding]) -> tuple[Finding,
 
 def _order(finding: Finding) -> tuple[bool, bool, float]:
     """Failures first; then wiring and ends; numbers that are no numbers end every later story; then precedence."""
-    special = finding.cause in SPECIAL_FORM_OF
-    at = ALL_CAUSES.index(SPECIAL_FORM_OF.get(finding.cause, finding.cause)) - 0.5 * special
+    at: float = ALL_CAUSES.index(finding.cause)
+    if finding.cause in SPECIAL_FORM_OF:
+        at = min(at, ALL_CAUSES.index(SPECIAL_FORM_OF[finding.cause]) - 0.5)
     return (finding.severity != "fail", finding.symptom != "non-finite" and at >= FIRST_INSIDE - 0.5, at)

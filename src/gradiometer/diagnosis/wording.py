@@ -112,6 +112,11 @@ def weights_too_small(hops: int, gain: float, forward: float) -> str:
     return f"The weights are too small: each of {hops} hops keeps {kept} of the error{tail}."
 
 
+def closes(kind: str) -> str:
+    """An operation of the script's own that let the error through at first."""
+    return f"`{kind}` lets the error through at first and almost none of it in the end: it has become flat."
+
+
 def driven_flat(kind: str, share: float) -> str:
     """Units were driven into their flat parts during the training."""
     return f"Training drives {percent(share)} of the {units_of(kind)} flat, so their error dies."

@@ -107,6 +107,11 @@ def one_label(batch: int, looks: int) -> str:
     return f"All labels are the same class, in {looks} batches of {batch}: there is nothing to tell apart."
 
 
+def one_column(outputs: int) -> str:
+    """One column of targets against several outputs."""
+    return f"One label is compared with each of {outputs} outputs, so that all of them learn the same."
+
+
 def labels_outside(kind: str, low: float, high: float) -> str:
     """Labels that are no probabilities."""
     return f"The {loss_name(kind)} wants labels from 0 to 1 and gets {number(low)} to {number(high)}."

@@ -318,6 +318,7 @@ def _describe(term: TermSeen, target: Tensor | None) -> LossSeen:
     wide = flat.double()
     values = torch.unique(flat[:: max(1, flat.numel() // MOST_UNIQUE)]).numel()
     sums = target.sum(1) if real and target.dim() == 2 and target.shape[1] > 1 else None
+    alike = sums is not None and values > 1 and bool((target == target[:, :1]).all())
     one_hot = sums is not None and bool(((target == 0) | (target == 1)).all()) and bool((sums == 1).all())
     return msgspec.structs.replace(
         seen,
@@ -330,5 +331,6 @@ def _describe(term: TermSeen, target: Tensor | None) -> LossSeen:
         target_kind="real" if real else "class",
         target_row_sum_min=float(sums.min()) if sums is not None else math.nan,
         target_row_sum_max=float(sums.max()) if sums is not None else math.nan,
+        target_columns_equal=alike,
         classes_seen=torch.unique(target.argmax(1)).numel() if one_hot else 0 if real else values,
     )

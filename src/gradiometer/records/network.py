@@ -221,7 +221,8 @@ class LossSeen(msgspec.Struct, frozen=True):
         whole numbers): of the targets of all looks, from a sample where they are many. target_kind: ``class``
         (integers), ``real``, "".
     target_row_sum_min/max: of real targets [example, output]; 1 where they are one-hot or shares, nan where they have
-        one column or another number of dimensions.
+        one column or another number of dimensions. target_columns_equal: all columns are one and the same, which
+        differs over the examples: one label that was spread over several outputs.
     classes_seen: number of different classes among the targets, 0 where they are none.
     terms: number of losses found under the root. looks: backward passes that were looked at.
     passes: backward passes of one optimizer step.
@@ -269,6 +270,7 @@ class LossSeen(msgspec.Struct, frozen=True):
     target_whole: bool = False
     target_row_sum_min: float = float("nan")
     target_row_sum_max: float = float("nan")
+    target_columns_equal: bool = False
     classes_seen: int = 0
     prediction_shape: tuple[int, ...] = ()
     target_shape: tuple[int, ...] = ()

@@ -13,19 +13,23 @@ from ...catalog import Context, cures_for
 from ...records import Alternative, Finding
 from .. import limits, motion, proof
 from .. import wording_step as wording
-from ..limits import Limit
+from ..limits import OURS, Limit
 from ..reading import Reading
 from ..rule import Card, Rule
 
 EPSILON_RATIO = Limit(1.0, "Adam, Kingma and Ba 2015: the step is g/(√v + ε), half of it at √v = ε")
+BINDS_HARD = Limit(0.1, "the step is a tenth of the rate or less")
+LEFT = Limit(0.25, OURS)  # of the trivial loss that is left where it still falls, behind an ε that binds hard
 MIN_STEPS = 10
 DEFAULT_EPS = 1e-8
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
-    """√v̂ below ε in most weights, from the first frames to the last, while the network does not learn."""
+    """√v̂ below ε in most weights, from the first frames to the last, while the network does not learn, or slowly."""
     ratio = _ratio(reading)
-    if not 0 < ratio < EPSILON_RATIO.value or reading.last_step < MIN_STEPS or reading.level == "learned":
+    if not 0 < ratio < EPSILON_RATIO.value or reading.last_step < MIN_STEPS:
+        return ()
+    if reading.level == "learned" and not (ratio < BINDS_HARD.value and _way_left(reading)):
         return ()
     eps = reading.optimizer.settings.get("eps") if reading.optimizer else None
     size = float(eps) if isinstance(eps, (int, float)) else DEFAULT_EPS
@@ -49,6 +53,11 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     )
 
 
+def _way_left(reading: Reading) -> bool:
+    """Much of the loss is left, and it still falls: with longer steps it would be gone."""
+    return reading.level_known and reading.falling and reading.trivial_share >= LEFT.value
+
+
 def _ratio(reading: Reading) -> float:
     """The larger of the medians over the weights in the first and in the last frames; nan where ε plays no part."""
     values = motion.columns(reading, "epsilon_ratio", motion.trained(reading))
@@ -65,9 +74,13 @@ CARDS = (
         what="The optimizer's ε is larger than the gradient, so the step shrinks with the gradient after all.",
         seen=(
             "√v̂ lies below ε in most weights, at the beginning and at the end of the run.",
-            "The loss does not come down.",
+            "The loss does not come down; or ε is ten times √v̂, and much of the loss is left while it still falls.",
         ),
-        limits=(("√v̂ / ε, median over the weights", EPSILON_RATIO),),
+        limits=(
+            ("√v̂ / ε, median over the weights", EPSILON_RATIO),
+            ("the same, where the loss still falls", BINDS_HARD),
+            ("share of the trivial loss that is left there", LEFT),
+        ),
         alike=(
             ("lr-too-low", "there ε is far below the gradient; both are cured by longer steps"),
             ("activation-shrinks-error", "there only the layers near the input fall below ε"),

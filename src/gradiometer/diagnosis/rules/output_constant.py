@@ -6,14 +6,15 @@ its own error and blocks those below in the first frame only.
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 
 from ... import quantities
 from ...catalog import Context, cures_for
-from ...records import Evidence, Finding, LossSeen
-from .. import limits, proof, wording
+from ...records import Alternative, Evidence, Finding, LossSeen
+from .. import ends, limits, proof, wording
 from ..limits import OURS, Limit
-from ..reading import Reading
+from ..reading import CLASS_LOSSES, Reading
 from ..rule import Card, Rule
 
 ZERO_SHARE = 0.9  # of the frames, the first among them
@@ -34,17 +35,24 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     known = error[np.isfinite(error)]
     zero = known.size > 0 and known[0] == 0 and (known == 0).mean() >= ZERO_SHARE
     site = stations[head]
-    if zero and _above_floor(reading):
+    single = seen is not None and (seen.pre_size == 1 or (seen.pre == "softmax" and seen.outputs == 1))
+    if zero and _above_floor(reading) and (single or not _drowned(reading)):
         evidence = Evidence(f"error at {site}, largest", float(known.max()), "1", 0.0, limits.OURS, True)
         if _depends(reading):
             return (_finding(reading, "gradient-blocked", wording.no_gradient(site, len(_owned(reading))), evidence),)
-        single = seen is not None and (seen.pre_size == 1 or (seen.pre == "softmax" and seen.outputs == 1))
         summary = wording.constant_output(site, "softmax over one unit" if single else "")
-        return (_finding(reading, "output-constant", summary, evidence),)
+        found = _finding(reading, "output-constant", summary, evidence)
+        return (msgspec.structs.replace(found, alternatives=_beside(seen)),)
     if seen is None or not _same_for_all(reading, seen):
         return ()
     spread = Evidence("spread of the output over the examples", seen.input_spread, "1", SPREAD.value, OURS, True)
     return (_finding(reading, "output-constant", wording.constant_from_birth(site), spread),)
+
+
+def _beside(seen: LossSeen | None) -> tuple[Alternative, ...]:
+    """A softmax over a dimension of one element, before a loss that brings its own: better none at all."""
+    twice = seen is not None and seen.kind in CLASS_LOSSES and seen.outputs > 1 and "softmax" in ends.feeders(seen)
+    return (Alternative("loss-mismatch", "the loss takes logits, and a softmax stands before it"),) if twice else ()
 
 
 def _depends(reading: Reading) -> bool:
@@ -75,7 +83,7 @@ def _same_for_all(reading: Reading, seen: LossSeen) -> bool:
 
 
 def _drowned(reading: Reading) -> bool:
-    """The inputs are so large that the first layer's units may all be flat."""
+    """The inputs are so large that units or probabilities may all be flat, to the last bit."""
     return any(i.rms >= limits.INPUT_RMS_HIGH.value for i in reading.network.inputs if i.rms == i.rms)
 
 

@@ -63,7 +63,7 @@ def _flat(reading: Reading) -> bool:
 def _still(reading: Reading, rows: list[Owned]) -> tuple[Finding, ...]:
     """Every owned parameter has a gradient, is stepped with a positive rate, and stays as it is."""
     owned = [r for r in rows if r.param.owned]
-    still = [r for r in owned if r.moved is False]
+    still = [r for r in owned if r.moved is False and r.used]
     if not still or len(still) < len(owned) or not _rate_is_positive(reading) or reading.blows_up:
         return ()
     strangers = sum(o.strangers for o in reading.run.optimizers)

@@ -1,9 +1,11 @@
-"""Labels that the loss does not mean: one class for all, labels outside 0 to 1, several classes in one output.
+"""Labels that the loss does not mean: one class for all, labels outside 0 to 1, one label for several outputs.
 
 Cause: target-encoding. Not meant: one batch that happens to hold one class.
 """
 
 from __future__ import annotations
+
+import msgspec
 
 from ...catalog import Context, cures_for
 from ...records import Alternative, Evidence, Finding, LossSeen
@@ -38,6 +40,10 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             Evidence("outputs", seen.outputs, "classes"),
         )
         return (_finding(reading, seen, wording.one_label(seen.batch, seen.looks), evidence),)
+    if seen.target_columns_equal and seen.batch * seen.looks >= LABELS.value:
+        spread = Evidence("outputs that are compared with one label", seen.outputs, "outputs", 1.0, OURS, True)
+        found = _finding(reading, seen, wording.one_column(seen.outputs), (spread,))
+        return (msgspec.structs.replace(found, severity=ends.severity_of(reading)),)  # an ensemble means it so
     return ()
 
 
@@ -63,13 +69,18 @@ CARDS = (
         seen=(
             "Binary cross-entropy gets labels outside 0 to 1: −1 and 1, or the numbers of several classes.",
             "All class labels are one and the same: class numbers that were scaled and cut to whole numbers.",
+            "One label is spread over several outputs, so that all of them learn the same.",
         ),
         limits=(("smallest label", LOW), ("largest label", HIGH), ("batches looked at", LOOKS), ("labels", LABELS)),
         alike=(
             ("loss-mismatch", "there labels are as meant, and the loss is another one's"),
             ("output-range", "there the output has bounds that exclude the targets"),
         ),
-        spared=("a batch that happens to hold one class", "one of several losses, over a batch of one kind"),
+        spared=(
+            "a batch that happens to hold one class",
+            "one of several losses, over a batch of one kind",
+            "an ensemble whose outputs learn the same: a warning at most, where it learns",
+        ),
         earliest="step 0",
     ),
 )

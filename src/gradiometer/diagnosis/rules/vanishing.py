@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ... import quantities
 from ...catalog import cures_for
@@ -17,12 +18,13 @@ from ...quantities.laws import activation_law
 from ...records import Alternative, Evidence, Finding, Severity
 from .. import limits, proof, units, wording
 from ..guilt import Verdict, Window, context_of, judge
-from ..limits import Limit
-from ..reading import Reading
+from ..limits import OURS, Limit
+from ..reading import Array, Reading
 from ..rule import Card, Rule
 
 _DROP_LIMITS = (limits.DROP_WARN_DECADES, limits.DROP_FAIL_DECADES)
 LAWLESS_GAIN = Limit(0.25, "largest slope of a sigmoid")  # of a hop, where no law is known
+STEEP = Limit(0.5, OURS)  # gain of a hop whose operation was not flat at the first step
 RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
 
 
@@ -39,11 +41,11 @@ def fade(reading: Reading, window: Window) -> Fade | None:
     """(A): a negative slope and a total drop past ln 100, beyond the finite-width band; None where there is none."""
     gains = reading.gains(window)
     usable = np.array([_counts(reading, i) for i in range(len(gains))], dtype=bool)
-    known = usable & np.isfinite(gains)
+    known = usable & (np.isfinite(gains) | _behind_the_end(gains, reading.gains(reading.initial)))
     if known.sum() < limits.MIN_HOPS.value:
         return None
     with np.errstate(divide="ignore"):
-        steps = np.where(known, np.log10(np.maximum(gains, 1e-45)), 0.0)
+        steps = np.where(known & np.isfinite(gains), np.log10(np.maximum(gains, 1e-45)), 0.0)
     drop = float(np.sum(steps))
     band = reading.profile.band_decades
     beyond = drop < -(band[-1] if len(band) and math.isfinite(band[-1]) else 0.0)
@@ -53,6 +55,11 @@ def fade(reading: Reading, window: Window) -> Fade | None:
         return None
     losing = tuple(int(i) for i in np.flatnonzero(known & (gains < limits.HOP_GAIN_LOW.value)))
     return Fade(window, drop, losing)
+
+
+def _behind_the_end(gains: Array, first: Array) -> NDArray[np.bool_]:
+    """Hops that no error reaches any more, since one before them lets none through (0/0), and that it reached first."""
+    return np.isnan(gains) & (np.cumsum(gains == 0) > 0) & (first > 0)
 
 
 def _counts(reading: Reading, hop: int) -> bool:
@@ -110,6 +117,8 @@ def find(reading: Reading) -> tuple[Finding, ...]:
 def _cause(reading: Reading, verdict: Verdict) -> str | None:
     if verdict.factor == "weights":
         return "init-too-small"
+    if verdict.factor == "other":
+        return "activation-saturated" if _flattened(reading, verdict) else None
     if verdict.factor != "activation":
         return None  # blocks, attention and time are not split by this panel
     if not verdict.curable or (_lawless(verdict) and verdict.gain < LAWLESS_GAIN.value):
@@ -122,6 +131,13 @@ def _cause(reading: Reading, verdict: Verdict) -> str | None:
     if last - first < limits.SATURATED_GROWTH.value:
         return None
     return "lr-too-high" if reading.first_update_ratio > limits.UPDATE_RATIO_HIGH.value else "activation-saturated"
+
+
+def _flattened(reading: Reading, verdict: Verdict) -> bool:
+    """Operations of the script's own, as steep as any at first, let no error through in the end."""
+    first, last = (reading.gains(window)[[g.hop for g in verdict.hops]] for window in (reading.initial, reading.late))
+    steep = quantities.median(first[np.isfinite(first)]) >= STEEP.value
+    return bool(steep and quantities.median(last[np.isfinite(last)]) < LAWLESS_GAIN.value)
 
 
 def _lawless(verdict: Verdict) -> bool:
@@ -167,7 +183,9 @@ def _summary(reading: Reading, cause: str, seen: Fade, verdict: Verdict) -> str:
         said = wording.weights_too_small(len(verdict.hops), verdict.gain, forward)
         return said if forward < limits.HOP_GAIN_LOW.value else wording.join(said, stays)
     if cause == "activation-saturated":
-        return wording.join(wording.driven_flat(verdict.kind, _flat(reading, verdict)[1]), slowest, stays)
+        flat = _flat(reading, verdict)[1]
+        said = wording.driven_flat(verdict.kind, flat) if math.isfinite(flat) else wording.closes(verdict.kind)
+        return wording.join(said, slowest, stays)
     if cause == "lr-too-high":
         return wording.step_kills(_flat(reading, verdict)[1], verdict.kind, reading.first_update_ratio)
     if cause == "init-too-large":
