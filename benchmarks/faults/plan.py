@@ -9,7 +9,7 @@ from cases import Case, Script
 from forked import Job
 from labels import refuted, settled
 from mutants import mutants_of
-from outcomes import Outcomes
+from outcomes import Outcomes, watch_digest
 
 SUBSET = (
     "own-tokens-gru-a",
@@ -36,7 +36,7 @@ SUBSET = (
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for. seeds: how many of each script. again: train also what is there already."""
+    """What was asked for. seeds: how many of each script. again: record anew what another state of the watch has recorded."""
 
     cases: Sequence[Case]
     seeds: int
@@ -55,18 +55,18 @@ def missing(order: Order, outcomes: Outcomes) -> Iterator[Job]:
     for case in order.cases:
         for script in watched(case):
             for seed in range(order.seeds):
-                if order.again or _lacks(case, script, seed, outcomes):
+                if _lacks(order, (case, script, seed), outcomes):
                     yield Job(script, case.metric, seed, outcomes.run_file(script, seed))
     for case in order.cases if order.with_variants else ():
         for seed in range(order.seeds):
             for variant in case.scripts[2:] if not case.healthy else ():
                 trained = outcomes.get(variant, case.metric, seed) is not None
-                if (order.again or not trained) and not refuted(case, variant, outcomes):
+                if not trained and not refuted(case, variant, outcomes):
                     yield Job(variant, case.metric, seed)
     for case in order.cases if order.with_mutants else ():
         for seed in range(order.seeds):
             for mutant in mutants_of(case):
-                lacks = order.again or _lacks(case, mutant.script, seed, outcomes)
+                lacks = _lacks(order, (case, mutant.script, seed), outcomes)
                 if lacks and not settled(case, mutant.script, outcomes):
                     yield Job(mutant.script, case.metric, seed, outcomes.run_file(mutant.script, seed))
 
@@ -76,6 +76,10 @@ def most(order: Order, outcomes: Outcomes) -> int:
     return sum(1 for _ in missing(order, outcomes))
 
 
-def _lacks(case: Case, script: Script, seed: int, outcomes: Outcomes) -> bool:
-    """No record, or its run file is gone: the diagnosis needs both."""
-    return outcomes.get(script, case.metric, seed) is None or not outcomes.run_file(script, seed).exists()
+def _lacks(order: Order, training: tuple[Case, Script, int], outcomes: Outcomes) -> bool:
+    """No record, or its run file is gone: the diagnosis needs both. Where asked for, one of this state of the watch."""
+    case, script, seed = training
+    record = outcomes.get(script, case.metric, seed)
+    if record is None or not outcomes.run_file(script, seed).exists():
+        return True
+    return order.again and record.watch != watch_digest()
