@@ -85,6 +85,9 @@ def test_a_misfit_of_a_network_that_learns_is_a_warning() -> None:
 def test_probabilities_and_their_logarithms() -> None:
     assert cause(classes(kind="nll", pre="")) == "loss-mismatch"
     assert cause(classes(kind="nll", pre="softmax")) == "loss-mismatch"
+    shared = classes(kind="nll", pre="log/normalise/sigmoid")  # odd, and it can come down to its floor
+    assert [f.severity for f in diagnose(shared).findings] == ["warn"]
+    assert cause(learns(shared)) == ""
     assert cause(classes(kind="nll", pre="log_softmax", pre_dim=1, pre_dims=2, pre_size=10)) != "loss-mismatch"
     assert cause(classes(kind="nll", pre="log/softmax", pre_dim=1, pre_dims=2, pre_size=10)) != "loss-mismatch"
     assert cause(classes(kind="bce", pre="")) == "loss-mismatch"

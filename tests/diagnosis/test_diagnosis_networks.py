@@ -44,6 +44,10 @@ def test_units_that_are_one_unit() -> None:
     assert cause(parted) != "init-symmetric"  # a zero-initialised branch
     assert cause(put_all(run, weights(run), "weight_row_spread", 0.9)) != "init-symmetric"
     assert cause(learns(run)) == ""
+    half = with_losses(run, learned_to(0.4))
+    finding = diagnose(half).findings[0]
+    assert (finding.cause, finding.severity) == ("init-symmetric", "warn")  # one unit's worth of learning
+    assert cause(put_all(half, weights(run), "weight_row_spread", lambda i: 0.0 if i < 20 else 0.8)) == ""
 
 
 def grouped(run: Run, groups: int, variance: float) -> Run:
@@ -175,3 +179,11 @@ def test_logits_that_start_far_too_large() -> None:
     assert cause(loud(30.0, 64.0)) == "init-too-large"
     assert cause(loud(2.4, 64.0)) != "init-too-large"
     assert cause(loud(30.0, 1.0)) != "init-too-large"
+    binary = {"kind": "bce_logits", "outputs": 1, "trivial": 0.69}
+    assert cause(loss_seen(loud(30.0, 64.0), **binary)) == "init-too-large"
+    assert cause(loss_seen(loud(30.0, 64.0), **binary, pre="tanh")) != "init-too-large"
+    seen = net().networks[0].modules
+    modules = tuple(msgspec.structs.replace(m, role="norm") if m.path == "8" else m for m in seen)
+    behind = network(loud(30.0, 1.0), modules=modules)  # an embedding that is used once more gives the logits
+    assert cause(loss_seen(behind, input_std=16.0)) == "init-too-large"
+    assert cause(loss_seen(behind, input_std=1.0)) != "init-too-large"

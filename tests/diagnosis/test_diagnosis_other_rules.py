@@ -187,6 +187,8 @@ def test_frozen_but_owned_is_a_warning_only_where_nothing_is_learned() -> None:
     stuck = train(replace(HE, frozen_below=4, lr=1e-7))
     assert found(params(learns, owned=True)) == []
     assert found(params(stuck, owned=True)) == [("warn", "zero", "gradient-blocked")]
+    crawls = params(with_losses(learns, learned_to(0.9)), owned=True)
+    assert found(crawls) == [("warn", "zero", "gradient-blocked")]
 
 
 def test_a_frozen_head_over_a_training_network() -> None:
@@ -248,6 +250,25 @@ def test_owned_weights_that_never_move() -> None:
     assert found(replace(still, events=skipped)) == []
     waiting = tuple(replace(f, lr=0.0) for f in still.frames)
     assert found(replace(still, frames=waiting)) == []
+
+
+def test_steps_that_find_no_gradient() -> None:
+    run = with_losses(train(HE), np.concatenate([np.linspace(2.3, 0.1, 50), np.full(150, 9.0)]))
+    idle = tuple(Event(60 + i, "step_without_gradient", "net") for i in range(40))
+    later = replace(run, events=idle)
+    assert found(later) == [("fail", "zero", "optimizer-stale")]
+    assert diagnose(later).findings[0].steps == (60, 199)
+    assert "optimizer-stale" not in [c for _, _, c in found(replace(run, events=idle[:5]))]
+    learned = with_losses(later, learned_to(0.02))
+    assert found(learned) == []
+
+
+def test_the_level_of_one_of_several_losses_is_not_that_of_their_sum() -> None:
+    run = with_losses(train(HE), np.concatenate([np.linspace(4.6, 2.4, 50), np.full(150, 2.4)]))
+    several = replace(run, losses=tuple(msgspec.structs.replace(x, trivial=None, terms=3) for x in run.losses))
+    assert found(several) == []
+    alone = replace(run, losses=tuple(msgspec.structs.replace(x, trivial=None) for x in run.losses))
+    assert found(alone) != []
 
 
 def test_a_part_that_is_left_out_while_the_rest_learns_is_healthy() -> None:

@@ -131,6 +131,9 @@ def test_dropout_that_takes_nearly_all() -> None:
     turned = put_all(put_all(net(), weights(net()), "update_norm", 0.05), weights(net()), "grad_turn", 0.02)
     assert cause(dropped(turned, 0.95)) == "noise-dominates"
     assert "data" in diagnose(dropped(turned, 0.2)).findings[0].summary  # the noise is not the dropout's
+    same_batch = put_all(turned, weights(turned), "grad_turn", 0.3)
+    assert cause(dropped(same_batch, 0.95)) == "noise-dominates"
+    assert cause(dropped(same_batch, 0.2)) != "noise-dominates"
     steady = put_all(turned, weights(turned), "grad_turn", 0.9)
     assert cause(dropped(steady, 0.95)) != "noise-dominates"
     assert cause(dropped(learns(turned), 0.95)) == ""

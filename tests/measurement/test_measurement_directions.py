@@ -133,6 +133,24 @@ def test_micro_batches_and_two_networks_against_each_other_carry_nothing() -> No
         assert [e for e in watch(loop).events if e.kind == "gradient_carried"] == []
 
 
+def test_steps_that_find_no_gradient_are_told() -> None:
+    def loop(idle: range) -> Callable[[], None]:
+        def run() -> None:
+            model = net()
+            optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+            other = net(1)
+            for i in range(8):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy((other if i in idle else model)(X), Y).backward()
+                optimizer.step()
+
+        return run
+
+    told = [(e.kind, e.step) for e in watch(loop(range(5, 8))).events]
+    assert told == [("step_without_gradient", i) for i in range(5, 8)]
+    assert watch(loop(range(0))).events == ()
+
+
 def test_zeros_that_are_not_cleared_carry_nothing() -> None:
     def loop() -> None:
         model = net()

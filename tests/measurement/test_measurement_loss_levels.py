@@ -176,6 +176,14 @@ def test_targets_of_a_difference(act: Callable[[Tensor, Tensor], Tensor]) -> Non
     assert (whole.target_values, whole.target_whole, whole.target_min, whole.target_max) == (3, True, 0, 2)
 
 
+def test_losses_that_ask_for_opposite_constants_have_no_level() -> None:
+    def game(o: Tensor) -> Tensor:
+        return F.cross_entropy(o[:60], CLASSES[:60] * 0) + F.cross_entropy(o[60:], CLASSES[60:] * 0 + 1)
+
+    assert seen_in(game).trivial is None
+    assert seen_in(lambda o: F.cross_entropy(o, CLASSES) + F.mse_loss(o[:, :1], REALS)).trivial is not None
+
+
 def test_sums_of_rows_and_classes() -> None:
     def told(seen: LossSeen) -> tuple[float, float, int]:
         return seen.target_row_sum_min, seen.target_row_sum_max, seen.classes_seen

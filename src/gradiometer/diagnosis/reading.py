@@ -263,8 +263,8 @@ class Reading:
             return math.nan
         if seen.trivial is not None and seen.trivial > self.floor * (1 + 1e-6) + 1e-12 * abs(seen.trivial):
             return seen.trivial
-        plain = seen.kind in CLASS_LOSSES and seen.outputs > 1 and not seen.weighted and not seen.factor < 0
-        return math.log(seen.outputs) if plain else math.nan
+        alone = seen.terms <= 1 and not seen.weighted and not seen.factor < 0
+        return math.log(seen.outputs) if seen.kind in CLASS_LOSSES and seen.outputs > 1 and alone else math.nan
 
     @cached_property
     def level_known(self) -> bool:

@@ -186,6 +186,11 @@ def not_moved(parameters: int) -> str:
     return f"Gradients arrive, but no step moves any of {parameters} parameters."
 
 
+def steps_idle(step: int) -> str:
+    """Steps without any gradient."""
+    return f"From step {step} on none of the optimizer's parameters has a gradient: the losses go to other tensors."
+
+
 def built_anew(networks: int, steps: int) -> str:
     """A network that is made again and again."""
     return f"The same network is built {networks} times and trained for {steps} steps at most: each begins anew."

@@ -38,6 +38,11 @@ def squashed_twice(pre: str, kind: str) -> str:
     return f"A {pre} stands before the {loss_name(kind)}, which squashes again: the loss cannot come near its floor."
 
 
+def shared_out(pre: str) -> str:
+    """Probabilities by division."""
+    return f"A {pre} for each class is divided by their sum: a class that is certain leaves its {pre} no slope."
+
+
 def raw_output(kind: str) -> str:
     """A loss on probabilities gets raw outputs."""
     return f"The {loss_name(kind)} expects probabilities or their logarithms, and gets raw outputs."

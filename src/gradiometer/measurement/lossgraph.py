@@ -125,9 +125,15 @@ def tell_loss(look: LossLook, model: str, targets: Sequence[Tensor | None]) -> L
         levels[look.main],
         model=model,
         terms=sum(t.seen.kind != "unknown" for t in look.terms),
-        trivial=_sum(trivial, look.shift) if look.whole else None,
+        trivial=_sum(trivial, look.shift) if look.whole and not _one_of_several(levels) else None,
         floor=_sum(floor, 0.0 if look.penalties else look.shift) if look.whole else None,
     )
+
+
+def _one_of_several(levels: Sequence[LossSeen]) -> bool:
+    """One of several losses has constant targets, whose best constant is free: another one (of the same outputs, as in
+    a game of two) may ask for the opposite, so that no constant prediction is the best for all."""
+    return len(levels) > 1 and any(s.target_values == 1 and s.trivial is not None for s in levels)
 
 
 def _upright(term: TermSeen) -> bool:

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from ..records import OptimizerSeen
 from .cadence import DENSE_STEPS
-from .carried import Carried
+from .carried import Carried, marks
 from .models import Registry, WatchedModel
 from .parameters import (
     dense,
@@ -39,6 +39,14 @@ class Watched:
     before: list[tuple[WatchedModel, str, Tensor, Tensor]] = field(default_factory=list)
     had_gradients: bool = False
     carried: Carried = field(default_factory=Carried)
+    idle: int = 0  # steps that found no gradient at all
+
+    def idles(self, optimizer: Optimizer) -> bool:
+        """None of its parameters has a gradient, though it is about to step. A few are looked at first, for speed."""
+        if any(marks(optimizer)) or any(p.grad is not None for p in parameters(optimizer)):
+            return False
+        self.idle += 1
+        return True
 
 
 def raw_gradients(recorder: Recorder, touched: list[WatchedModel]) -> None:

@@ -167,6 +167,10 @@ class Steps:
         watched.had_gradients = False
         if self.recorder.on and self.count < EVENT_STEPS and watched.carried.steps(optimizer):
             self.sink.event(Event(self.count, "gradient_carried", watched.models[0].name if watched.models else ""))
+        if watched.idles(optimizer) and watched.idle <= EVENT_STEPS:
+            self.sink.event(
+                Event(self.count, "step_without_gradient", watched.models[0].name if watched.models else "")
+            )
         if self.recorder.on and self.params_too:
             rows_before(self.recorder, self.registry, watched, optimizer)
 

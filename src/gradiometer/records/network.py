@@ -294,7 +294,8 @@ class OptimizerSeen(msgspec.Struct, frozen=True):
 class Event(msgspec.Struct, frozen=True):
     """Something that happened in the loop. kind: ``step_skipped`` (the scaler refused a step), ``non_finite`` (the
     loss became nan or inf; detail names the operation or parameter where it was born, "" where that was not seen),
-    ``gradient_carried`` (the gradients of the step before stood in the new ones), ``causal_freeze``, ``causal_rescue``,
+    ``gradient_carried`` (the gradients of the step before stood in the new ones), ``step_without_gradient`` (none of
+    the optimizer's parameters had one), ``causal_freeze``, ``causal_rescue``,
     ``causal_rescued_fall`` (what the causal tests of the early layers found; detail says it in a sentence) and
     ``causal_not_made`` (detail says why one was not made).
     step counts the completed optimizer steps when it happened; value is what belongs to it, nan where nothing does."""

@@ -71,7 +71,7 @@ def _unseen(reading: Reading, rows: tuple[Owned, ...]) -> tuple[Severity | None,
 def _frozen(reading: Reading, rows: tuple[Owned, ...]) -> tuple[Severity | None, tuple[Owned, ...]]:
     """Held by an optimizer, yet frozen: a fault only where the network does not learn."""
     blocked = tuple(r for r in rows if r.param.owned and not r.param.requires_grad and not r.gradient)
-    return ("warn" if reading.stuck else None), blocked
+    return ("warn" if reading.stuck or reading.crawls else None), blocked
 
 
 def _frozen_head(reading: Reading, rows: tuple[Owned, ...]) -> tuple[Owned, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ... import quantities
 from ...catalog import Context, cures_for
-from ...records import Alternative, Evidence, Finding, Severity
+from ...records import Alternative, Evidence, Finding, LossSeen, Severity
 from .. import ends, limits, proof, units, wording
 from ..growth import Growth, growth
 from ..guilt import context_of, judge
@@ -40,14 +40,15 @@ def find(reading: Reading) -> tuple[Finding, ...]:
 def _loud(reading: Reading) -> tuple[Finding, ...]:
     """A classifier whose first loss is many times that of chance: its logits start far too large."""
     seen = reading.loss_seen
-    if seen is None or seen.kind != "cross_entropy" or ends.last_activation(seen) or not reading.losses.size:
+    own = seen is not None and (seen.kind == "bce" and ends.last_activation(seen) == "sigmoid")
+    logits = seen is not None and seen.kind in ("cross_entropy", "bce_logits") and not ends.last_activation(seen)
+    if seen is None or not (own or logits) or not reading.losses.size:
         return ()
     ratio = float(reading.losses[0]) / reading.trivial if reading.trivial > 0 else math.nan
     large = any(i.rms >= UNIT_INPUT.value for i in reading.network.inputs if i.rms == i.rms)
     done = reading.level == "learned" and reading.trivial_share < LEFT.value
     stations = reading.network.stations
-    head = reading.network.module(stations[0]) if stations else None
-    variance = weight_variance(reading, head) if head is not None else math.nan
+    variance = _head_variance(reading, seen)
     if not (ratio >= LOUD.value and variance >= HEAD_VARIANCE.value) or large or done or not reading.level_known:
         return ()
     severity: Severity = "fail" if ends.severity_of(reading) == "fail" else "warn"
@@ -69,6 +70,18 @@ def _loud(reading: Reading) -> tuple[Finding, ...]:
             alternatives=(Alternative("lr-too-low", "steps of usual length take long to bring the logits down"),),
         ),
     )
+
+
+def _head_variance(reading: Reading, seen: LossSeen) -> float:
+    """fan_in · Var W of the weights that give the logits; behind a normalisation, whose outputs have unit size, the
+    variance of the logits: an embedding that is used once more is no module there. nan where neither is known."""
+    stations = reading.network.stations
+    head = reading.network.module(stations[0]) if stations else None
+    if head is None:
+        return math.nan
+    if head.role == "norm" and seen.kind == "cross_entropy":
+        return float(seen.input_std) ** 2
+    return weight_variance(reading, head)
 
 
 def _grows(reading: Reading, grown: Growth) -> tuple[Finding, ...]:

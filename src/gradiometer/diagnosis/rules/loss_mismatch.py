@@ -30,6 +30,7 @@ class Misfit:
     summary: str
     evidence: Evidence
     sure: bool
+    weak: bool = False  # odd, and no fault of itself: a warning where the network does not learn
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
@@ -37,7 +38,9 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     seen = reading.loss_seen
     if seen is None or not len(reading.steps) or seen.pre_size == 1:
         return ()
-    misfit = _shapes(seen) or _wrong_dimension(seen) or _classes(seen) or _binary(seen) or _squared(reading, seen)
+    misfit = (
+        _shapes(seen) or _wrong_dimension(seen) or _classes(reading, seen) or _binary(seen) or _squared(reading, seen)
+    )
     return (_finding(reading, seen, misfit),) if misfit else ()
 
 
@@ -64,7 +67,7 @@ def _wrong_dimension(seen: LossSeen) -> Misfit | None:
     return Misfit(wording.over_the_batch(pre, seen.pre_size), evidence, sure=True)
 
 
-def _classes(seen: LossSeen) -> Misfit | None:
+def _classes(reading: Reading, seen: LossSeen) -> Misfit | None:
     """Losses of one class an example."""
     if seen.kind not in CLASS_LOSSES:
         return None
@@ -77,6 +80,9 @@ def _classes(seen: LossSeen) -> Misfit | None:
         return Misfit(wording.squashed_twice(activation, seen.kind), behind, sure=False)
     if seen.kind == "nll" and not set(before) & LOGS:
         return Misfit(wording.raw_output(seen.kind), behind, sure=True)
+    if seen.kind == "nll" and activation == "sigmoid" and "normalise" in before:
+        odd = Misfit(wording.shared_out(activation), behind, sure=False, weak=True)
+        return odd if ends.severity_of(reading) == "fail" else None
     if seen.kind == "nll" and activation in ("sigmoid", "log_sigmoid"):
         return Misfit(wording.squashed_twice(activation, "cross_entropy"), behind, sure=False)
     return None
@@ -116,7 +122,7 @@ def _finding(reading: Reading, seen: LossSeen, misfit: Misfit) -> Finding:
         model=reading.model,
         symptom=ends.symptom_of(reading),
         cause="loss-mismatch",
-        severity=ends.severity_of(reading, early),
+        severity="warn" if misfit.weak else ends.severity_of(reading, early),
         sites=reading.network.stations[:1],
         steps=proof.span(reading),
         summary=misfit.summary,
@@ -143,7 +149,11 @@ CARDS = (
             ("output-constant", "a softmax over one unit"),
             ("target-encoding", "there the labels are wrong, not the loss"),
         ),
-        spared=("log_softmax before cross-entropy", "squared error on probabilities in a network that learns"),
+        spared=(
+            "log_softmax before cross-entropy",
+            "squared error on probabilities in a network that learns",
+            "sigmoids that are divided by their sum: a warning where the network does not learn",
+        ),
         earliest="step 0",
     ),
 )

@@ -19,6 +19,7 @@ from ..rule import Card, Rule
 DROPOUT = Limit(0.75, "UMLAUT warns from 0.5; Srivastava 2014 uses 0.2 to 0.5")  # share of units dropped in one layer
 KEPT = Limit(0.25, OURS)  # product of the kept shares over all dropouts on the way
 SIGNAL = Limit(0.1, OURS)  # cosine of consecutive gradients: what two steps have in common
+DROPPED_SIGNAL = Limit(0.5, OURS)  # the same where dropout takes most units: one batch at every step hides its noise
 MOVED = Limit(0.3, OURS)  # of their size that weights must have been able to move before the data are blamed
 BATCH = Limit(2, OURS)  # examples
 
@@ -29,13 +30,14 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     if not len(reading.steps) or went in ("learns", "unknown", "diverged"):
         return ()
     turn = motion.turn(reading)
-    if not turn <= SIGNAL.value:
+    if not turn <= DROPPED_SIGNAL.value:
         return ()
-    source = _source(reading)
+    source = _drops(reading) or (_source(reading) if turn <= SIGNAL.value else None)
     if source is None:
         return ()
     summary, evidence = source
     named = summary != wording.data_noise()
+    limit = SIGNAL if turn <= SIGNAL.value else DROPPED_SIGNAL
     return (
         Finding(
             model=reading.model,
@@ -47,7 +49,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             summary=summary,
             evidence=(
                 evidence,
-                proof.below("cosine of consecutive gradients, median", turn, "1", SIGNAL),
+                proof.below("cosine of consecutive gradients, median", turn, "1", limit),
                 *proof.loss_level(reading),
             ),
             cures=cures_for("noise-dominates", Context(rate=reading.rate)),
@@ -56,9 +58,8 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     )
 
 
-def _source(reading: Reading) -> tuple[str, Evidence] | None:
-    """Dropout that takes most, dropout on the outputs, or a batch of one or two."""
-    seen = reading.loss_seen
+def _drops(reading: Reading) -> tuple[str, Evidence] | None:
+    """Dropout that takes most of the units."""
     shares = dropouts(reading)
     largest = max(shares, default=0.0)
     kept = float(np.prod([1.0 - p for p in shares])) if shares else 1.0
@@ -66,6 +67,12 @@ def _source(reading: Reading) -> tuple[str, Evidence] | None:
         return wording.drops(largest), proof.above("units dropped in one layer", largest, "share", DROPOUT)
     if shares and kept <= KEPT.value:
         return wording.drops(1.0 - kept), proof.below("units kept through all dropouts", kept, "share", KEPT)
+    return None
+
+
+def _source(reading: Reading) -> tuple[str, Evidence] | None:
+    """Dropout on the outputs, a batch of one or two, or the data."""
+    seen = reading.loss_seen
     if seen is not None and "dropout" in ends.feeders(seen):
         return wording.drops_outputs(), Evidence("dropout on the outputs", 1.0, "layers", 0.0, OURS, True)
     if seen is not None and 0 < seen.batch < BATCH.value:
@@ -96,6 +103,7 @@ CARDS = (
             ("units dropped in one layer", DROPOUT),
             ("units kept through all dropouts", KEPT),
             ("cosine of consecutive gradients, median", SIGNAL),
+            ("the same where dropout takes most units", DROPPED_SIGNAL),
             ("examples in a batch", BATCH),
             ("way of a weight over the run, in its own size", MOVED),
         ),

@@ -6,6 +6,8 @@ network that is left out while the rest learns.
 
 from __future__ import annotations
 
+import msgspec
+
 from ...catalog import Context, cures_for
 from ...records import Alternative, Evidence, Finding, Network, Severity
 from .. import limits, proof, wording
@@ -28,7 +30,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     if len(reading.steps) < MIN_FRAMES:
         return ()
     rows = [r for r in table(reading) if r.gradient and r.param.requires_grad]
-    return _left_out(reading, rows) or _still(reading, rows) or _rebuilt(reading)
+    return _left_out(reading, rows) or _still(reading, rows) or _idle(reading, rows) or _rebuilt(reading)
 
 
 def _left_out(reading: Reading, rows: list[Owned]) -> tuple[Finding, ...]:
@@ -68,6 +70,24 @@ def _still(reading: Reading, rows: list[Owned]) -> tuple[Finding, ...]:
         return ()
     strangers = sum(o.strangers for o in reading.run.optimizers)
     return (_finding(reading, "fail", still, (wording.not_moved(len(still)), strangers)),)
+
+
+def _idle(reading: Reading, rows: list[Owned]) -> tuple[Finding, ...]:
+    """The optimizer steps on, the losses go back to other tensors, and the loss stays: nobody trains those."""
+    steps = {e.step for e in reading.run.events if e.kind == "step_without_gradient" and e.model == reading.model}
+    if len(steps) < limits.PATIENCE_STEPS.value or not (reading.waited_in_vain or reading.crawls):
+        return ()
+    owned = [r for r in rows if r.param.owned]
+    found = _finding(reading, "fail", owned, (wording.steps_idle(min(steps)), 0))
+    idle = proof.above("steps without any gradient", len(steps), "steps", limits.PATIENCE_STEPS)
+    return (
+        msgspec.structs.replace(
+            found,
+            steps=(min(steps), reading.last_step),
+            evidence=(idle, *proof.loss_level(reading)),
+            alternatives=(Alternative("gradient-blocked", "the loss may be cut off from these parameters"),),
+        ),
+    )
 
 
 def _rebuilt(reading: Reading) -> tuple[Finding, ...]:
@@ -136,6 +156,7 @@ CARDS = (
             "Parameters have a gradient and never move, while the optimizer holds tensors that no model uses.",
             "No optimizer holds most of a network that does not learn.",
             "Every parameter is stepped with a positive rate and stays exactly as it is.",
+            "From some step on the optimizer's parameters have no gradient at all, and the loss of those steps stays.",
             "One network is built several times, trained for a few steps each time, and begins anew.",
         ),
         limits=(
@@ -143,6 +164,7 @@ CARDS = (
             ("networks of one class and shape", REBUILT),
             ("steps of each, at least", LEAST_STEPS),
             ("steps of each, at most", FEW_STEPS),
+            ("steps without any gradient", limits.PATIENCE_STEPS),
         ),
         alike=(
             ("gradient-blocked", "there no gradient arrives"),

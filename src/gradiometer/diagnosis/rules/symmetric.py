@@ -18,13 +18,15 @@ from ..reading import Reading
 from ..rule import Card, Rule
 
 ROW_SPREAD = Limit(1e-2, OURS)  # ‖W − mean row‖ / ‖W‖; independent rows have about 1
+LEFT = Limit(0.1, OURS)  # of the trivial loss, in a network that learns with equal units to the end
 SETTLED_STEP = 2  # zero-initialised branches have parted by then
 
 
 def find(reading: Reading) -> tuple[Finding, ...]:
     """Weights whose rows are one row, after the first steps as before them."""
     settled = (reading.steps >= SETTLED_STEP) & (reading.steps <= limits.EARLY_STEPS)
-    if not settled.any() or (reading.level == "learned" and reading.level_known):
+    learned = reading.level == "learned" and reading.level_known
+    if not settled.any() or (learned and reading.trivial_share < LEFT.value):
         return ()
     equal: list[str] = []
     zero: list[str] = []
@@ -33,7 +35,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         missing = reading.at("grad_missing", name)
         if not np.isfinite(spread).any() or (np.nan_to_num(missing) == 1).all():
             continue
-        if np.nanmax(spread) < ROW_SPREAD.value:
+        if np.nanmax(spread) < ROW_SPREAD.value and not (learned and _parted(reading, name)):
             (zero if np.nanmax(norm) == 0 else equal).append(name)
     found = [*equal, *zero]
     if not found or (len(found) == 1 and not _every_hidden(reading, found)):
@@ -58,6 +60,13 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     )
 
 
+def _parted(reading: Reading, name: str) -> bool:
+    """The rows of a weight differ by the end of the run."""
+    spread = reading.at("weight_row_spread", name)
+    known = spread[np.isfinite(spread)]
+    return bool(known.size) and known[-1] >= ROW_SPREAD.value
+
+
 def _every_hidden(reading: Reading, found: list[str]) -> bool:
     """A single equal layer matters where it is the only one below the head: a network of two layers."""
     weights = [n for n in motion.trained(reading) if len(reading.at("weight_norm", n))]
@@ -72,7 +81,10 @@ CARDS = (
             "The rows of the weight matrices are one and the same, at the first step and after several.",
             "The loss stays near what a network of width one reaches.",
         ),
-        limits=(("spread of a layer's rows, ‖W − mean row‖/‖W‖", ROW_SPREAD),),
+        limits=(
+            ("spread of a layer's rows, ‖W − mean row‖/‖W‖", ROW_SPREAD),
+            ("share of the trivial loss that is left in a network that learns", LEFT),
+        ),
         alike=(
             ("activation-dead", "there the units differ and are off"),
             ("capacity-too-small", "there the units differ and are too few"),
