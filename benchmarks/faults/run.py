@@ -51,7 +51,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="trainings at a time")
     parser.add_argument("--subset", action="store_true", help="the small set that CI runs, labels as committed")
     parser.add_argument("--no-mutants", action="store_true", help="without the faults sown into healthy scripts")
-    parser.add_argument("--retrain", action="store_true", help="record anew what another state of the watch has recorded")
+    parser.add_argument(
+        "--retrain", action="store_true", help="record anew what another state of the watch has recorded"
+    )
     parser.add_argument("--score-only", action="store_true", help="train nothing: judge the runs that are there")
     parser.add_argument("--json", metavar="PATH", help="write the score as one JSON document as well")
     args = parser.parse_args()

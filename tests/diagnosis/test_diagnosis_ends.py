@@ -156,6 +156,10 @@ def test_labels_that_the_loss_does_not_mean() -> None:
     assert cause(classes(**binary, target_min=-1.0, target_max=1.0)) == "target-encoding"
     assert cause(classes(**binary, target_min=0.0, target_max=2.0)) == "target-encoding"
     assert cause(classes(**binary, target_min=0.0, target_max=1.0)) != "target-encoding"
+    below = with_losses(classes(**binary), np.concatenate([np.linspace(0.7, -30.0, 100), np.full(50, -30.0)]))
+    assert cause(below) == "target-encoding"  # a label that was not seen lies outside: the loss falls below 0
+    assert cause(loss_seen(below, factor=-1.0)) != "target-encoding"  # negated, it must
+    assert cause(loss_seen(below, kind="unknown")) != "target-encoding"
 
 
 def test_one_class_for_all() -> None:

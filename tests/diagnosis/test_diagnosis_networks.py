@@ -103,6 +103,13 @@ def test_an_activation_without_a_bound() -> None:
 
     assert cause(blown(("Addmm", "Exp"))) == "activation-overflow"
     assert cause(blown(("Addmm", "Relu"))) != "activation-overflow"
+    apart = blown(())  # layers that are no one module: what stands between them is known from the hops
+    power = tuple(
+        msgspec.structs.replace(h, parts=tuple(msgspec.structs.replace(p, role="other", kind="pow") for p in h.parts))
+        for h in apart.networks[0].hops
+    )
+    assert cause(apart) != "activation-overflow"
+    assert cause(network(apart, hops=power)) == "activation-overflow"
     assert cause(learns(network(net(), ops=("Addmm", "Exp")))) == ""
 
 

@@ -112,6 +112,11 @@ def one_label(batch: int, looks: int) -> str:
     return f"All labels are the same class, in {looks} batches of {batch}: there is nothing to tell apart."
 
 
+def below_zero(kind: str, lowest: float) -> str:
+    """A loss that cannot be negative."""
+    return f"The {loss_name(kind)} falls to {number(lowest)}: labels outside 0 to 1 pay for outputs without a bound."
+
+
 def one_column(outputs: int) -> str:
     """One column of targets against several outputs."""
     return f"One label is compared with each of {outputs} outputs, so that all of them learn the same."

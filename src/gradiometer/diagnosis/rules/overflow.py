@@ -23,8 +23,10 @@ STEEP = Limit(10.0, OURS)  # forward gain of one hop, median: bounded activation
 
 def find(reading: Reading) -> tuple[Finding, ...]:
     """Powers or exponentials in the forward pass, a hop whose output is many times its input, and an overflow."""
-    bends = [UNBOUNDED[op] for op in reading.network.ops if op in UNBOUNDED]
     hops = reading.network.hops
+    # layers that are no one module have no forward pass of their own: what stands between them is known from the hops
+    between = (p.kind.capitalize() for hop in hops for p in hop.parts if p.role == "other")
+    bends = [UNBOUNDED[op] for op in (*reading.network.ops, *between) if op in UNBOUNDED]
     if not bends or len(hops) < 2 or outcome(reading).went != "diverged":
         return ()
     forward = [_forward(reading, i) for i in range(len(hops))]

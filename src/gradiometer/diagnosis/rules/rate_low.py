@@ -24,6 +24,8 @@ TINY = Limit(0.01, OURS)  # ... where the run is short
 LEFT = Limit(0.25, OURS)  # of the trivial loss that is left where it still falls
 SAME_WAY = Limit(0.5, OURS)  # cosine of consecutive gradients: the steps could be longer,
 FAR = Limit(0.3, OURS)  # ... and then so long a way counts as short
+ONE_WAY = Limit(0.95, OURS)  # ... one direction all the way, and nothing has come of it:
+OWN_SIZE = Limit(1.0, "learning time: a layer's own size")  # ... longer steps would go on where these went
 STEADY = Limit(0.2, OURS)  # cosine of consecutive gradients above which short steps sum up
 
 
@@ -39,7 +41,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     turn = motion.turn(reading)
     limit = TRAVEL if reading.last_step >= limits.CRAWL_STEPS.value else TINY
     if turn >= SAME_WAY.value:
-        limit = FAR
+        limit = OWN_SIZE if turn >= ONE_WAY.value and went == "stalled" else FAR
     if not (stays and 0 < travel <= limit.value):
         return ()
     certain = went == "stalled" or not math.isfinite(turn) or turn >= STEADY.value

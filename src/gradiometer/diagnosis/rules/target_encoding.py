@@ -6,6 +6,7 @@ Cause: target-encoding. Not meant: one batch that happens to hold one class.
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 
 from ...catalog import Context, cures_for
 from ...records import Alternative, Evidence, Finding, LossSeen
@@ -16,6 +17,7 @@ from ..reading import CLASS_LOSSES, Reading
 from ..rule import Card, Rule
 
 LOW, HIGH = Limit(-0.01, "binary cross-entropy: labels are probabilities"), Limit(1.01, "the same")
+BELOW = Limit(-0.1, "binary cross-entropy of probabilities is 0 or more")  # lowest loss / first loss
 LOOKS = Limit(2, OURS)  # batches that must agree before all labels count as equal
 LABELS = Limit(6, OURS)  # ... and so many labels in them: of ten equal classes by chance once in 100 000 times
 
@@ -32,6 +34,12 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             proof.above("largest label", seen.target_max, "1", HIGH),
         )
         return (_finding(reading, seen, summary, evidence),)
+    lowest = float(np.nanmin(reading.losses)) if np.isfinite(reading.losses).any() else 0.0
+    if seen.kind in ("bce", "bce_logits") and not seen.factor < 0 and lowest < BELOW.value * abs(reading.first_loss):
+        evidence = (proof.below("lowest loss / first loss", lowest / abs(reading.first_loss), "1", BELOW),)
+        found = _finding(reading, seen, wording.below_zero(seen.kind, lowest), evidence)
+        outputs = Alternative("output-range", "one output for several classes: as many outputs as classes")
+        return (msgspec.structs.replace(found, symptom="stalled", alternatives=(*found.alternatives, outputs)),)
     alone = seen.terms <= 1  # of several losses one may be about a batch that is of one kind by design
     constant = alone and seen.kind in CLASS_LOSSES and seen.classes_seen == 1 and seen.outputs > 1
     if constant and seen.looks >= LOOKS.value and seen.batch * seen.looks >= LABELS.value:
@@ -68,10 +76,17 @@ CARDS = (
         what="The targets are written in a way that the loss does not mean.",
         seen=(
             "Binary cross-entropy gets labels outside 0 to 1: −1 and 1, or the numbers of several classes.",
+            "Binary cross-entropy falls below 0, which it cannot with such labels.",
             "All class labels are one and the same: class numbers that were scaled and cut to whole numbers.",
             "One label is spread over several outputs, so that all of them learn the same.",
         ),
-        limits=(("smallest label", LOW), ("largest label", HIGH), ("batches looked at", LOOKS), ("labels", LABELS)),
+        limits=(
+            ("smallest label", LOW),
+            ("largest label", HIGH),
+            ("lowest loss / first loss", BELOW),
+            ("batches looked at", LOOKS),
+            ("labels", LABELS),
+        ),
         alike=(
             ("loss-mismatch", "there labels are as meant, and the loss is another one's"),
             ("output-range", "there the output has bounds that exclude the targets"),
