@@ -36,7 +36,7 @@ SUBSET = (
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for. seeds: how many of each script. again: record anew what another state of the watch has recorded."""
+    """What was asked for. seeds: how many of each script. again: record anew what another watch has recorded."""
 
     cases: Sequence[Case]
     seeds: int
