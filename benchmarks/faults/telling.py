@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from plan import Order
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 WIDTH = 150  # of tables where stdout is no terminal
+NARROW = 130  # columns of a terminal below which a cell takes two lines
 NAMES = {
     "symptom": "symptom found",
     "symptom, fail": "... as a failure",
@@ -39,21 +41,23 @@ def printed(score: Score, order: Order) -> None:
     """Rates, groups, other tools, steps, misses, alarms, and what is not scored."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
     say = lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True)  # noqa: E731
-    say(f"{len(order.cases)} cases, {order.seeds} seeds each; a case counts by its share over seeds.")
+    seeds = f"{order.seeds} seeds each" if order.seeds > 1 else "one seed each"
+    say(f"{len(order.cases)} cases, {seeds}; a case counts by its share over seeds.")
     for role, counts in score.labels.items():
         say(f"{role}: {', '.join(f'{n} {kind}' for kind, n in sorted(counts.items()))}")
     faults = {k: r for k, r in score.rates.items() if k.partition("/")[0] in FAULTY_POPULATIONS}
     sound = {k: r for k, r in score.rates.items() if k not in faults}
-    console.print(_table("Faults found", _named(faults)))
+    table = partial(_table, gap="\n" if console.width < NARROW else " ")
+    console.print(table("Faults found", _named(faults)))
     for half, (low, middle, high) in score.steps.items():
         say(f"Steps to an accepted cause in first place, {half} half: quartiles {low:g}, {middle:g}, {high:g}")
-    console.print(_table("False alarms", _named(sound)))
+    console.print(table("False alarms", _named(sound)))
     for told in aims(score):
         say(told)
-    console.print(_table("By group of the first accepted cause, both halves", score.groups))
-    console.print(_table("By first accepted cause, both halves", score.causes))
-    console.print(_table("Beside others, on the same runs", _named(score.others)))
-    console.print(_table("Single rules of the others, both halves", score.rules))
+    console.print(table("By group of the first accepted cause, both halves", score.groups))
+    console.print(table("By first accepted cause, both halves", score.causes))
+    console.print(table("Beside others, on the same runs", _named(score.others)))
+    console.print(table("Single rules of the others, both halves", score.rules))
     _list(say, "Misses", score.misses)
     _list(say, "Said of runs in which nothing is wrong", score.alarms)
     _others(say, score)
@@ -83,16 +87,17 @@ def aims(score: Score) -> list[str]:
     return out
 
 
-def _table(title: str, rows: Rows) -> Table:
+def _table(title: str, rows: Rows, gap: str) -> Table:
+    """gap: between a rate and its interval."""
     figures = list(dict.fromkeys(figure for rates in rows.values() for figure in rates))
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
-    table.add_column("", no_wrap=True)
-    table.add_column("cases", justify="right")
+    table.add_column("")
+    table.add_column("cases", justify="right", no_wrap=True)
     for figure in figures:
-        table.add_column(f"{NAMES[figure]} %", justify="right", no_wrap=True)
+        table.add_column(f"{NAMES[figure]} %", justify="right")
     for name, rates in rows.items():
         cases = "/".join(dict.fromkeys(str(r.cases) for r in rates.values()))  # of faults with a cause, of sound ones
-        table.add_row(name, cases, *(_cell(figure, rates[figure]) for figure in figures))
+        table.add_row(name, cases, *(_cell(figure, rates[figure], gap) for figure in figures))
     return table
 
 
@@ -100,11 +105,11 @@ def _sign(figure: str) -> str:
     return "<=" if figure in LOWER else ">="
 
 
-def _cell(figure: str, r: Rate) -> str:
+def _cell(figure: str, r: Rate, gap: str) -> str:
     if not r.cases:
         return "-"
     bound = r.upper if figure in LOWER else r.lower
-    return f"{100 * r.value:.1f} ({100 * r.low:.0f}-{100 * r.high:.0f}) {_sign(figure)} {100 * bound:.0f}"
+    return f"{100 * r.value:.1f}{gap}({100 * r.low:.0f}-{100 * r.high:.0f}){gap}{_sign(figure)} {100 * bound:.0f}"
 
 
 def _list(say: Any, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
