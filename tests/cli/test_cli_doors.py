@@ -46,6 +46,7 @@ OPTIONS = {
         "--out",
         "--json",
         "--causal",
+        "--cure",
         "--fail-on",
         "--ignore",
         "--quiet",

@@ -40,7 +40,8 @@ def cure(
     """
     prescription = Prescription(name, dict(settings), tuple(targets))
     receipt = apply(model, prescription, optimizer, batch, loss)
-    receipt.where = place_of_caller(sys._getframe(1))
+    place = place_of_caller(sys._getframe(1))
+    receipt.where = f"in place of {place}, where gm.cure was called" if place else ""
     return receipt
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 from rich.text import Text
 
 from gradiometer.catalog import GROUPS, SEED, Entry, in_general
+from gradiometer.records import Change, Receipt
 
 from .style import Style, line, pad, paragraph, render
+from .text_table import Column, table_lines
 
 NAME, KIND = 24, 9  # columns of a cure's name and of its kind in the list
 KINDS = {"surgery": "applied", "edit": "edit", "advice": "advice"}
 """Kind of an entry -> how the manual calls it."""
+
+SHOWN = 3  # changes of one kind that are written out
 
 HOW = {
     "surgery": "Gradiometer applies it to a live network: gm.cure(model, {name!r}, ...), which gives a receipt that "
@@ -61,6 +65,27 @@ def facts(entry: Entry) -> list[tuple[str, str]]:
         settings = "; ".join(f"{p.name} ({p.default}), {p.meaning}" for p in (*entry.params, SEED))
         out[4:4] = [("Cost", entry.cost), ("Settings", settings)]
     return out
+
+
+def receipt_page(receipt: Receipt, model: str, style: Style) -> str:
+    """What an applied cure changed: the first changes of each kind one a line, then how many more there are."""
+    changes = receipt.changes
+    many = f"{len(changes)} change{'s' if len(changes) != 1 else ''}"
+    out = [line((f"Cured with {receipt.prescription.cure}: ", "title"), (style.words(f"{model}, {many}"), ""))]
+    rows: list[tuple[str, str, str]] = []
+    for what in dict.fromkeys(c.what for c in changes):
+        alike = [c for c in changes if c.what == what]
+        shown = alike if len(alike) <= SHOWN + 1 else alike[:SHOWN]
+        rows += [_cell(c) for c in shown]
+        if len(shown) < len(alike):
+            rows.append((f"and {len(alike) - len(shown)} more", "", ""))
+    columns = [Column("", [style.words(row[i]) for row in rows], folds=i > 0) for i in range(3)]
+    return render([*out, *table_lines(columns, style, 2)], style)
+
+
+def _cell(change: Change) -> tuple[str, str, str]:
+    told = change.after if change.before == change.after else f"{change.before} → {change.after}"
+    return change.site or "(root)", change.what, told
 
 
 def _capital(text: str) -> str:
