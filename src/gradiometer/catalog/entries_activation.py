@@ -12,7 +12,10 @@ SHRINKS, SATURATED, DEAD = "activation-shrinks-error", "activation-saturated", "
 WEIGHTS = Param("weights", "critical", "critical draws them anew with the variance that fits, keep leaves them")
 COST = "one forward pass over the batch, once; where it is called as a function, about a quarter more time a step"
 LOST = "what was learned is lost (unless weights=keep)"
-NOTE = "output activations and gates are left as they are"
+NOTE = (
+    "output activations and gates are left as they are; where activations are called as functions, "
+    "torch.compile finds no full graph"
+)
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(

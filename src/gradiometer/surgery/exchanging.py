@@ -93,7 +93,7 @@ EXCHANGES = Exchanges()
 
 def enter_exchange(module: nn.Module, args: Any) -> None:
     """A module begins: its calls of activations are counted from 0."""
-    if torch._C._current_graph_task_id() != -1:
+    if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
         raise RuntimeError("A checkpoint computes this part again, where its exchanged activations are not in place.")
     mode: Any = EXCHANGES.mode
     if not mode.running:
