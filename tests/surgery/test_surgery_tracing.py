@@ -131,9 +131,8 @@ def test_true_fans_are_the_variances_of_signal_and_error(layer: nn.Module, shape
 
 
 def test_the_trunk_is_at_hand_for_an_operation_and_nothing_is_left_behind() -> None:
-    model = nn.Sequential(
-        *(m for _ in range(4) for m in (nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Tanh())), nn.Linear(8, 2)
-    )
+    blocks = (m for _ in range(4) for m in (nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Tanh()))
+    model = nn.Sequential(*blocks, nn.Linear(8, 2))
     before = whole(model)
     patient = Patient(model, Prescription("critical"), {}, (), Batch((torch.randn(6, 8),)))
     assert len(patient.network().hops) >= 3
