@@ -153,6 +153,23 @@ def test_a_compiled_network_takes_what_needs_no_hooks() -> None:
     assert isinstance(model[1], nn.Sigmoid)
 
 
+@pytest.mark.parametrize("wrap", ["in place", "wrapper"])
+def test_functions_of_a_compiled_network_are_refused_and_its_weights_are_not(wrap: str) -> None:
+    model = Functional("sigmoid")
+    x = batch_for(model)
+    if wrap == "in place":
+        model.compile(backend="eager")
+    compiled = model if wrap == "in place" else torch.compile(model, backend="eager")
+    before = whole(model)
+    with pytest.raises(ModelError, match=r"(OptimizedModule|Functional) is compiled.*Cure the network first"):
+        gm.cure(compiled, "relu", batch=x)
+    assert whole(model) == before
+    receipt = gm.cure(compiled, "critical", batch=x)
+    assert receipt.changes[0].site == "blocks.0.weight"
+    receipt.undo()
+    assert whole(model) == before
+
+
 def test_passes_leave_running_statistics_and_counters() -> None:
     model = nn.Sequential(nn.Linear(8, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.5), nn.Linear(8, 2))
     gm.cure(model, "lsuv", batch=X)
