@@ -25,6 +25,11 @@ def critical(patient: Patient) -> None:
     _draw(patient, wanted(trace, weight_layers(patient), {}), "normal")
 
 
+def draw_layers(patient: Patient, trace: Trace, paths: set[str]) -> None:
+    """Draw these layers by the recipe of what follows each."""
+    _draw(patient, wanted(trace, weight_layers(patient, paths.__contains__), {}), "normal")
+
+
 def draw_around(patient: Patient, trace: Trace, exchanged: Mapping[str, Kind]) -> None:
     """Draw the layers before and behind activations that are exchanged for these kinds, by the recipe."""
     acts = [trace.activations[key] for key in exchanged]
