@@ -54,7 +54,7 @@ ENTRIES: tuple[Entry, ...] = (
         changes="the loss: a student's middle layer is drawn toward a teacher's",
         mathematics="‖teacher_m(x) − R student_m(x)‖²: a fresh error enters at the middle, half the way from the input",
         answers={DEPTH: 44},
-        side_effects="needs a teacher, and a linear map R where widths differ; below the hint the error fades as before",
+        side_effects="needs a teacher, and a linear map R where widths differ; below it the error fades as before",
         source="Romero 2015 (FitNets)",
         edit="first train student_m by F.mse_loss(regressor(student_m(x)), teacher_m(x)), then the whole",
     ),
