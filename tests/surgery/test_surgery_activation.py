@@ -157,8 +157,36 @@ def test_an_exception_inside_the_network_leaves_nothing_behind() -> None:
     apply(model, Prescription("relu"), batch=x)
     with pytest.raises(RuntimeError, match="shapes"):
         model(x[:, :3])
-    assert float(torch.sigmoid(torch.zeros(()))) == 0.5  # the mode is gone
+    assert torch._C._len_torch_function_stack() == 0
     assert model(x).shape == (len(x), 10)
+
+
+class Overwritten(nn.Module):
+    """Uses the tensor that it has changed in place, not what the function gave back."""
+
+    def __init__(self, act: Any) -> None:
+        super().__init__()
+        self.layer, self.head = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, 2)
+        self.act = act
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.layer(x)
+        self.act(z)
+        return self.head(z)
+
+
+@pytest.mark.parametrize(
+    "act", [torch.sigmoid_, lambda z: F.elu(z, 1.0, True), lambda z: F.relu(z, inplace=True), lambda z: z.relu_()]
+)
+def test_what_was_changed_in_place_is_what_the_exchange_gives(act: Any) -> None:
+    model = Overwritten(act)
+    x = batch_for(model)
+    apply(model, Prescription("tanh", {"weights": "keep"}), batch=x)
+    z = torch.tanh(F.linear(x, model.layer.weight, model.layer.bias))
+    wanted = F.linear(z, model.head.weight, model.head.bias)
+    assert torch.equal(model(x), wanted)
+    (got,) = torch.autograd.grad(model(x).sum(), model.layer.weight)
+    assert torch.allclose(got, torch.autograd.grad(wanted.sum(), model.layer.weight)[0], rtol=1e-5)
 
 
 class Checkpointed(nn.Module):
