@@ -117,7 +117,7 @@ def test_gates_and_outputs_stay_and_a_shared_module_is_exchanged_everywhere() ->
     assert told[":1"] == ("kept", "gates another signal")
     assert told[":3"] == ("kept", "no layer of weights reads it")
     assert torch.equal(model.gate.weight, gate)
-    assert not [n for n, _ in model.named_modules() if "gm_" in n]
+    assert [n for n, _ in model.named_modules() if "gm_" in n] == ["gm_act_2"]  # what the gate lets through
     check_surgery(Mixed(), "prelu", x)
 
 
@@ -233,8 +233,13 @@ def test_what_cannot_be_exchanged_is_refused_with_the_reason() -> None:
     x = batch_for(relus)
     with pytest.raises(ModelError, match="every hidden activation is relu already"):
         apply(relus, Prescription("relu"), batch=x)
+    highway = lab("highway", "sigmoid")
+    with pytest.raises(ModelError, match=r"blocks.0.branch.act stays \(gates another signal\)"):
+        apply(highway, Prescription("relu"), batch=x)
     linear = nn.Sequential(nn.Linear(WIDTH, 4), nn.Linear(4, 4), nn.Sigmoid())
-    with pytest.raises(ModelError, match="no activation stands between its layers"):
+    with pytest.raises(
+        ModelError, match=r"no activation stands between its layers as their signal: 2 stays \(no layer of weights"
+    ):
         apply(linear, Prescription("relu"), batch=x)
     with pytest.raises(UserError, match=r"weights='new'.*critical or keep"):
         apply(relus, Prescription("gelu", {"weights": "new"}), batch=x)
