@@ -29,6 +29,7 @@ from .network import (
     Site,
     SiteKind,
 )
+from .prescription import Change, Prescription, Receipt
 from .run import Run, RunInfo
 from .walk import WALK_SCHEMA, Arm, Factor, Focus, LawUsed, Term, Update, Walk, WalkHop
 
@@ -40,6 +41,7 @@ __all__ = [
     "WALK_SCHEMA",
     "Alternative",
     "Arm",
+    "Change",
     "Cure",
     "Diagnosis",
     "Event",
@@ -60,6 +62,8 @@ __all__ = [
     "OptimizerSeen",
     "ParamSeen",
     "Part",
+    "Prescription",
+    "Receipt",
     "Role",
     "Run",
     "RunFileError",
