@@ -25,7 +25,14 @@ from gradiometer.store.documents import to_text
 
 NONE, RELU = TrialArm("none", "none"), TrialArm("relu", "cure", "rooms:cure", {"name": "relu", "slope": 0.1})
 SPEC = TrialSpec(
-    arms=(NONE, RELU), seeds=(1, 2), steps=60, primary=Primary("metric", "higher", "acc", "acc=([0-9.]+)"), digest="d"
+    arms=(NONE, RELU),
+    seeds=(1, 2),
+    steps=60,
+    primary=Primary("metric", "higher", "acc", "acc=([0-9.]+)"),
+    cap=1.0,
+    floor=0.05,
+    budget_s=240.0,
+    digest="d",
 )
 
 

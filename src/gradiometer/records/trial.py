@@ -11,7 +11,7 @@ from .network import Scalar
 
 TRIAL_SCHEMA = 1
 
-ArmRole = Literal["none", "cure", "sham", "random", "ablation"]
+ArmRole = Literal["none", "repeat", "sham", "cure", "random", "ablation"]
 Stage = Literal["screening", "trial"]
 OutcomeState = Literal["finished", "diverged", "refused", "failed"]
 Decision = Literal["helps", "hurts", "no evidence", "not comparable", "invalid"]
@@ -21,11 +21,11 @@ TrialState = Literal["running", "finished", "interrupted"]
 class TrialArm(msgspec.Struct, frozen=True):
     """One thing that is compared.
 
-    name: unique in the trial. role: ``none`` changes nothing; ``sham`` treats and undoes; ``random`` is drawn from the
-    cures that apply and were not prescribed; ``ablation`` is the winner with a part left out. treat: what is called in
-    the training's process at the moment of the cure, as ``package.module:function``, "" for nothing. params: what it
-    is called with. lr_factor: of every learning rate of the script (1: as the script says). of: the arm that an
-    ablation takes apart.
+    name: unique in the trial. role: ``none`` changes nothing, ``repeat`` neither; ``sham`` treats and undoes;
+    ``random`` is drawn from the cures that apply and were not prescribed; ``ablation`` is the winner with a part left
+    out. treat: what is called in the training's process at the moment of the cure, as ``package.module:function``, ""
+    for nothing. params: what it is called with. lr_factor: of every learning rate of the script (1: as the script
+    says). of: the arm that an ablation takes apart.
     """
 
     name: str
@@ -55,7 +55,9 @@ class TrialSpec(msgspec.Struct, frozen=True):
 
     seeds: of the paired trial; screening_seeds, diagnosed_on: seeds of the choice of rates and of the diagnosis; all
     disjoint. steps: optimizer steps of each training (of a screening: screening_steps); None: the whole script.
-    lr_factors: tried for every arm alike. cap: a difference of a pair counts as at most this much, in units of the
+    lr_factors: tried for every arm alike. family: number of arms that are compared with no cure over the whole trial,
+    those that come later (the ablation of a winner) and those that are dropped on the way included; 0: as many as
+    ``arms`` has. cap: a difference of a pair counts as at most this much, in units of the
     primary outcome; it is what a diverged run counts. floor: the least effect that matters, in the same units;
     floor_source: how both were set. alpha: chance of a wrong ``helps`` or ``hurts`` over all arms together.
     digest: SHA-256 of the script, "" for code.
@@ -69,6 +71,7 @@ class TrialSpec(msgspec.Struct, frozen=True):
     screening_steps: int | None = None
     diagnosed_on: tuple[int, ...] = ()
     lr_factors: tuple[float, ...] = (1.0,)
+    family: int = 0
     cap: float = math.nan
     floor: float = math.nan
     floor_source: str = ""
