@@ -12,7 +12,7 @@ SPAN = 2.3  # ln 10: trivial loss of ten classes, floor 0
 
 
 def outcome(arm: TrialArm, seed: int, value: float, **more: Any) -> Outcome:
-    """An outcome; nan is one that diverged. digest: of the value, so that equal values are equal trainings, but for diverged ones."""
+    """An outcome; nan is one that diverged. Equal values have equal digests, as equal trainings would; nan never."""
     state: OutcomeState = "diverged" if math.isnan(value) else "finished"
     job = Job(arm, seed, 1.0, 60, "trial")
     more = {"state": state, "digest": f"{value!r} {seed if math.isnan(value) else 0}", "seconds": 2.0, **more}
