@@ -2,7 +2,8 @@
 
 from .context import Context
 from .entries import ENTRIES
-from .entry import Entry
+from .entry import Entry, Kind, Param
+from .lookup import SEED, entry_of, settings_of
 from .prescribe import cures_for
 
-__all__ = ["ENTRIES", "Context", "Entry", "cures_for"]
+__all__ = ["ENTRIES", "SEED", "Context", "Entry", "Kind", "Param", "cures_for", "entry_of", "settings_of"]

@@ -143,6 +143,7 @@ ARCHITECTURE = (
     ),
     Entry(
         name="orthogonal",
+        kind="surgery",
         title="orthogonal weights, same variance",
         changes="the spectrum of the weights",
         mathematics="all singular values equal: no spread beyond that of φ'",

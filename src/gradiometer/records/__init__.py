@@ -29,6 +29,7 @@ from .network import (
     Site,
     SiteKind,
 )
+from .prescription import Change, Prescription, Receipt
 from .run import Run, RunInfo
 from .trial import (
     TRIAL_SCHEMA,
@@ -55,6 +56,7 @@ __all__ = [
     "WALK_SCHEMA",
     "Alternative",
     "Arm",
+    "Change",
     "Cure",
     "Decision",
     "Diagnosis",
@@ -79,7 +81,9 @@ __all__ = [
     "OutcomeState",
     "ParamSeen",
     "Part",
+    "Prescription",
     "Primary",
+    "Receipt",
     "Role",
     "Run",
     "RunFileError",

@@ -1,0 +1,55 @@
+"""A cure by its name, and the settings of a prescription against those that the catalog has."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from ..records import Scalar, UserError
+from .entries import ENTRIES
+from .entry import Entry, Param
+
+SEED = Param("seed", 0, "of the random numbers that it draws; the global generators are not touched")
+"""Every cure that is applied has it."""
+
+
+def entry_of(name: str) -> Entry:
+    """The catalog's entry of that name. UserError where there is none, with the names that are near."""
+    for entry in ENTRIES:
+        if entry.name == name:
+            return entry
+    near = difflib.get_close_matches(name, [e.name for e in ENTRIES], 3)
+    told = f" Did you mean {' or '.join(near)}?" if near else ""
+    raise UserError(f"There is no cure {name!r}.{told} `gradiometer cures` lists them.")
+
+
+def settings_of(entry: Entry, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """All settings of a cure: the given ones as the type of their default, the others at their default.
+
+    Text is read as a command line has it: ``4``, ``0.1``, ``true``. UserError for an unknown name or a value that is
+    none of that type.
+    """
+    known = {p.name: p for p in (*entry.params, SEED)}
+    for name in given:
+        if name not in known:
+            has = ", ".join(known)
+            raise UserError(f"The cure {entry.name} has no setting {name!r}. It has: {has}.")
+    return {p.name: _read(entry, p, given[p.name]) if p.name in given else p.default for p in known.values()}
+
+
+def _read(entry: Entry, param: Param, value: Scalar) -> Scalar:
+    wanted = type(param.default)
+    try:
+        if isinstance(value, wanted) and (wanted is not int or not isinstance(value, bool)):
+            return value
+        if wanted is bool:
+            return {"true": True, "false": False}[str(value).lower()]
+        if wanted is str or value is None or isinstance(value, bool):
+            raise ValueError
+        number = float(value)
+        if wanted is int and number != int(number):
+            raise ValueError
+        return wanted(number)
+    except (ValueError, KeyError, OverflowError):
+        kind = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}[wanted]
+        raise UserError(f"The cure {entry.name} got {param.name}={value!r}. It wants {kind}.") from None

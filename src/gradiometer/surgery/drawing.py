@@ -1,0 +1,48 @@
+"""Weights drawn anew, by their standard deviation. Everything here is plain PyTorch: its source goes into patches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .steps import plain
+
+
+def set_weight(layer: Any, fresh: Tensor) -> None:
+    """Give a layer other weights in place. Under a parametrization (weight_norm) what it is made of is set."""
+    with torch.no_grad():
+        if "weight" in getattr(layer, "parametrizations", {}):
+            layer.weight = fresh.to(layer.weight)
+        else:
+            layer.weight.copy_(fresh)
+
+
+def draw_layer(
+    model: nn.Module, path: str, shape: str, std: float, bias_std: float | None, generator: torch.Generator
+) -> None:
+    """Fresh weights of standard deviation ``std`` (shape: normal, uniform, orthogonal), biases of ``bias_std``.
+
+    A bias_std of None leaves the biases; 0 sets them to 0. Orthogonal: rows, or columns where they are fewer, at right
+    angles to each other, each group of a convolution by itself. Drawn on the CPU in float32, then cast.
+    """
+    layer: Any = model.get_submodule(path)
+    fresh = torch.empty(layer.weight.shape)
+    if shape == "normal":
+        fresh.normal_(0.0, std, generator=generator)
+    elif shape == "uniform":
+        fresh.uniform_(-(3**0.5) * std, 3**0.5 * std, generator=generator)
+    else:
+        for part in fresh.chunk(getattr(layer, "groups", 1)):
+            flat = torch.empty(len(part), part[0].numel())
+            nn.init.orthogonal_(flat, gain=std * max(flat.shape) ** 0.5, generator=generator)
+            part.copy_(flat.view_as(part))
+    set_weight(layer, fresh)
+    if layer.bias is not None and bias_std is not None:
+        with torch.no_grad():
+            layer.bias.copy_(torch.empty(layer.bias.shape).normal_(0.0, bias_std, generator=generator))
+
+
+plain(set_weight, imports=("from typing import Any",))
+plain(draw_layer, set_weight)

@@ -1,0 +1,115 @@
+"""The layers of weights that a cure may draw anew, and their true fans."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from .patient import Patient
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A linear or convolutional layer.
+
+    std: root mean square of its weights as they stand. fan_in, fan_out: true fans, groups and strides counted: the
+    number of weights that meet in one output, and the number of outputs that one input reaches (on average).
+    """
+
+    path: str
+    module: nn.Module
+    std: float
+    fan_in: float
+    fan_out: float
+    has_bias: bool
+
+
+def weight_layers(patient: Patient) -> list[Layer]:
+    """The chosen layers in the order of the network, each tensor once; those that must stay are told as kept.
+
+    Kept are frozen weights, weights that something else than a layer shares, and the inside of attention.
+    ModelError where none is left, or where the weights are made by hooks.
+    """
+    out: list[Layer] = []
+    done: set[int] = set()
+    shared = _others(patient.model)
+    for path, module in patient.modules(nn.Linear, _ConvNd):
+        weight = _weight(patient, path, module)
+        reason = _kept_because(patient, path, weight, shared)
+        if reason:
+            patient.note(f"{path}.weight", "kept", reason, reason)
+        elif id(weight) not in done:
+            done.add(id(weight))
+            out.append(_layer(path, module))
+    if not out:
+        raise patient.refuse("it has no linear or convolutional layer whose weights could be drawn anew.")
+    return out
+
+
+def _layer(path: str, module: nn.Module) -> Layer:
+    weight = module.weight
+    assert isinstance(weight, Tensor)
+    fan_in, fan_out = true_fans(module)
+    std = float(weight.detach().double().square().mean().sqrt()) if weight.numel() else math.nan
+    return Layer(path, module, std, fan_in, fan_out, isinstance(module.bias, Tensor))
+
+
+def true_fans(module: nn.Module) -> tuple[float, float]:
+    """(fan-in, fan-out): weights that meet in one output, outputs that one input reaches.
+
+    law: convolution: k² C_in/groups, k² C_out/(groups s²) for stride s; transposed: k² C_in/(groups s²), k² C_out/
+        groups. torch.nn.init leaves groups and strides out of the fan-out, and takes a transposed one the wrong way.
+    shapes, units: a layer in, counts out (not whole where strides do not divide the kernel).
+    at 0: a layer without outputs has a fan-out of 0.
+    at inf/nan: never.
+    source: He 2015, counted along the graph.
+    """
+    if isinstance(module, nn.Linear):
+        return module.in_features, module.out_features
+    assert isinstance(module, _ConvNd)
+    kernel = math.prod(module.kernel_size)
+    n_in, n_out = (kernel * c / module.groups for c in (module.in_channels, module.out_channels))
+    strides = math.prod(module.stride)
+    return (n_in / strides, n_out) if isinstance(module, _ConvTransposeNd) else (n_in, n_out / strides)
+
+
+def _weight(patient: Patient, path: str, module: nn.Module) -> Tensor:
+    """The parameter that holds the weights; of a parametrized layer the first that it is made of."""
+    own = module._parameters.get("weight")
+    if own is not None:
+        return own
+    if "weight" in getattr(module, "parametrizations", {}):
+        return _originals(module)[0]
+    raise patient.refuse(
+        f"{path}.weight is made anew by a hook at each call (torch.nn.utils.weight_norm), so it cannot be set. "
+        "Use torch.nn.utils.parametrizations.weight_norm."
+    )
+
+
+def _originals(module: nn.Module) -> list[Tensor]:
+    """What a parametrized weight is made of."""
+    holder = module.parametrizations
+    assert isinstance(holder, nn.ModuleDict)
+    return list(holder["weight"].parameters(recurse=False))
+
+
+def _others(model: nn.Module) -> dict[int, str]:
+    """Parameters that modules other than linear and convolutional layers hold: id -> name."""
+    out: dict[int, str] = {}
+    for path, module in model.named_modules():
+        if not isinstance(module, nn.Linear | _ConvNd) and ".parametrizations" not in f".{path}":
+            out |= {id(p): f"{path}.{name}" for name, p in module.named_parameters(recurse=False)}
+    return out
+
+
+def _kept_because(patient: Patient, path: str, weight: torch.Tensor, shared: dict[int, str]) -> str:
+    parent = patient.model.get_submodule(path.rpartition(".")[0]) if path else None
+    if isinstance(parent, nn.MultiheadAttention):
+        return "inside attention"
+    if id(weight) in shared:
+        return f"shared with {shared[id(weight)]}"
+    return "" if weight.requires_grad else "frozen"
