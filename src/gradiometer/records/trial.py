@@ -55,7 +55,8 @@ class TrialSpec(msgspec.Struct, frozen=True):
 
     seeds: of the paired trial; screening_seeds, diagnosed_on: seeds of the choice of rates and of the diagnosis; all
     disjoint. steps: optimizer steps of each training (of a screening: screening_steps); None: the whole script.
-    lr_factors: tried for every arm alike. family: number of arms that are compared with no cure over the whole trial,
+    lr_factors: tried for every arm alike. chosen: names of the arms that go into the paired trial, with the rates of
+    ``arms``; () before the screening has ended. family: number of arms that are compared with no cure over the whole trial,
     those that come later (the ablation of a winner) and those that are dropped on the way included; 0: as many as
     ``arms`` has. cap: a difference of a pair counts as at most this much, in units of the
     primary outcome; it is what a diverged run counts. floor: the least effect that matters, in the same units;
@@ -71,6 +72,7 @@ class TrialSpec(msgspec.Struct, frozen=True):
     screening_steps: int | None = None
     diagnosed_on: tuple[int, ...] = ()
     lr_factors: tuple[float, ...] = (1.0,)
+    chosen: tuple[str, ...] = ()
     family: int = 0
     cap: float = math.nan
     floor: float = math.nan

@@ -210,9 +210,9 @@ class Session:
         )
 
 
-def start(options: Options) -> Session:
-    """Attach to everything in this process that trains."""
-    session = Session(options)
+def start(options: Options, say: Callable[[str], None] | None = None) -> Session:
+    """Attach to everything in this process that trains. say: where warnings go (default: stderr)."""
+    session = Session(options, say)
     session.attach(discover=True)
     return session
 

@@ -27,6 +27,7 @@ from ..session.causal import numbers_kept
 from ..session.live import name_in_main
 from ..session.options import StopTraining
 from .capture import Captures, Sample, copies, load
+from .mechanism import mechanism_of
 from .ruler import IncomparableError, measure
 from .seeding import mixed
 from .treating import Moment, resolve
@@ -58,7 +59,8 @@ class Attached:
         self.step = 0
         self.bad = 0
         self.first = self.value = math.nan
-        self.done = self.diverged = self.hooked = False
+        self.done = self.diverged = self.hooked = self.looking = False
+        self.mechanism: dict[str, float] = {}
         self.incomparable = self.patch = ""
         self._call = nn.Module.__call__
 
@@ -137,8 +139,18 @@ class Attached:
             self.samples = [] if isinstance(found, str) else found
             self.incomparable = found if isinstance(found, str) else ""
             self.first = self._measured()
+            if self.order.measure and self.samples:
+                self.mechanism = self._looked(module, self.samples[0])
             if not math.isfinite(self.first) and not self.incomparable:
                 self.incomparable = "Right after the cure the script's loss of its outputs is not finite."
+
+    def _looked(self, module: nn.Module, sample: Sample) -> dict[str, float]:
+        self.looking = True
+        try:
+            with paused(), numbers_kept():
+                return mechanism_of(module, sample)
+        finally:
+            self.looking = False
 
     # ---- steps -----------------------------------------------------------------------------------------------------
 
@@ -176,7 +188,7 @@ class Attached:
 
     def _engine(self, original: Callable[..., Any], outputs: Any, *args: Any, **kwargs: Any) -> Any:
         training = bool(kwargs.get("accumulate_grad", False)) and torch._C._current_graph_task_id() == -1
-        if training and self.root is not None and not self.done and not torch.compiler.is_compiling():
+        if training and self.root is not None and not (self.done or self.looking) and not torch.compiler.is_compiling():
             self._loss(outputs)
         return original(outputs, *args, **kwargs)
 

@@ -159,9 +159,10 @@ def _child(work: Work, order: Order, folder: Path, writer: int) -> None:
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # no run outlives a killed server
         from .onerun import lost, train
+        from .watchrun import watch
 
         try:
-            outcome = train(work, order, folder)
+            outcome = (watch if order.watch else train)(work, order, folder)
         except GradiometerError as error:
             outcome = lost(order.job, str(error))
         said = to_text(outcome).encode()
@@ -196,8 +197,8 @@ def preload(work: Work) -> None:
     import torch.utils.data
 
     torch.set_num_threads(1)
-    importlib.import_module("gradiometer.trial.onerun")
-    importlib.import_module("gradiometer.surgery")
+    for name in ("trial.watchrun", "trial.treatments"):
+        importlib.import_module(f"gradiometer.{name}")
     source = ""
     if work.kind == "file":
         with contextlib.suppress(OSError):

@@ -24,12 +24,7 @@ def train(work: Work, order: Order, folder: Path) -> Outcome:
 
     The process is spent afterwards: its seeds are mixed, its standard streams lie in files, its hooks stay.
     """
-    os.makedirs(folder)
-    place = folder / "work"
-    make_scratch(Path(work.folder), place)
-    os.chdir(place)
-    _redirect(folder)
-    mix_seeds(order.job.seed)
+    enter(work, order, folder)
     logged = _listen() if work.primary.kind == "log" else {}
     attached = Attached(order, work.model, work.primary.kind == "loss")
     attached.attach()
@@ -40,6 +35,16 @@ def train(work: Work, order: Order, folder: Path) -> Outcome:
     seconds = time.process_time() - started
     printed = (folder / "stdout").read_text(errors="replace") if work.primary.kind == "metric" else ""
     return _outcome(work, attached, ended, _Seen(printed, logged, seconds))
+
+
+def enter(work: Work, order: Order, folder: Path) -> None:
+    """Into a folder of its own, with streams of its own and the order's seed."""
+    os.makedirs(folder)
+    place = folder / "work"
+    make_scratch(Path(work.folder), place)
+    os.chdir(place)
+    _redirect(folder)
+    mix_seeds(order.job.seed)
 
 
 class _Seen:
@@ -72,6 +77,7 @@ def _outcome(work: Work, attached: Attached, ended: ScriptOutcome, seen: _Seen) 
         curve=attached.curve(),
         seconds=seen.seconds,
         digest=attached.digest(),
+        mechanism=attached.mechanism,
         patch=attached.patch,
     )
 
@@ -101,7 +107,7 @@ def _state(attached: Attached, ended: ScriptOutcome) -> tuple[OutcomeState, str]
     if (not attached.done and ended.state in {"crashed", "interrupted"}) or (
         ended.exit_code and ended.state != "stopped"
     ):
-        return "failed", _failure(ended)
+        return "failed", failure(ended)
     if attached.root is None:
         return "failed", "No network whose parameters an optimizer holds was called with gradients: nothing trains."
     if not attached.step:
@@ -109,7 +115,8 @@ def _state(attached: Attached, ended: ScriptOutcome) -> tuple[OutcomeState, str]
     return "finished", ""
 
 
-def _failure(ended: ScriptOutcome) -> str:
+def failure(ended: ScriptOutcome) -> str:
+    """Why a script failed, in one sentence."""
     if ended.error.startswith("EOFError"):
         return "It reads from stdin, which is empty in a trial: give it its input as arguments or files."
     return ended.error or f"exit code {ended.exit_code}"

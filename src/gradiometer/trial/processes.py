@@ -8,14 +8,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from ..records import Job, TrialArm, UserError
+from ..records import Job, Outcome, TrialArm, UserError
 from ..store.documents import from_text, to_text
 from .executor import Heard, Moved
 from .wire import Order, Told, Work
@@ -27,12 +27,14 @@ RULER_ARM = "(ruler)"
 class ScriptExecutor:
     """Trains a script again and again, each time in a process and a folder of its own.
 
-    work: what every run has in common; its ``scratch`` is filled in here. The server is started by the first ``run``.
+    work: what every run has in common; its ``scratch`` is filled in here. measured: seeds of the paired trial on which
+    the way of the error is looked at. The server is started by the first ``run``.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, measured: Collection[int] = ()) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="gradiometer-trial-"))
         self.work = msgspec.structs.replace(work, scratch=str(self._folder))
+        self._measured = frozenset(measured)
         self._server: subprocess.Popen[bytes] | None = None
         self._rulers: set[str] = set()
 
@@ -55,6 +57,18 @@ class ScriptExecutor:
             self._end_server()  # its runs end with it; the next call starts another
             raise
 
+    def watch(self, job: Job, run_file: Path, stop_s: float) -> Outcome:
+        """Train without a cure under a watch, for at most ``stop_s`` of processor time. UserError as in ``run``."""
+        try:
+            self._send([Order(job, watch=str(run_file), stop_s=stop_s)])
+            while True:
+                told = self._next()
+                if told.outcome is not None:
+                    return told.outcome
+        except BaseException:
+            self._end_server()
+            raise
+
     def _orders(self, jobs: Sequence[Job]) -> list[Order]:
         """Makers of rulers first: of each pair's runs the untreated one, or one more where that was run before."""
         if self.work.primary.kind != "loss":
@@ -64,17 +78,20 @@ class ScriptExecutor:
         for job in sorted(jobs, key=lambda j: (j.arm.role != "none", abs(j.lr_factor - 1))):
             path = self._ruler_of(job)
             if path in self._rulers or path in makers:
-                users.append(Order(job, "use", path))
+                users.append(self._user(job, path))
             elif job.arm.role == "none":
                 makers[path] = Order(job, "make", path)
             else:
                 extra = msgspec.structs.replace(job, arm=msgspec.structs.replace(NONE, name=RULER_ARM), lr_factor=1.0)
                 makers[path] = Order(extra, "make", path)
-                users.append(Order(job, "use", path))
+                users.append(self._user(job, path))
         self._rulers |= set(makers)
         asked = {job.key: i for i, job in enumerate(jobs)}
         users.sort(key=lambda o: asked[o.job.key])
         return [*makers.values(), *users]
+
+    def _user(self, job: Job, path: str) -> Order:
+        return Order(job, "use", path, measure=job.stage == "trial" and job.seed in self._measured)
 
     def _ruler_of(self, job: Job) -> str:
         return str(self._folder / f"{job.stage}-{job.seed}-{job.steps}.ruler")

@@ -32,13 +32,16 @@ class Work(msgspec.Struct, frozen=True):
 class Order(msgspec.Struct, frozen=True):
     """One run. ruler: whether it makes the ruler at ``ruler_path``, uses it, or needs none.
 
-    watch: the run file of a training that is watched and not judged, "" for every other.
+    watch: the run file of a training that is watched and not judged, "" for every other; it is stopped after stop_s
+    of processor time. measure: look at the way of the error at the moment of the cure.
     """
 
     job: Job
     ruler: Literal["make", "use", ""] = ""
     ruler_path: str = ""
     watch: str = ""
+    stop_s: float = 600.0
+    measure: bool = False
 
 
 class Told(msgspec.Struct, frozen=True):
