@@ -56,12 +56,13 @@ class TrialSpec(msgspec.Struct, frozen=True):
     seeds: of the paired trial; screening_seeds, diagnosed_on: seeds of the choice of rates and of the diagnosis; all
     disjoint. steps: optimizer steps of each training (of a screening: screening_steps); None: the whole script.
     lr_factors: tried for every arm alike. chosen: names of the arms that go into the paired trial, with the rates of
-    ``arms``; () before the screening has ended. family: number of arms that are compared with no cure over the whole trial,
-    those that come later (the ablation of a winner) and those that are dropped on the way included; 0: as many as
-    ``arms`` has. cap: a difference of a pair counts as at most this much, in units of the
-    primary outcome; it is what a diverged run counts. floor: the least effect that matters, in the same units;
-    floor_source: how both were set. alpha: chance of a wrong ``helps`` or ``hurts`` over all arms together.
-    digest: SHA-256 of the script, "" for code.
+    ``arms``; () before the screening has ended. family: number of arms that are compared with no cure over the whole
+    trial, those that come later (the ablation of a winner) and those that are dropped on the way included; 0: as many
+    as ``arms`` has. cap: a difference of a pair counts as at most this much, in units of the primary outcome; it is
+    what a diverged run counts. floor: the least effect that matters, in the same units; floor_source: how both were
+    set. alpha: chance of a wrong ``helps`` or ``hurts`` over all arms together.
+    mechanism: the number in ``Outcome.mechanism`` that is told beside the outcome. model: the network that is treated,
+    "" for the first that trains. digest: SHA-256 of the script, "" for code.
     """
 
     arms: tuple[TrialArm, ...]
@@ -79,6 +80,7 @@ class TrialSpec(msgspec.Struct, frozen=True):
     floor_source: str = ""
     alpha: float = 0.05
     mechanism: str = ""
+    model: str = ""
     script: str = ""
     argv: tuple[str, ...] = ()
     digest: str = ""

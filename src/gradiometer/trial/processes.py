@@ -15,12 +15,12 @@ from typing import Self
 
 import msgspec
 
-from ..records import Job, Outcome, TrialArm, UserError
+from ..records import Job, Outcome, UserError
 from ..store.documents import from_text, to_text
+from .arms import NONE
 from .executor import Heard, Moved
 from .wire import Order, Told, Work
 
-NONE = TrialArm("none", "none")
 RULER_ARM = "(ruler)"
 
 
@@ -32,8 +32,8 @@ class ScriptExecutor:
     """
 
     def __init__(self, work: Work, measured: Collection[int] = ()) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="gradiometer-trial-"))
-        self.work = msgspec.structs.replace(work, scratch=str(self._folder))
+        self.folder = Path(tempfile.mkdtemp(prefix="gradiometer-trial-"))
+        self.work = msgspec.structs.replace(work, scratch=str(self.folder))
         self._measured = frozenset(measured)
         self._server: subprocess.Popen[bytes] | None = None
         self._rulers: set[str] = set()
@@ -94,7 +94,7 @@ class ScriptExecutor:
         return Order(job, "use", path, measure=job.stage == "trial" and job.seed in self._measured)
 
     def _ruler_of(self, job: Job) -> str:
-        return str(self._folder / f"{job.stage}-{job.seed}-{job.steps}.ruler")
+        return str(self.folder / f"{job.stage}-{job.seed}-{job.steps}.ruler")
 
     # ---- the server ------------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class ScriptExecutor:
     def close(self) -> None:
         """End the server and its runs, and remove what they have left."""
         self._end_server()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self

@@ -5,27 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
-from ..records import GradiometerError, ModelError, Prescription, Scalar, TrialArm
+from ..records import GradiometerError, ModelError, Prescription, Scalar
 from ..surgery import Batch, LiveReceipt, apply
+from .arms import SETTING
 from .treating import Moment
-
-_HERE = __name__
-_SET = "set."  # before the name of a setting of the cure
-
-
-def cure_arm(name: str, cure: str, settings: Mapping[str, Scalar] | None = None) -> TrialArm:
-    """An arm that applies a cure of the catalog. settings: as in a prescription's params."""
-    return TrialArm(name, "cure", f"{_HERE}:cure", {"cure": cure, **_prefixed(settings)})
-
-
-def sham_arm(of: TrialArm) -> TrialArm:
-    """An arm that applies the cure of another arm and undoes it."""
-    return TrialArm("sham", "sham", f"{_HERE}:sham", of.params, of=of.name)
-
-
-def random_arm(among: tuple[str, ...]) -> TrialArm:
-    """An arm that applies, for every seed, a cure drawn from ``among``; the next one drawn where one cannot be."""
-    return TrialArm("random", "random", f"{_HERE}:random_cure", {"among": ",".join(among)})
 
 
 def cure(moment: Moment, params: Mapping[str, Scalar]) -> str:
@@ -58,8 +41,4 @@ def _applied(moment: Moment, cure: str, settings: dict[str, Scalar]) -> LiveRece
 
 
 def _settings(params: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    return {name.removeprefix(_SET): value for name, value in params.items() if name.startswith(_SET)}
-
-
-def _prefixed(settings: Mapping[str, Scalar] | None) -> dict[str, Scalar]:
-    return {f"{_SET}{name}": value for name, value in (settings or {}).items()}
+    return {name.removeprefix(SETTING): value for name, value in params.items() if name.startswith(SETTING)}

@@ -17,12 +17,7 @@ from ..session.options import Options, StopTraining
 from ..session.script import ScriptTarget, run_script
 from .metric import read_metric
 from .onerun import enter, failure, lost
-from .wire import Order, Work
-
-CUT = "cut"
-"""In an outcome's ``mechanism``: 1 where the training was stopped before its end."""
-FIRST_STEP_S = "first_step_s"
-"""There too: processor time until the first optimizer step ended, seconds."""
+from .wire import CUT, FIRST_STEP_S, Order, Work
 
 
 class _Clock:

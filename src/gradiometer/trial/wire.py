@@ -8,6 +8,11 @@ import msgspec
 
 from ..records import Job, Outcome, Primary
 
+CUT = "cut"
+"""In the ``mechanism`` of a watched training's outcome: 1 where the training was stopped before its end."""
+FIRST_STEP_S = "first_step_s"
+"""There too: processor time until the first optimizer step ended, seconds."""
+
 
 class Work(msgspec.Struct, frozen=True):
     """What every training of a trial has in common.
