@@ -38,13 +38,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What was asked for. steps: None where the budget decides. lr_factors: (1,) where no rate is searched."""
+    """What was asked for. steps: None where the budget decides. lr_factors: (1,) where no rate is searched. cures: how
+    many prescribed ones are tried at most, None for MOST_CURES."""
 
     budget_s: float = 240.0
     workers: int = 2
     seeds: int = 8
     steps: int | None = None
     lr_factors: tuple[float, ...] = LR_FACTORS
+    cures: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

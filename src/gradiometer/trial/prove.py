@@ -14,7 +14,7 @@ import msgspec
 
 from ..diagnosis import diagnose
 from ..quantities import loss_seen
-from ..records import Diagnosis, Job, Primary, Run, TrialArm, TrialResult, TrialSpec, UserError
+from ..records import TRIAL_SCHEMA, Diagnosis, Job, Primary, Run, TrialArm, TrialResult, TrialSpec, UserError
 from ..session.script import ScriptTarget
 from ..store import TrialWriter, open_run, open_trial
 from .arms import NONE, all_arms, asked_arms, cure_arm, prescribed
@@ -63,6 +63,16 @@ class Proof:
     result: TrialResult | None
     reason: str = ""
 
+    def document(self, path: str) -> dict[str, object]:
+        """The document of ``--json``. file: of the trial, null where nothing was tried."""
+        return {
+            "schema": TRIAL_SCHEMA,
+            "file": path if self.result is not None else None,
+            "reason": self.reason,
+            "diagnosis": self.diagnosis,
+            "trial": self.result,
+        }
+
 
 def prove_script(request: Request, progress: Progress) -> Proof:
     """Watch the script once, prescribe, and run the trial within its budget.
@@ -78,7 +88,7 @@ def prove_script(request: Request, progress: Progress) -> Proof:
         progress(0.0, "watching it once")
         run, seen = _watched(request, executor)
         diagnosis = diagnose(run)
-        arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis))
+        arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis)[: request.terms.cures])
         if not arms:
             return Proof(diagnosis, None, _nothing_to_try(diagnosis))
         spec = _plan(request, run, seen, arms, diagnosis)
