@@ -49,6 +49,25 @@ OPTIONS = {
         "--quiet",
         "--help",
     ],
+    "prove": [
+        "SCRIPT",
+        "ARGS",
+        "-m",
+        "--cure",
+        "--budget",
+        "--seeds",
+        "--steps",
+        "--workers",
+        "--metric",
+        "--log",
+        "--higher",
+        "--lr-search",
+        "--out",
+        "--resume",
+        "--json",
+        "--quick",
+        "--help",
+    ],
     "train": [
         "--task",
         "--network",
@@ -143,6 +162,8 @@ ROOMS = [
     "lab",
     "session",
     "walk",
+    "surgery",
+    "trial",
 ]
 
 
@@ -202,7 +223,15 @@ def test_importing_the_package_imports_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["run", "--help"], ["check", "--help"], ["explain", "--help"], ["train", "--help"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["run", "--help"],
+        ["prove", "--help"],
+        ["check", "--help"],
+        ["explain", "--help"],
+        ["train", "--help"],
+    ],
 )
 def test_help_and_version_load_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     program = f"""

@@ -28,9 +28,10 @@ Examples:
   gradiometer prove --resume gradiometer-runs/train-trial-20260101-120000-17.gmr train.py
 
 \b
-Options of Gradiometer stand before the script, those of the script after it. The script runs many times, each
-time in a folder of its own that holds a copy of this one, with its seeds changed and nothing on stdin.
-Exit code: 0 a cure helps, or nothing was wrong; 1 no cure is proved; 130 after Ctrl-C (--resume goes on).
+Options of Gradiometer stand before the script, those of the script after it.
+The script runs many times, each time in a folder of its own that holds a copy of this one, with
+its seeds changed and nothing on stdin.
+Exit code: 0 a cure helps, or nothing was wrong; 1 no cure is proved; 130 after Ctrl-C.
 """
 
 

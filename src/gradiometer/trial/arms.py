@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import msgspec
+
 from ..catalog import ENTRIES, entry_of, settings_of
 from ..records import Diagnosis, Scalar, TrialArm, UserError
 from .design import MOST_CURES
@@ -68,6 +70,32 @@ def all_arms(cures: Sequence[TrialArm], not_drawn: Collection[str]) -> tuple[Tri
     """No cure, the cures, a random one, and a sham. The random arm is left out where nothing is left to draw from."""
     drawn = [name for name in applicable() if name not in not_drawn]
     return (NONE, *cures, *((random_arm(drawn),) if drawn else ()), sham_arm(cures[0]))
+
+
+def parts_of(winner: TrialArm, none: TrialArm) -> tuple[TrialArm, ...]:
+    """The winner taken apart: at the learning rate of no cure where it has another one; and, of a cure that draws
+    weights anew beside its other change, that change alone."""
+    parts = []
+    if winner.lr_factor != none.lr_factor:
+        at_rate = msgspec.structs.replace(winner, name=f"{winner.name} at the rate of no cure")
+        parts.append(msgspec.structs.replace(at_rate, lr_factor=none.lr_factor))
+    if _keeps_weights(winner):
+        alone = {**winner.params, f"{SETTING}weights": "keep"}
+        parts.append(msgspec.structs.replace(winner, name=f"{winner.name}, weights kept", params=alone))
+    return tuple(msgspec.structs.replace(p, role="ablation", of=winner.name) for p in parts)
+
+
+def most_parts(cures: Sequence[TrialArm], rates: int) -> int:
+    """How many arms ``parts_of`` may give for the best of these cures."""
+    return (rates > 1) + any(_keeps_weights(arm) for arm in cures)
+
+
+def _keeps_weights(arm: TrialArm) -> bool:
+    """Whether the cure can also be applied without drawing weights anew."""
+    name = arm.params.get("cure")
+    known = next((e for e in ENTRIES if e.name == name), None)
+    param = known.param("weights") if known is not None else None
+    return param is not None and arm.params.get(f"{SETTING}weights", param.default) != "keep"
 
 
 def _prefixed(settings: Mapping[str, Scalar] | None) -> dict[str, Scalar]:

@@ -9,6 +9,7 @@ import msgspec
 
 from ..records import Job, Outcome, TrialArm, TrialResult, TrialSpec, UserError, Verdict
 from ..store import TrialWriter
+from .arms import parts_of
 from .design import SHAM_SEEDS
 from .executor import Executor
 from .screening import choose, edge_jobs, screening_jobs
@@ -18,7 +19,6 @@ from .verdict import COMPARED, judge
 Progress = Callable[[float, str], None]
 """Told the share of the whole trial that is done, and what is under way in a few words."""
 
-WITHOUT_RATE = " at the rate of no cure"
 REPEAT = TrialArm("repeat", "repeat")
 
 
@@ -99,16 +99,13 @@ class _Trial:
         self._run([_job(self.spec, repeat, s) for s in seeds], "repeats")
 
     def ablate(self) -> None:
-        """The best arm that helps, without the learning rate that was found for it."""
+        """The best arm that helps, taken apart."""
         winner = self._winner(judge(self.writer.result))
         none = next(a for a in self.spec.arms if a.role == "none")
-        if winner is None or winner.lr_factor == none.lr_factor:
-            return
-        part = msgspec.structs.replace(
-            winner, name=winner.name + WITHOUT_RATE, role="ablation", lr_factor=none.lr_factor, of=winner.name
-        )
-        self._add(part)
-        self._run([_job(self.spec, part, s) for s in self.spec.seeds], "taking the winner apart")
+        parts = parts_of(winner, none) if winner is not None else ()
+        for part in parts:
+            self._add(part)
+        self._run([_job(self.spec, part, s) for s in self.spec.seeds for part in parts], "taking the winner apart")
 
     def _winner(self, verdicts: Sequence[Verdict]) -> TrialArm | None:
         helping = {v.arm: v.effect for v in verdicts if v.decision == "helps"}

@@ -16,6 +16,7 @@ LR_FACTORS = (10**-0.5, 1.0, 10**0.5)
 MOST_CURES = 4  # that are screened
 KEPT_CURES = 2  # that go into the paired trial
 SHAM_SEEDS = 2
+PARTS = 2  # arms of a winner's ablation, as planned
 SCREENING_SHARE = 0.25  # of the steps of a trial's run
 LEAST_STEPS = 20  # below, a training has not begun
 EFFICIENCY = 0.8  # of the processor time that workers × budget promises
@@ -86,11 +87,11 @@ def lengths(seen: Seen, terms: Terms, cures: int, primary: Primary) -> Lengths:
 
 
 def runs(terms: Terms, cures: int) -> tuple[float, int]:
-    """Runs of the screening and of the paired trial, its sham and its ablation."""
+    """Runs of the screening; of the paired trial (no cure, cures, random), its sham and its ablation."""
     rates = len(terms.lr_factors)
     kept = min(cures, KEPT_CURES)
     screened = len(SCREENING_SEEDS) * (cures + 2) * rates * (1 + (EXTRA_RATES if rates > 1 else 0))
-    return (screened if rates > 1 or cures > kept else 0.0), terms.seeds * (kept + 3) + SHAM_SEEDS
+    return (screened if rates > 1 or cures > kept else 0.0), terms.seeds * (kept + 2 + PARTS) + SHAM_SEEDS
 
 
 def _too_long(needed_s: float, steps: int, terms: Terms, seen: Seen) -> str:

@@ -17,7 +17,7 @@ from ..quantities import loss_seen
 from ..records import TRIAL_SCHEMA, Diagnosis, Job, Primary, Run, TrialArm, TrialResult, TrialSpec, UserError
 from ..session.script import ScriptTarget
 from ..store import TrialWriter, open_run, open_trial
-from .arms import NONE, all_arms, asked_arms, cure_arm, prescribed
+from .arms import NONE, all_arms, asked_arms, cure_arm, most_parts, prescribed
 from .conduct import Progress, conduct
 from .design import (
     DIAGNOSIS_SEEDS,
@@ -182,7 +182,7 @@ def _plan(request: Request, run: Run, seen: Seen, cures: tuple[TrialArm, ...], d
         screening_steps=length.screening_steps if chooses else None,
         diagnosed_on=DIAGNOSIS_SEEDS,
         lr_factors=terms.lr_factors,
-        family=kept + (len(terms.lr_factors) > 1),
+        family=kept + most_parts(cures, len(terms.lr_factors)),
         cap=level,
         floor=floor_of(level),
         floor_source=how,

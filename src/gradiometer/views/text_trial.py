@@ -23,8 +23,15 @@ def trial_page(
 ) -> str:
     """What a trial says, for a terminal or a pipe, ending in a line break. command: what repeats it, "" for nothing."""
     style = style or Style()
-    sections = [_found(diagnosis, style), _top(result, style), _arms(result, style), _reasons(result, style)]
-    sections += [_patch(result, style), _controls(result, style), _foot(result, command, style)]
+    above = [_found(diagnosis, style), _top(result, style), _arms(result, style), _reasons(result, style)]
+    below = [_controls(result, style), _foot(command, style)]
+    code = patch(result)
+    change = f"\n{render([line(('the change as code', 'title'))], style)}{code.rstrip()}\n" if code else ""
+    return f"{_put(above, style)}{change}\n{_put(below, style)}"  # code is not cut to the width: it is to be copied
+
+
+def _put(sections: list[list[Text]], style: Style) -> str:
+    """Sections with an empty line between them."""
     out: list[Text] = []
     for section in (s for s in sections if s):
         out += ([Text("")] if out else []) + section
@@ -74,7 +81,11 @@ def _arms(result: TrialResult, style: Style) -> list[Text]:
         Column("verdict", [v.decision for v in verdicts], inks, folds=True),
         *(Column(head, [row[i] for row in cells], side="right") for i, head in enumerate(heads)),
     ]
-    note = "effect: mean gain over no cure; failed: diverged or raised; rate, cost: times no cure's rate, time of a run"
+    none = next((a.lr_factor for a in result.spec.arms if a.role == "none"), 1.0)
+    note = (
+        "effect: mean gain over no cure; failed: diverged or raised; rate: times the script's own, no cure at "
+        f"{style.numbers.factor(none)}; cost: times the processor time of no cure"
+    )
     return [*table_lines(columns, style), *paragraph(style.words(note), style.columns, "quiet")]
 
 
@@ -108,15 +119,6 @@ def _reasons(result: TrialResult, style: Style) -> list[Text]:
     return out
 
 
-def _patch(result: TrialResult, style: Style) -> list[Text]:
-    """The change as code, as it stands: its lines are not wrapped, so that they can be copied."""
-    text = patch(result)
-    if not text:
-        return []
-    head = [line(("the change as code", "title"))]
-    return head + [line((row, "")) for row in text.rstrip("\n").split("\n")]
-
-
 def _controls(result: TrialResult, style: Style) -> list[Text]:
     out: list[Text] = []
     for sentence in controls(result, style.numbers):
@@ -124,7 +126,7 @@ def _controls(result: TrialResult, style: Style) -> list[Text]:
     return out
 
 
-def _foot(result: TrialResult, command: str, style: Style) -> list[Text]:
+def _foot(command: str, style: Style) -> list[Text]:
     if not command:
         return []
     return [line(("again  ", "quiet"), (command, ""))]

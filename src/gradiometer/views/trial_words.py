@@ -37,7 +37,7 @@ def best_arm(result: TrialResult) -> ArmVerdict | None:
 
 def within(spec: TrialSpec, numbers: Numbers) -> str:
     """How far the trainings went, which every verdict is limited to."""
-    return "over the whole script" if spec.steps is None else f"within {numbers.steps(spec.steps)}"
+    return "over the whole script" if spec.steps is None else f"within {numbers.count(spec.steps)} steps"
 
 
 def controls(result: TrialResult, numbers: Numbers) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def patch(result: TrialResult) -> str:
 def _helps(result: TrialResult, best: ArmVerdict, numbers: Numbers) -> str:
     low, high = (numbers.number(x) for x in best.interval)
     way = "lower" if result.spec.primary.better == "lower" else "higher"
-    rate = f", at {numbers.number(best.lr_factor)} times the script's rate" if best.lr_factor != 1 else ""
+    rate = f", at {numbers.number(best.lr_factor)} times the script's rate," if best.lr_factor != 1 else ""
     return (
         f"With {best.arm}{rate} the {result.spec.primary.name} ends {numbers.number(abs(best.effect))} {way} "
         f"(interval {low} to {high}) than without a cure, {within(result.spec, numbers)}."
