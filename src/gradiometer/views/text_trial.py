@@ -15,6 +15,7 @@ from .text_table import Column, table_lines
 from .trial_words import best_arm, controls, mechanism_words, patch, trial_verdict
 from .wording import Verdict, finding_verdict
 
+WIDE = 72  # columns from which all numbers of an arm have room
 _INKS: dict[str, Ink] = {"helps": "healthy", "hurts": "guilty"}
 
 
@@ -74,7 +75,7 @@ def _arms(result: TrialResult, style: Style) -> list[Text]:
     signs = {"helps": glyphs.ok, "hurts": glyphs.fail}
     inks: list[Ink] = [_INKS.get(v.decision, "") for v in verdicts]
     cells = [[style.words(c) for c in _cells(v, style)] for v in verdicts]
-    heads = ("effect", "interval", "won", "failed", "rate", "cost")
+    heads = ("effect", "interval", "won", "failed", "rate", "cost")[: None if style.columns >= WIDE else 3]
     columns = [
         Column("", [signs.get(v.decision, glyphs.dash) for v in verdicts], inks),
         Column("arm", [style.words(v.arm) for v in verdicts], folds=True, floor=12),
