@@ -81,6 +81,7 @@ def test_a_script_that_cannot_be_tried_is_told(tmp_path: Path, text: str, option
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_a_cure_of_a_deep_sigmoid_network_is_proven(tmp_path: Path) -> None:
     script(tmp_path, HEAD + DEEP + LOOP)
     done = gradiometer(
@@ -89,7 +90,9 @@ def test_a_cure_of_a_deep_sigmoid_network_is_proven(tmp_path: Path) -> None:
     page = done.stdout.decode()
     assert done.returncode == 0, page + done.stderr.decode()
     assert "HELPS" in page and "equal to no cure bit for bit" in page and "def " in page
-    assert max(len(line) for line in page.splitlines() if "#" not in line) <= 100
+    above, code = page.split("the change as code\n")
+    assert max(len(line) for line in above.splitlines()) <= 80
+    compile(code.split("\nThe sham")[0], "patch", "exec")
     found = open_trial(tmp_path / "t.gmr")
     assert found.state == "finished" and found.spec.steps == 60 and len(found.spec.seeds) == 7
     (verdict,) = (v for v in found.verdicts if v.arm == "relu")
@@ -97,6 +100,7 @@ def test_a_cure_of_a_deep_sigmoid_network_is_proven(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_trial_that_goes_on(tmp_path: Path) -> None:
     script(tmp_path, HEAD + DEEP + LOOP)
     call = [sys.executable, "-m", "gradiometer", "prove", "--quick", "--cure", "orthogonal", "--steps", "50"]
@@ -125,6 +129,7 @@ def test_ctrl_c_leaves_a_trial_that_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.slow
 def test_a_healthy_training_is_not_treated(tmp_path: Path) -> None:
     shallow = "model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4))\n"
     script(tmp_path, HEAD + shallow + LOOP)

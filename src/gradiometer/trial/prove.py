@@ -14,7 +14,7 @@ import msgspec
 
 from ..diagnosis import diagnose
 from ..quantities import loss_seen
-from ..records import TRIAL_SCHEMA, Diagnosis, Job, Primary, Run, TrialArm, TrialResult, TrialSpec, UserError
+from ..records import TRIAL_SCHEMA, Diagnosis, Job, LossSeen, Primary, Run, TrialArm, TrialResult, TrialSpec, UserError
 from ..session.script import ScriptTarget
 from ..store import TrialWriter, open_run, open_trial
 from .arms import NONE, all_arms, asked_arms, cure_arm, most_parts, prescribed
@@ -24,6 +24,7 @@ from .design import (
     FIRST_TRIAL_SEED,
     KEPT_CURES,
     SCREENING_SEEDS,
+    SCREENING_SHARE,
     SHAM_SEEDS,
     Seen,
     Terms,
@@ -90,7 +91,7 @@ def prove_script(request: Request, progress: Progress) -> Proof:
         diagnosis = diagnose(run)
         arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis)[: request.terms.cures])
         if not arms:
-            return Proof(diagnosis, None, _nothing_to_try(diagnosis))
+            return Proof(diagnosis, None, nothing_to_try(diagnosis))
         spec = _plan(request, run, seen, arms, diagnosis)
         spec = msgspec.structs.replace(spec, digest=digest)
         executor.work = msgspec.structs.replace(executor.work, model=spec.model)
@@ -168,24 +169,12 @@ def _plan(request: Request, run: Run, seen: Seen, cures: tuple[TrialArm, ...], d
     length = lengths(seen, terms, len(cures), primary)
     curve = run.curve()
     first = float(curve[0, 1]) if len(curve) else math.nan
-    level, how = scale(primary, loss_seen(run, run.main), first, seen.value)
-    not_drawn = {c.name for f in diagnosis.findings for c in f.cures} | {str(a.params["cure"]) for a in cures}
-    arms = all_arms(cures, not_drawn)
-    chooses = len(terms.lr_factors) > 1 or len(cures) > KEPT_CURES
-    kept = min(len(cures), KEPT_CURES) + sum(a.role == "random" for a in arms)
-    return TrialSpec(
-        arms=arms,
-        seeds=_trial_seeds(terms),
+    spec = plan(cures, diagnosis, terms, Ruler(primary, loss_seen(run, run.main), first, seen.value))
+    chooses = bool(spec.screening_seeds)
+    return msgspec.structs.replace(
+        spec,
         steps=length.steps,
-        primary=primary,
-        screening_seeds=SCREENING_SEEDS if chooses else (),
         screening_steps=length.screening_steps if chooses else None,
-        diagnosed_on=DIAGNOSIS_SEEDS,
-        lr_factors=terms.lr_factors,
-        family=kept + most_parts(cures, len(terms.lr_factors)),
-        cap=level,
-        floor=floor_of(level),
-        floor_source=how,
         model=_model(run, diagnosis) if len(run.networks) > 1 else "",
         mechanism="total_decades",
         script=request.target.name,
@@ -194,11 +183,45 @@ def _plan(request: Request, run: Run, seen: Seen, cures: tuple[TrialArm, ...], d
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """What effects are measured in: the primary outcome, and what the diagnosis run says of its scale."""
+
+    primary: Primary
+    loss: LossSeen | None
+    first_loss: float
+    value: float = math.nan
+
+
+def plan(cures: tuple[TrialArm, ...], diagnosis: Diagnosis, terms: Terms, ruler: Ruler) -> TrialSpec:
+    """Arms, seeds, rates, and the scale of effects; the lengths of the runs are ``terms.steps`` here."""
+    level, how = scale(ruler.primary, ruler.loss, ruler.first_loss, ruler.value)
+    not_drawn = {c.name for f in diagnosis.findings for c in f.cures} | {str(a.params["cure"]) for a in cures}
+    arms = all_arms(cures, not_drawn)
+    chooses = len(terms.lr_factors) > 1 or len(cures) > KEPT_CURES
+    kept = min(len(cures), KEPT_CURES) + sum(a.role == "random" for a in arms)
+    return TrialSpec(
+        arms=arms,
+        seeds=_trial_seeds(terms),
+        steps=terms.steps,
+        primary=ruler.primary,
+        screening_seeds=SCREENING_SEEDS if chooses else (),
+        screening_steps=max(1, round(SCREENING_SHARE * (terms.steps or 1))) if chooses else None,
+        diagnosed_on=DIAGNOSIS_SEEDS,
+        lr_factors=terms.lr_factors,
+        family=kept + most_parts(cures, len(terms.lr_factors)),
+        cap=level,
+        floor=floor_of(level),
+        floor_source=how,
+    )
+
+
 def _model(run: Run, diagnosis: Diagnosis) -> str:
     return diagnosis.findings[0].model if diagnosis.findings else run.main
 
 
-def _nothing_to_try(diagnosis: Diagnosis) -> str:
+def nothing_to_try(diagnosis: Diagnosis) -> str:
+    """Why nothing is tried, and what can be done by hand."""
     if not diagnosis.findings:
         return (
             "Nothing was found that is wrong, so nothing was treated. Name a cure with --cure to try it all the same."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..records import Scalar, UserError
@@ -21,7 +21,8 @@ class Moment:
     """The first call of the network that is trained: with grad enabled, and its optimizer built.
 
     args, kwargs: what the call is about to get. seed: that a treatment draws by; other than every seed of the script,
-    and the same for every arm of a pair.
+    and the same for every arm of a pair. loss: how the call is made, ``loss(model, args[0])``, None for
+    ``model(*args, **kwargs)``.
     """
 
     model: nn.Module
@@ -29,6 +30,7 @@ class Moment:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     seed: int
+    loss: Callable[[nn.Module, Any], Tensor] | None = None
 
 
 def resolve(name: str) -> Treat:

@@ -36,8 +36,8 @@ def random_cure(moment: Moment, params: Mapping[str, Scalar]) -> str:
 
 def _applied(moment: Moment, cure: str, settings: dict[str, Scalar]) -> LiveReceipt:
     given = {"seed": moment.seed, **settings}
-    batch = Batch(moment.args, dict(moment.kwargs))
-    return apply(moment.model, Prescription(cure, given), moment.optimizers, batch)
+    batch = Batch(moment.args, dict(moment.kwargs), moment.loss)
+    return apply(moment.model, Prescription(cure, given), moment.optimizers, batch, moment.loss)
 
 
 def _settings(params: Mapping[str, Scalar]) -> dict[str, Scalar]:
