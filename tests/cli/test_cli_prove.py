@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cli_tools import environment, gradiometer, script
 
+from gradiometer.records import RunFileError
 from gradiometer.store import open_trial
 
 HEAD = """
@@ -99,20 +100,25 @@ def test_a_cure_of_a_deep_sigmoid_network_is_proven(tmp_path: Path) -> None:
     assert verdict.decision == "helps" and verdict.won == 7 and verdict.effect > 0.3
 
 
+def wait_for_outcomes(path: Path, count: int) -> None:
+    """Until a trial that is being written has so many outcomes; for two minutes at most."""
+    for _ in range(1200):
+        time.sleep(0.1)
+        with contextlib.suppress(RunFileError):  # it is not there yet, or has just begun
+            if len(open_trial(path).outcomes) >= count:
+                return
+
+
 @pytest.mark.torch
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_trial_that_goes_on(tmp_path: Path) -> None:
     script(tmp_path, HEAD + DEEP + LOOP)
     call = [sys.executable, "-m", "gradiometer", "prove", "--quick", "--cure", "orthogonal", "--steps", "50"]
-    process = subprocess.Popen(
-        [*call, "--out", "t.gmr", "train.py"], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=-1
-    )
-    for _ in range(600):
-        time.sleep(0.1)
-        if (tmp_path / "t.gmr").exists() and len(open_trial(tmp_path / "t.gmr").outcomes) >= 3:
-            break
-    os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*call, "--out", "t.gmr", "train.py"], cwd=tmp_path, env=environment(), **pipes) as process:
+        wait_for_outcomes(tmp_path / "t.gmr", 3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and b"CUT SHORT" in out and b"Go on with: --resume" in err
     partial = open_trial(tmp_path / "t.gmr")
     assert partial.state == "interrupted" and 3 <= len(partial.outcomes) < 20
