@@ -24,6 +24,7 @@ NAMES = [
     "__version__",
     "assert_healthy",
     "check",
+    "cure",
     "diagnose",
     "explain",
     "lab",
@@ -35,6 +36,7 @@ NAMES = [
 ]
 OPTIONS = {
     "causes": ["[NAME]", "--json", "--help"],
+    "cures": ["[NAME]", "--json", "--help"],
     "run": [
         "SCRIPT",
         "ARGS",
@@ -45,6 +47,7 @@ OPTIONS = {
         "--out",
         "--json",
         "--causal",
+        "--cure",
         "--fail-on",
         "--ignore",
         "--quiet",
@@ -182,8 +185,8 @@ def test_the_public_names_are_frozen() -> None:
 
 
 def test_a_name_that_is_not_there() -> None:
-    with pytest.raises(AttributeError, match="module 'gradiometer' has no attribute 'cure'"):
-        gm.cure  # noqa: B018
+    with pytest.raises(AttributeError, match="module 'gradiometer' has no attribute 'fly'"):
+        gm.fly  # noqa: B018
 
 
 def test_the_version_is_the_projects() -> None:

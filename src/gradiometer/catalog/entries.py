@@ -146,5 +146,14 @@ ADVICE = (
     ),
 )
 
-MORE = entries_wiring.ENTRIES + entries_ends.ENTRIES + entries_network.ENTRIES + entries_step.ENTRIES
-ENTRIES: tuple[Entry, ...] = entries_init.ENTRIES + entries_activation.ENTRIES + ARCHITECTURE + STEP + ADVICE + MORE
+GROUPS: dict[str, tuple[Entry, ...]] = {
+    "initialisation": entries_init.ENTRIES,
+    "activations": entries_activation.ENTRIES,
+    "architecture": ARCHITECTURE + entries_network.ENTRIES,
+    "step and number format": STEP + entries_step.ENTRIES,
+    "output, loss, data": entries_ends.ENTRIES,
+    "wiring and operations": ADVICE + entries_wiring.ENTRIES,
+}
+"""Every cure, by what it changes."""
+
+ENTRIES: tuple[Entry, ...] = tuple(entry for group in GROUPS.values() for entry in group)

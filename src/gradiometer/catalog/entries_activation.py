@@ -9,7 +9,7 @@ from .entry import Entry, Param
 
 RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
 SHRINKS, SATURATED, DEAD = "activation-shrinks-error", "activation-saturated", "activation-dead"
-WEIGHTS = Param("weights", "critical", "critical: drawn anew with the variance that fits; keep: as they are")
+WEIGHTS = Param("weights", "critical", "critical draws them anew with the variance that fits, keep leaves them")
 COST = "one forward pass over the batch, once; where it is called as a function, about a quarter more time a step"
 LOST = "what was learned is lost (unless weights=keep)"
 NOTE = "output activations and gates are left as they are"
