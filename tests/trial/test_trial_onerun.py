@@ -186,3 +186,31 @@ def test_a_script_that_seeds_by_the_clock_differs_from_itself(tmp_path: Path) ->
     given = work(tmp_path / "user", SHALLOW.replace("torch.manual_seed(0)", clock))
     assert run(given, job()).digest != run(given, job()).digest
     assert run(given, job(NONE)).state == "finished"
+
+
+@pytest.mark.parametrize("gain", [0.5, 2.0])
+def test_the_mechanism_is_the_gain_of_the_network_as_it_stands_after_the_cure(tmp_path: Path, gain: float) -> None:
+    """Square orthogonal layers times ``gain``: each hop back multiplies every error by it, exactly."""
+    linear = f"""
+layers = [nn.Linear(8, 8, bias=False) for _ in range(9)]
+for layer in layers:
+    nn.init.orthogonal_(layer.weight, gain={gain})
+model = nn.Sequential(*layers, nn.Linear(8, 4))
+"""
+    given = work(tmp_path / "user", HEAD + linear + LOOP)
+    none, sham = run(given, job(steps=2)), run(given, job(arm("sham", "sham"), steps=2), "use", measure=True)
+    assert none.digest == sham.digest and not none.mechanism
+    hops = sham.mechanism["hops"]
+    head = sham.mechanism["total_decades"] - (hops - 1) * math.log10(gain)  # what the last, random layer adds
+    assert hops in (8, 9) and abs(head) < 0.5
+    if hops == 8:
+        assert sham.mechanism["gain"] == pytest.approx(gain, rel=1e-4)
+    doubled = run(given, job(arm("double"), steps=2), "use", measure=True)
+    grown = doubled.mechanism["total_decades"] - sham.mechanism["total_decades"]
+    assert grown == pytest.approx(8 * math.log10(2), abs=0.02)
+
+
+def test_a_batch_without_a_finite_loss_is_no_part_of_the_ruler(tmp_path: Path) -> None:
+    script = SHALLOW.replace("loss = F.cross", "loss = (torch.nan if step in (0, 2) else 1.0) * F.cross")
+    found = run(work(tmp_path / "user", script.replace("opt.step()", "step in (0, 2) or opt.step()")), job(steps=4))
+    assert found.state == "finished" and not found.incomparable and math.isfinite(found.value)

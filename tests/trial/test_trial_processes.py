@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,3 +136,9 @@ def test_a_folder_is_copied_small_files_first_and_large_ones_are_linked(tmp_path
         assert not (scratch / name).is_symlink()
         (scratch / name).write_text("changed")
         assert (user / name).read_text().startswith("x")
+
+
+def test_the_process_that_conducts_a_trial_loads_no_torch() -> None:
+    program = "import sys, gradiometer.trial.prove; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

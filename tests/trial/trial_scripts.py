@@ -67,17 +67,17 @@ assert torch._dynamo and trial_treatments  # loaded here, because a script's fol
 _count = iter(range(10**6))
 
 
-def run(given: Work, job: Job, ruler: str = "make") -> Outcome:
+def run(given: Work, job: Job, ruler: str = "make", **order: Any) -> Outcome:
     """One run, in a process forked from this one. The ruler of a folder is that of its scratch and seed."""
     scratch = Path(given.scratch)
     scratch.mkdir(exist_ok=True)
     how = ruler if given.primary.kind == "loss" else ""
-    order = Order(job, how, str(scratch / f"{job.seed}.ruler"))  # type: ignore[arg-type]
+    made = Order(job, how, str(scratch / f"{job.seed}.ruler"), **order)  # type: ignore[arg-type]
     path = scratch / f"said-{next(_count)}"
     pid = os.fork()
     if pid == 0:
         try:
-            outcome = train(given, order, scratch / f"run-{os.getpid()}")
+            outcome = train(given, made, scratch / f"run-{os.getpid()}")
             path.write_bytes(pickle.dumps(outcome))
         finally:
             os._exit(0)

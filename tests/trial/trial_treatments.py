@@ -47,6 +47,13 @@ def leaky_sham(moment: Moment, params: Mapping[str, Scalar]) -> None:
     next(moment.model.parameters()).data.mul_(1.0001)
 
 
+def double(moment: Moment, params: Mapping[str, Scalar]) -> None:
+    """Every weight of a square layer twice as large."""
+    for module in moment.model.modules():
+        if isinstance(module, nn.Linear) and module.in_features == module.out_features:
+            module.weight.data.mul_(2)
+
+
 def refuse(moment: Moment, params: Mapping[str, Scalar]) -> None:
     raise ModelError("It has no activation to exchange.")
 

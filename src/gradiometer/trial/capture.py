@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from ..session.causal_run import cloned
 
 BATCHES = 8  # over which the outcome is a mean
 MOST_BYTES = 128 * 2**20  # of inputs that are held
-NUDGE = 0.01  # relative: by so much outputs are moved when a traced loss is compared with the rebuilt one
+NUDGE = 0.01  # relative: so much smaller are outputs made when a traced loss is compared with the rebuilt one
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ class Captures:
             self.refuse("more than one kind of loss goes back in a step")
             return
         call, self.call = self.call, None
-        if call is None:
+        if call is None or not math.isfinite(float(loss)):  # a batch on which the loss has no value judges nothing
             return
         try:
             self.samples.append(_sample(step, call, (roots[0], loss), Reader(not hooked)))
@@ -180,7 +181,7 @@ def _traced(rebuilt: Rebuilt, outputs: list[Tensor]) -> GraphModule:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         traced = make_fx(loss_of)(*outputs)
-        for moved in (outputs, [t * (1 + NUDGE) for t in outputs]):
+        for moved in (outputs, [t * (1 - NUDGE) for t in outputs]):
             here, there = float(rebuilt(moved)), float(traced(*moved))
             if not abs(here - there) <= EQUAL * abs(here):
                 raise RefusedError("it cannot be written down as a function of the network's outputs")
