@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from pathlib import Path
@@ -148,3 +149,23 @@ def test_arms_are_read_as_a_command_line_has_them() -> None:
     for bad, said in ((["relu:weights"], "no setting"), (["relu", "relu"], "given twice"), (["unblock"], "The edit")):
         with pytest.raises(UserError, match=said):
             asked_arms(bad)
+
+
+def test_a_training_that_takes_its_seed_from_the_system_is_invalid() -> None:
+    clocks = itertools.count(1000, 17)  # a clock: another value at every call
+
+    def ignores_seeds(seed: int) -> gm.Setup:
+        clock = next(clocks)
+        torch.default_generator.manual_seed(clock)
+        return deep_sigmoid(clock)
+
+    def is_constant(seed: int) -> gm.Setup:
+        torch.default_generator.manual_seed(4)
+        return deep_sigmoid(4)
+
+    for make, said in ((ignores_seeds, "is not deterministic"), (is_constant, "the same on every seed")):
+        proof = gm.prove(make, ["relu"], steps=20, lr_search=False)
+        assert proof.result is not None
+        assert {v.decision for v in proof.result.verdicts} == {"invalid"}
+        assert said in proof.result.verdicts[0].reasons[0]
+        assert make is is_constant or {o.arm for o in proof.result.outcomes} >= {"sham", "repeat"}

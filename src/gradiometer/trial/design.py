@@ -19,7 +19,7 @@ SHAM_SEEDS = 2
 PARTS = 2  # arms of a winner's ablation, as planned
 SCREENING_SHARE = 0.25  # of the steps of a trial's run
 LEAST_STEPS = 20  # below, a training has not begun
-EFFICIENCY = 0.8  # of the processor time that workers × budget promises
+EFFICIENCY = 0.8  # of the time that workers × budget promises
 ARM_COST = 1.3  # a treated step beside an untreated one, as planned
 SERVER_S = 6.0  # imports of the server
 EXTRA_RATES = 1 / 3  # of the screening: rates beyond an edge
@@ -27,8 +27,9 @@ EXTRA_RATES = 1 / 3  # of the screening: rates beyond an edge
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the diagnosis run has shown. steps, seconds: it took; first_step_s: until its first step; cut: it was
-    stopped before its end. value: the metric that it printed, nan where the outcome is the loss."""
+    """What the diagnosis run has shown. steps, seconds (wall time, as the budget is): it took; first_step_s: until its
+    first step; cut: it was stopped before its end. value: the metric that it printed, nan where the outcome is the
+    loss."""
 
     steps: int
     seconds: float

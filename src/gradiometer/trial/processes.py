@@ -58,7 +58,7 @@ class ScriptExecutor:
             raise
 
     def watch(self, job: Job, run_file: Path, stop_s: float) -> Outcome:
-        """Train without a cure under a watch, for at most ``stop_s`` of processor time. UserError as in ``run``."""
+        """Train without a cure under a watch, for at most ``stop_s`` of wall time. UserError as in ``run``."""
         try:
             self._send([Order(job, watch=str(run_file), stop_s=stop_s)])
             while True:

@@ -36,7 +36,7 @@ from .metric import check_pattern
 from .processes import ScriptExecutor
 from .wire import CUT, FIRST_STEP_S, Work
 
-DIAGNOSIS_SHARE = 0.15  # of the budget that the diagnosis run may take, in processor time
+DIAGNOSIS_SHARE = 0.15  # of the budget that the diagnosis run may take
 LEAST_LIMIT_S = 60.0
 
 

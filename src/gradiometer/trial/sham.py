@@ -10,8 +10,9 @@ import scipy.stats
 
 from ..records import Outcome, TrialResult
 
-NOISE_SHARE = 0.5
-"""Of the variance of a difference between two seeds: where repeats on one seed differ by more, seeds pair nothing."""
+NOISE_SHARE = 0.2
+"""Of the variance of a difference between two seeds: where repeats on one seed differ by more, seeds pair nothing. A
+script that ignores its seeds has a ratio of 1; estimated from 8 repeats and 8 seeds it is above 0.2 in 98 of 100."""
 
 SHAM_ALPHA = 0.05
 """Chance that a sham on a script that is not deterministic is called different although it is not."""

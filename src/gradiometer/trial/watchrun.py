@@ -24,11 +24,11 @@ class _Clock:
     """Ends the training when its time is up, and knows when its first step was made."""
 
     def __init__(self, limit_s: float) -> None:
-        self.started, self.limit_s = time.process_time(), limit_s
+        self.started, self.limit_s = time.monotonic(), limit_s
         self.first_s, self.cut = math.nan, False
 
     def after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        spent = time.process_time() - self.started
+        spent = time.monotonic() - self.started
         if math.isnan(self.first_s):
             self.first_s = spent
         if spent > self.limit_s:
@@ -37,7 +37,7 @@ class _Clock:
 
 
 def watch(work: Work, order: Order, folder: Path) -> Outcome:
-    """Run the script under a watch, to its end or for ``order.stop_s`` of processor time; the run file stays.
+    """Run the script under a watch, to its end or for ``order.stop_s`` of wall time; the run file stays.
 
     The outcome's value is the metric, where the primary outcome is one, else nan; ``steps`` those of the optimizer
     that leads.
@@ -49,7 +49,7 @@ def watch(work: Work, order: Order, folder: Path) -> Outcome:
         session = start(Options(out=Path(order.watch), script=work.script, argv=work.args), say=lambda text: None)
         ended = run_script(ScriptTarget(work.script, work.args, work.kind))
         session.stop(ended.state, ended.error)
-    seconds = time.process_time() - clock.started
+    seconds = time.monotonic() - clock.started
     if ended.state in {"crashed", "interrupted"} or ended.exit_code:
         return lost(order.job, failure(ended), seconds)
     if not session.steps_seen:

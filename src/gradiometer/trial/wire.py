@@ -11,7 +11,7 @@ from ..records import Job, Outcome, Primary
 CUT = "cut"
 """In the ``mechanism`` of a watched training's outcome: 1 where the training was stopped before its end."""
 FIRST_STEP_S = "first_step_s"
-"""There too: processor time until the first optimizer step ended, seconds."""
+"""There too: wall time until the first optimizer step ended, seconds."""
 
 
 class Work(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class Order(msgspec.Struct, frozen=True):
     """One run. ruler: whether it makes the ruler at ``ruler_path``, uses it, or needs none.
 
     watch: the run file of a training that is watched and not judged, "" for every other; it is stopped after stop_s
-    of processor time. measure: look at the way of the error at the moment of the cure.
+    of wall time. measure: look at the way of the error at the moment of the cure.
     """
 
     job: Job
