@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from gradiometer.records import Job, Outcome, Primary, TrialArm, TrialResult, TrialSpec, Verdict
 from gradiometer.views import Style, text_note, trial_page
+from gradiometer.views.trial_figures import curves_figure
 
 NONE, SHAM = TrialArm("none", "none"), TrialArm("sham", "sham", of="relu")
 RELU = TrialArm("relu", "cure", lr_factor=10**0.5)
@@ -111,3 +112,34 @@ def test_a_metric_is_named_and_a_sham_that_differs_is_told() -> None:
 def test_what_was_not_tried_is_told_in_a_sentence() -> None:
     page = text_note("Nothing was found that is wrong, so nothing was treated.", None, Style(80, False, True))
     assert page.splitlines()[0].startswith(" ✓ NOTHING TO CURE") and "so nothing was treated." in page
+
+
+def with_curve(arm: TrialArm, seed: int, losses: list[float]) -> Outcome:
+    return msgspec.structs.replace(outcome(arm, seed, math.nan), curve=tuple(enumerate(losses)))
+
+
+def test_the_curves_are_medians_over_the_paired_seeds() -> None:
+    plain = [with_curve(NONE, s, [2.0, 2.0 + k, 2.0]) for k, s in enumerate((11, 12, 13))]
+    cured = [with_curve(RELU, s, [2.0, 1.0, 0.1 * (k + 1)]) for k, s in enumerate((11, 12, 13))]
+    figure = curves_figure(result(HELPS, outcomes=(*plain, *cured)))
+    assert figure is not None and figure.axes[0].values == (0.0, 1.0, 2.0)
+    none, relu = figure.series
+    assert (none.name, none.values, none.low, none.high) == (
+        "no cure",
+        (2.0, 3.0, 2.0),
+        (2.0, 2.0, 2.0),
+        (2.0, 4.0, 2.0),
+    )
+    assert relu.name == "relu" and relu.values == pytest.approx((2.0, 1.0, 0.2))
+    page = trial_page(result(HELPS, outcomes=(*plain, *cured)), style=Style(80, False, True))
+    assert "Training without a cure and with relu: median over seeds" in page
+    assert max(cell_len(line) for line in page.splitlines()) <= 80
+
+
+def test_a_run_that_diverged_ends_where_it_ended() -> None:
+    plain = [with_curve(NONE, 11, [2.0, 2.0, 2.0])]
+    burst = [with_curve(RELU, 11, [2.0, math.inf]), with_curve(RELU, 12, [1.0, 1.0, 1.0])]
+    figure = curves_figure(result(HELPS, outcomes=(*plain, *burst)))
+    assert figure is not None and figure.series[1].values == (1.5, 1.0, 1.0)
+    assert curves_figure(result(HELPS)) is None  # no curve was kept
+    assert curves_figure(result(outcomes=tuple(plain))) is None  # nothing to set beside it

@@ -10,8 +10,10 @@ from gradiometer.records import Diagnosis, TrialResult
 from gradiometer.records import Verdict as ArmVerdict
 
 from .style import Ink, Style, line, paragraph, render
+from .text_chart import chart_lines
 from .text_findings import tag_line
 from .text_table import Column, table_lines
+from .trial_figures import curves_figure
 from .trial_words import best_arm, controls, mechanism_words, patch, trial_verdict
 from .wording import Verdict, finding_verdict
 
@@ -25,6 +27,8 @@ def trial_page(
     """What a trial says, for a terminal or a pipe, ending in a line break. command: what repeats it, "" for nothing."""
     style = style or Style()
     above = [_found(diagnosis, style), _top(result, style), _arms(result, style), _reasons(result, style)]
+    figure = curves_figure(result)
+    above += [chart_lines(figure, style)] if figure is not None else []
     below = [_controls(result, style), _foot(command, style)]
     code = patch(result)
     change = f"\n{render([line(('the change as code', 'title'))], style)}{code.rstrip()}\n" if code else ""
