@@ -214,3 +214,55 @@ def test_a_batch_without_a_finite_loss_is_no_part_of_the_ruler(tmp_path: Path) -
     script = SHALLOW.replace("loss = F.cross", "loss = (torch.nan if step in (0, 2) else 1.0) * F.cross")
     found = run(work(tmp_path / "user", script.replace("opt.step()", "step in (0, 2) or opt.step()")), job(steps=4))
     assert found.state == "finished" and not found.incomparable and math.isfinite(found.value)
+
+
+CHECKPOINTED = """
+from torch.utils.checkpoint import checkpoint
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Sequential(nn.Linear(8, 16), nn.ReLU()), nn.Linear(16, 4)
+    def forward(self, x):
+        return self.b(checkpoint(self.a, x, use_reentrant=False))
+model = Net()
+"""
+LOADER = """from torch.utils.data import DataLoader
+loader = DataLoader(range(256), batch_size=32, shuffle=True, num_workers=1)
+for i in (b for _ in range(5) for b in loader):"""
+LOOPS = {
+    "compiled": [("opt =", "model = torch.compile(model, backend='eager', fullgraph=True)\nopt =")],
+    "bfloat16": [("loss = F.cross", "with torch.autocast('cpu', torch.bfloat16): loss = F.cross")],
+    "loss scale": [
+        ("opt =", "scaler = torch.amp.GradScaler('cpu', init_scale=1024.0)\nopt ="),
+        ("loss.backward()", "scaler.scale(loss).backward()"),
+        ("opt.step()", "scaler.step(opt)\n    scaler.update()"),
+    ],
+    "checkpointed": [("model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4))\n", CHECKPOINTED)],
+    "bare except": [("    opt.step()", "    try:\n        opt.step()\n    except:\n        pass")],
+    "copied": [
+        ("opt =", "import copy\nother = copy.deepcopy(model)\nopt ="),
+        ("    opt.step()", "    opt.step(); other(X)"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops_of_other_kinds_have_the_same_ruler_and_an_equal_sham(tmp_path: Path, name: str) -> None:
+    plain = run(work(tmp_path / "plain" / "user", SHALLOW), job(steps=12))
+    script = SHALLOW
+    for old, new in LOOPS[name]:
+        assert old in script
+        script = script.replace(old, new)
+    given = work(tmp_path / "user", script)
+    none, sham = run(given, job(steps=12)), run(given, job(arm("sham", "sham"), steps=12), "use", measure=True)
+    assert none.state == "finished" and not none.incomparable and none.steps == 12
+    assert sham.digest == none.digest and sham.value == none.value and sham.mechanism["hops"] >= 1
+    assert none.value == pytest.approx(plain.value, rel=2e-3)  # bfloat16 rounds to 4e-3, the others not at all
+
+
+def test_workers_of_a_loader_are_seeded_alike(tmp_path: Path) -> None:
+    loop = "for step in range(40):\n    i = torch.randint(0, 256, (32,))"
+    given = work(tmp_path / "user", SHALLOW.replace(loop, LOADER))
+    none, sham = run(given, job(steps=12)), run(given, job(arm("sham", "sham"), steps=12), "use")
+    assert none.state == "finished" and sham.digest == none.digest
+    assert run(given, job(seed=2, steps=12)).digest != none.digest

@@ -28,7 +28,7 @@ from ..session.live import name_in_main
 from ..session.options import StopTraining
 from .capture import Captures, Sample, copies, load
 from .mechanism import mechanism_of
-from .ruler import IncomparableError, measure
+from .ruler import IncomparableError, full_precision, measure
 from .seeding import mixed
 from .treating import Moment, resolve
 from .wire import Order
@@ -59,6 +59,8 @@ class Attached:
         self.step = 0
         self.bad = 0
         self.first = self.value = math.nan
+        self.scale = 1.0  # of the loss whose backward pass comes next
+        self.digest = ""
         self.done = self.diverged = self.hooked = self.looking = False
         self.mechanism: dict[str, float] = {}
         self.incomparable = self.patch = ""
@@ -70,6 +72,7 @@ class Attached:
         optim_module.register_optimizer_step_post_hook(self._after_step)
         _patch(Optimizer, "__init__", self._optimizer_made)
         _patch(torch.autograd, "_engine_run_backward", self._engine)
+        _patch(torch.amp.GradScaler, "scale", self._scaled)
         _patch(torch.autograd.graph.saved_tensors_hooks, "__enter__", self._saved_hooks)
         self._watch_calls(True)
 
@@ -99,6 +102,7 @@ class Attached:
             return self._call(module, *args, **kwargs)
         given = _guarded(self.captures, lambda: copies(args, kwargs))
         output = self._call(module, *args, **kwargs)
+        self.hooked = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None  # of the loss to come
         if given is not None:
             _guarded(self.captures, lambda: self.captures.keep_call(given, output))  # type: ignore[union-attr]
         return output
@@ -128,7 +132,7 @@ class Attached:
         arm = self.order.job.arm
         if arm.treat:
             moment = Moment(module, owners, *given, mixed("treatment", self.order.job.seed) % 2**31)
-            with paused(), numbers_kept():
+            with paused(), numbers_kept(), full_precision():
                 try:
                     self.patch = resolve(arm.treat)(moment, arm.params) or ""
                 except (ModelError, UserError) as error:
@@ -147,7 +151,7 @@ class Attached:
     def _looked(self, module: nn.Module, sample: Sample) -> dict[str, float]:
         self.looking = True
         try:
-            with paused(), numbers_kept():
+            with paused(), numbers_kept(), full_precision():
                 return mechanism_of(module, sample)
         finally:
             self.looking = False
@@ -175,6 +179,8 @@ class Attached:
         self._put_back(optimizer)
         if self.root is None or optimizer is not self.owners[0]:
             return
+        if self.done:  # the script has caught what ended it
+            raise StopTraining
         self.step += 1
         if self.captures is not None:
             self.captures.end_step()
@@ -196,14 +202,22 @@ class Attached:
         roots = [t.grad_fn if isinstance(t, Tensor) else t.node for t in outputs]
         first = outputs[0] if len(outputs) == 1 and isinstance(outputs[0], Tensor) else None
         loss = first.detach() if first is not None and first.numel() == 1 else None
+        scale, self.scale = self.scale, 1.0
         if self.captures is not None and (self.captures.call is not None or self.captures.passes):
             captures = self.captures
-            _guarded(captures, lambda: captures.keep_loss(self.step, roots, loss, self.hooked))
+            _guarded(captures, lambda: captures.keep_loss(self.step, roots, loss, (scale, self.hooked)))
         if loss is not None:
-            value = float(loss)
+            value = float(loss) / scale
             self.losses.append((self.step, value))
             self.bad = 0 if math.isfinite(value) else self.bad + 1
             self.diverged = self.bad >= PATIENCE
+
+    def _scaled(self, original: Callable[..., Any], scaler: Any, outputs: Any) -> Any:
+        """A loss is multiplied for the sake of float16: the next backward pass begins at that multiple."""
+        result = original(scaler, outputs)
+        scale = getattr(scaler, "_scale", None)
+        self.scale = float(scale) if scaler.is_enabled() and isinstance(scale, Tensor) else 1.0
+        return result
 
     def _saved_hooks(self, original: Callable[..., Any], *args: Any) -> Any:
         self.hooked = True
@@ -222,6 +236,7 @@ class Attached:
             self.samples = self.captures.chosen()
             self.incomparable = self.captures.reason
             self.first = self.losses[0][1] if self.losses else math.nan
+        self.digest = self._digest()
         self.value = math.nan if self.diverged else self._measured()
         self.diverged = self.diverged or (self.by_loss and not self.incomparable and not math.isfinite(self.value))
 
@@ -241,7 +256,7 @@ class Attached:
             return tuple(self.losses)
         return tuple(self.losses[round(i * (n - 1) / (CURVE_POINTS - 1))] for i in range(CURVE_POINTS))
 
-    def digest(self) -> str:
+    def _digest(self) -> str:
         """SHA-256 of every loss and of the network's parameters and buffers: equal where trainings are, bit for bit."""
         found = hashlib.sha256(b"".join(struct.pack("<qd", *point) for point in self.losses))
         for name, t in self.root.state_dict().items() if self.root is not None else ():

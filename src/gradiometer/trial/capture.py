@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ NUDGE = 0.01  # relative: so much smaller are outputs made when a traced loss is
 class Sample:
     """One batch: what the network was called with, which of its output tensors the loss reads, and the loss of them.
 
-    shapes: of all its output tensors. step: at which it was seen.
+    shapes: of all its output tensors. step: at which it was seen. scale: by which a loss scaler had multiplied it.
     """
 
     step: int
@@ -38,6 +38,7 @@ class Sample:
     read: tuple[int, ...]
     shapes: tuple[tuple[int, ...], ...]
     loss: GraphModule
+    scale: float = 1.0
 
 
 @dataclass(slots=True)
@@ -89,8 +90,10 @@ class Captures:
         versions = tuple(t._version for t in places.values())
         self.call = _Call(*given, read, shapes, places, versions)
 
-    def keep_loss(self, step: int, roots: Sequence[Any], loss: Tensor | None, hooked: bool) -> None:
-        """A backward pass begins. hooked: saved tensors lie behind hooks of the script's."""
+    def keep_loss(self, step: int, roots: Sequence[Any], loss: Tensor | None, how: tuple[float, bool]) -> None:
+        """A backward pass begins. how: the scale that the loss was multiplied by, and whether its saved tensors lie
+        behind hooks of the script's."""
+        scale, hooked = how
         if self.reason:
             return
         if loss is None or len(roots) != 1 or numel((roots[0], 0)) != 1:
@@ -104,7 +107,8 @@ class Captures:
         if call is None or not math.isfinite(float(loss)):  # a batch on which the loss has no value judges nothing
             return
         try:
-            self.samples.append(_sample(step, call, (roots[0], loss), Reader(not hooked)))
+            sample = _sample(step, call, (roots[0], loss), Reader(not hooked))
+            self.samples.append(replace(sample, scale=scale))
         except RefusedError as reason:
             self.refuse(str(reason))
             return

@@ -76,7 +76,7 @@ def _outcome(work: Work, attached: Attached, ended: ScriptOutcome, seen: _Seen) 
         steps=attached.step,
         curve=attached.curve(),
         seconds=seen.seconds,
-        digest=attached.digest(),
+        digest=attached.digest,
         mechanism=attached.mechanism,
         patch=attached.patch,
     )

@@ -35,6 +35,21 @@ def measure(model: nn.Module, samples: Sequence[Sample]) -> float:
     return sum(values) / len(values)
 
 
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """No autocast inside. Casts of weights that it has cached are dropped at both ends: a cure has other weights."""
+    kinds = [kind for kind in ("cpu", "cuda") if torch.is_autocast_enabled(kind)]
+    for kind in kinds:
+        torch.set_autocast_enabled(kind, False)
+    torch.clear_autocast_cache()
+    try:
+        yield
+    finally:
+        torch.clear_autocast_cache()
+        for kind in kinds:
+            torch.set_autocast_enabled(kind, True)
+
+
 def _loss_of(model: nn.Module, sample: Sample) -> float:
     output = model(*cloned(sample.args), **cloned(sample.kwargs))
     tensors = list(flatten(output))
@@ -44,7 +59,7 @@ def _loss_of(model: nn.Module, sample: Sample) -> float:
             f"reads are {_shapes(sample.shapes)}."
         )
     try:
-        return float(sample.loss(*(tensors[i] for i in sample.read)))
+        return float(sample.loss(*(tensors[i] for i in sample.read))) / sample.scale
     except (RuntimeError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise IncomparableError(f"The script's loss refuses its outputs ({reason}).") from error
@@ -58,7 +73,7 @@ def _shapes(shapes: Sequence[tuple[int, ...]]) -> str:
 def _evaluating(model: nn.Module) -> Iterator[None]:
     modes = [(m, m.training) for m in model.modules()]
     try:
-        with paused(), numbers_kept(), torch.no_grad():
+        with paused(), numbers_kept(), full_precision(), torch.no_grad():
             model.eval()
             yield
     finally:
