@@ -76,6 +76,16 @@ def test_the_page_fits_and_tells_all_of_it(width: int, fancy: bool) -> None:
     assert fancy or page.isascii()
 
 
+def test_what_is_to_be_copied_is_not_cut() -> None:
+    command = (
+        "gradiometer prove --metric 'a very long regular expression that has a group: ([0-9.]+)' train.py --and its"
+    )
+    code = f"def cure(model):\n    {'x' * 120} = 1\n"
+    long = tuple(msgspec.structs.replace(o, patch=code) if o.patch else o for o in result().outcomes)
+    page = trial_page(result(HELPS, outcomes=long), None, command, Style(80, False, True))
+    assert f"\nagain  {command}\n" in page and code in page
+
+
 def test_the_mechanism_is_told_beside_the_outcome() -> None:
     page = " ".join(trial_page(result(HELPS), style=Style(80, False, True)).split())
     assert "changes by −18.2 decades without a cure, by −0.2 right after relu." in page

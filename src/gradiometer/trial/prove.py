@@ -95,8 +95,12 @@ def prove_script(request: Request, progress: Progress) -> Proof:
         spec = _plan(request, run, seen, arms, diagnosis)
         spec = msgspec.structs.replace(spec, digest=digest)
         executor.work = msgspec.structs.replace(executor.work, model=spec.model)
-        with TrialWriter.new(request.path, spec) as writer:
-            return Proof(diagnosis, conduct(executor, writer, progress))
+        try:
+            with TrialWriter.new(request.path, spec) as writer:
+                return Proof(diagnosis, conduct(executor, writer, progress))
+        except UserError:  # the script fails: there is nothing to go on with
+            request.path.unlink(missing_ok=True)
+            raise
 
 
 def resume_script(request: Request, progress: Progress) -> Proof:

@@ -29,10 +29,11 @@ def trial_page(
     above = [_found(diagnosis, style), _top(result, style), _arms(result, style), _reasons(result, style)]
     figure = curves_figure(result)
     above += [chart_lines(figure, style)] if figure is not None else []
-    below = [_controls(result, style), _foot(command, style)]
+    below = [_controls(result, style)]
+    again = f"\nagain  {style.words(command)}\n" if command else ""
     code = patch(result)
     change = f"\n{render([line(('the change as code', 'title'))], style)}{code.rstrip()}\n" if code else ""
-    return f"{_put(above, style)}{change}\n{_put(below, style)}"  # code is not cut to the width: it is to be copied
+    return f"{_put(above, style)}{change}\n{_put(below, style)}{again}"  # what is to be copied is not cut
 
 
 def _put(sections: list[list[Text]], style: Style) -> str:
@@ -129,9 +130,3 @@ def _controls(result: TrialResult, style: Style) -> list[Text]:
     for sentence in controls(result, style.numbers):
         out += paragraph(style.words(sentence), style.columns, "quiet")
     return out
-
-
-def _foot(command: str, style: Style) -> list[Text]:
-    if not command:
-        return []
-    return [line(("again  ", "quiet"), (command, ""))]
