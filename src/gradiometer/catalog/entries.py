@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from . import entries_activation, entries_ends, entries_init, entries_network, entries_step, entries_wiring, predictions
+from . import (
+    entries_activation,
+    entries_ends,
+    entries_init,
+    entries_network,
+    entries_start,
+    entries_step,
+    entries_wiring,
+    predictions,
+)
 from .entry import Entry
 
 SHRINKS, SMALL, LARGE = "activation-shrinks-error", "init-too-small", "init-too-large"
@@ -152,6 +161,7 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     "architecture": ARCHITECTURE + entries_network.ENTRIES,
     "step and number format": STEP + entries_step.ENTRIES,
     "output, loss, data": entries_ends.ENTRIES,
+    "teachers and pre-training": entries_start.ENTRIES,
     "wiring and operations": ADVICE + entries_wiring.ENTRIES,
 }
 """Every cure, by what it changes."""

@@ -94,8 +94,13 @@ def _exchange(patient: Patient, kind: str, settings: dict[str, Scalar], weights:
     fresh = (kind, tuple(sorted(settings.items())))
     wanted = [act for act in acts if (act.kind, tuple(sorted(act.args.items()))) != fresh]
     if not wanted:
-        why = f"every hidden activation is {kind} already" if acts else "no activation stands between its layers"
-        raise patient.refuse(f"{why}, so there is none to exchange.")
+        reasons = sorted({f"{c.site} stays ({c.after})" for c in patient.changes if c.what == "kept"})
+        told = f": {'; '.join(reasons[:3])}" if reasons else ""
+        if acts:
+            raise patient.refuse(f"every hidden activation is {kind} already, so there is none to exchange.")
+        raise patient.refuse(
+            f"no activation stands between its layers as their signal{told}. There is none to exchange."
+        )
     if any(act.form == "function" for act in wanted):
         _check_functions(patient, trace)
     for act in wanted:
@@ -132,7 +137,8 @@ def _check_functions(patient: Patient, trace: Trace) -> None:
             "it calls activations as functions and computes parts again by torch.utils.checkpoint, where an exchange "
             "would not be in place. Write the activations as modules (nn.ReLU()), or leave checkpointing off."
         )
-    check_not_compiled(patient.model, patient.prescription.cure)
+    handed = patient.model if patient.handed is None else patient.handed
+    check_not_compiled(handed, patient.prescription.cure)
 
 
 def _put(patient: Patient, act: Activation, kind: str, settings: dict[str, Scalar]) -> None:
