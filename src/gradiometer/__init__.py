@@ -4,6 +4,7 @@
 
     with gm.watch(model, optimizer):        # watch a training, print the page at the end
         train()
+    gm.prove(make)                          # try cures beside no cure and controls, on paired seeds
     gm.check(model, batch, loss)            # before the training, on a copy
     gm.cure(model, "tanh", batch=inputs)    # surgery in place, with a receipt that undoes it
     gm.explain(model, batch, loss)          # one error, walked back hop by hop by hand-written laws
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .session import Setup, assert_healthy, check, watch
     from .store import open_run as open
     from .surgery import cure
+    from .trial.prove_code import prove
     from .walk.explain import explain
 
 __version__ = "0.1.0"
@@ -47,6 +49,7 @@ __all__ = [
     "explain",
     "lab",
     "open",
+    "prove",
     "report",
     "theory",
     "watch",
@@ -65,6 +68,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "explain": ("walk.explain", "explain"),
     "lab": ("lab", ""),
     "open": ("store", "open_run"),
+    "prove": ("trial.prove_code", "prove"),
     "theory": ("theory", ""),
     "watch": ("session.watch", "watch"),
 }

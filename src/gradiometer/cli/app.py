@@ -8,7 +8,7 @@ import typer
 
 from gradiometer import __version__
 
-from . import causes_manual, check, cures, diagnose, explain, export, report, reproduce, run, runs, train
+from . import causes_manual, check, cures, diagnose, explain, export, prove, report, reproduce, run, runs, train
 
 # Without Rich the help page costs 100 ms less, and reads the same in a terminal and in a pipe.
 app = typer.Typer(name="gradiometer", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -30,6 +30,7 @@ def gradiometer(
 
     \b
     gradiometer run train.py          watch an unmodified training script
+    gradiometer prove train.py        try cures on it, beside no cure, and say which one helps
     gradiometer check nets:make       check a network before it is trained
     gradiometer explain nets:make     walk one error back through it, hop by hop
     gradiometer train --depth 30      train a reference network, watched from its first step
@@ -44,6 +45,7 @@ SCRIPT_BELOW = {"allow_interspersed_args": False}
 """What follows the script belongs to the script, options and all."""
 
 app.command(epilog=run.EXAMPLES, context_settings=SCRIPT_BELOW)(run.run)
+app.command(epilog=prove.EXAMPLES, context_settings=SCRIPT_BELOW)(prove.prove)
 app.command(epilog=check.EXAMPLES)(check.check)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=train.EXAMPLES)(train.train)

@@ -31,6 +31,20 @@ from .network import (
 )
 from .prescription import Change, Prescription, Receipt
 from .run import Run, RunInfo
+from .trial import (
+    TRIAL_SCHEMA,
+    Decision,
+    Job,
+    Outcome,
+    OutcomeState,
+    Primary,
+    Stage,
+    TrialArm,
+    TrialResult,
+    TrialSpec,
+    TrialState,
+    Verdict,
+)
 from .walk import WALK_SCHEMA, Arm, Factor, Focus, LawUsed, Term, Update, Walk, WalkHop
 
 __all__ = [
@@ -38,11 +52,13 @@ __all__ = [
     "CAUSES",
     "STATS",
     "STAT_INDEX",
+    "TRIAL_SCHEMA",
     "WALK_SCHEMA",
     "Alternative",
     "Arm",
     "Change",
     "Cure",
+    "Decision",
     "Diagnosis",
     "Event",
     "Evidence",
@@ -53,6 +69,7 @@ __all__ = [
     "GradiometerError",
     "Hop",
     "InputSeen",
+    "Job",
     "LawUsed",
     "LossSeen",
     "ModelError",
@@ -60,9 +77,12 @@ __all__ = [
     "Network",
     "NotCovered",
     "OptimizerSeen",
+    "Outcome",
+    "OutcomeState",
     "ParamSeen",
     "Part",
     "Prescription",
+    "Primary",
     "Receipt",
     "Role",
     "Run",
@@ -72,10 +92,16 @@ __all__ = [
     "Severity",
     "Site",
     "SiteKind",
+    "Stage",
     "Symptom",
     "Term",
+    "TrialArm",
+    "TrialResult",
+    "TrialSpec",
+    "TrialState",
     "Update",
     "UserError",
+    "Verdict",
     "Walk",
     "WalkHop",
 ]

@@ -44,7 +44,7 @@ class Session:
         self.warnings: list[str] = []
         self._say = say or _to_stderr
         self.started = perf_counter()
-        self.registry = Registry(name_of=_name_in_main)
+        self.registry = Registry(name_of=name_in_main)
         self.causal: Callable[[Run], tuple[Event, ...]] | None = None
         """The causal tests, made when the watch ends."""
         self.recorder = self._capturing() if options.causal else Recorder(self.registry, self._fail)
@@ -210,9 +210,9 @@ class Session:
         )
 
 
-def start(options: Options) -> Session:
-    """Attach to everything in this process that trains."""
-    session = Session(options)
+def start(options: Options, say: Callable[[str], None] | None = None) -> Session:
+    """Attach to everything in this process that trains. say: where warnings go (default: stderr)."""
+    session = Session(options, say)
     session.attach(discover=True)
     return session
 
@@ -234,7 +234,7 @@ def _our_frame(error: BaseException) -> str:
     return f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}" if trace is not None else "unknown place"
 
 
-def _name_in_main(module: nn.Module) -> str:
+def name_in_main(module: nn.Module) -> str:
     """The name by which the script calls a module, else its class in lower case."""
     scope = vars(sys.modules.get("__main__", sys))
     for name, value in list(scope.items()):

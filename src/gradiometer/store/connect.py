@@ -12,20 +12,29 @@ from pathlib import Path
 from gradiometer.records import RunFileError
 
 from .refusals import NO_RUN_FILE, cut_short, needs_copy
-from .schema import APPLICATION_ID, KIND, MIGRATIONS, Migration, migrate, schema_version
+from .schema import APPLICATION_ID, KIND, MIGRATIONS, TRIAL_MIGRATIONS, Migration, migrate, schema_version
 
 LOCK_S = 5.0  # a writer without WAL holds the lock for one flush, which takes milliseconds
 
 
+class OtherKindError(RunFileError):
+    """A file of ours, whole, that holds something else (``kind``)."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 @contextmanager
-def connected(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to one moment of the run file (a snapshot), of the newest schema and the kind ``run``."""
+def connected(path: Path, kind: str = KIND) -> Iterator[sqlite3.Connection]:
+    """A connection to one moment of the file (a snapshot), of the newest schema and of ``kind``."""
+    migrations = MIGRATIONS if kind == KIND else TRIAL_MIGRATIONS
     _check_path(path)
     with _opened(path) as connection:
         connection.execute("BEGIN")
-        _check_file(connection, path)
-        if _version(connection) < schema_version(MIGRATIONS):
-            with closing(_upgraded(connection, MIGRATIONS)) as newer:
+        _check_file(connection, path, kind, migrations)
+        if _version(connection) < schema_version(migrations):
+            with closing(_upgraded(connection, migrations)) as newer:
                 yield newer
         else:
             yield connection
@@ -133,8 +142,8 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _check_file(connection: sqlite3.Connection, path: Path) -> None:
-    """Ours, of a schema that we know, whole, and a run."""
+def _check_file(connection: sqlite3.Connection, path: Path, kind: str, migrations: tuple[Migration, ...]) -> None:
+    """Ours, whole, of the kind that is wanted, and of a schema that we know."""
     application_id, pages, page_bytes = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("application_id", "page_count", "page_size")
@@ -143,7 +152,7 @@ def _check_file(connection: sqlite3.Connection, path: Path) -> None:
         raise RunFileError(f"Cannot read {path}: {NO_RUN_FILE}")
     if application_id != APPLICATION_ID:
         raise RunFileError(f"{path} is an SQLite file, but not of Gradiometer. Name a file that gradiometer run wrote.")
-    newest = schema_version(MIGRATIONS)
+    newest = schema_version(migrations)
     if _version(connection) > newest:
         raise RunFileError(
             f"{path} was written by a newer Gradiometer: schema {_version(connection)}, this one reads up to {newest};"
@@ -152,10 +161,16 @@ def _check_file(connection: sqlite3.Connection, path: Path) -> None:
     found = path.stat().st_size
     if found < pages * page_bytes and not _beside(path, "-wal").exists():  # else the last pages may lie there
         raise RunFileError(f"Cannot read {path}: {cut_short(found, pages * page_bytes)}")
+    holds = kind_of(connection)
+    if holds != kind:
+        wrote = "that gradiometer run wrote" if kind == KIND else f"of a {kind}"
+        raise OtherKindError(f"{path} holds a {holds}, not a {kind}. Name a file {wrote}.", holds)
+
+
+def kind_of(connection: sqlite3.Connection) -> str:
+    """What the file says that it holds: ``run``, ``trial``; ``nothing`` where it does not say."""
     row = connection.execute("SELECT value FROM header WHERE key = 'kind'").fetchone()
-    kind = "nothing" if row is None else row[0].strip('"')
-    if kind != KIND:
-        raise RunFileError(f"{path} holds a {kind}, not a {KIND}. Name a file that gradiometer run wrote.")
+    return "nothing" if row is None else str(row[0]).strip('"')
 
 
 def _upgraded(connection: sqlite3.Connection, migrations: tuple[Migration, ...]) -> sqlite3.Connection:

@@ -16,12 +16,8 @@ LOCK_S = 10.0  # a reader of a file without WAL holds the lock for as long as it
 
 def create(path: Path, info: RunInfo) -> sqlite3.Connection:
     """The connection that writes ``path``; its folder is made, a file that is there is never written into."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644))
-    except FileExistsError:
-        raise RunFileError(f"Cannot write {path}: it exists already. Name another file, or remove it.") from None
-    connection = _connect(path)
+    claim(path)
+    connection = connect_to_write(path)
     try:
         connection.execute("PRAGMA synchronous = OFF")  # nothing to lose yet, and a start should not wait for the disk
         _fill(connection, info)
@@ -35,6 +31,15 @@ def create(path: Path, info: RunInfo) -> sqlite3.Connection:
         path.unlink(missing_ok=True)
         raise
     return connection
+
+
+def claim(path: Path) -> None:
+    """An empty file at ``path``, its folder too; RunFileError where there is one already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644))
+    except FileExistsError:
+        raise RunFileError(f"Cannot write {path}: it exists already. Name another file, or remove it.") from None
 
 
 def put_header(connection: sqlite3.Connection, key: str, value: object) -> None:
@@ -66,13 +71,13 @@ def _journaled(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection
         return connection
     except sqlite3.OperationalError:  # no shared memory: the way back must not ask for it, and exclusive locks do not
         connection.close()
-    connection = _connect(path)
+    connection = connect_to_write(path)
     for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = DELETE", "locking_mode = NORMAL"):
         connection.execute(f"PRAGMA {pragma}")
     return connection
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def connect_to_write(path: Path) -> sqlite3.Connection:
     """``check_same_thread`` is off because a writer thread may use what another one opened, never both at once."""
     address = path.absolute().as_uri()
     return sqlite3.connect(address, uri=True, timeout=LOCK_S, isolation_level=None, check_same_thread=False)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from gradiometer.records import Network, RunFileError, UserError
 
-from .connect import bytes_of, connected
+from .connect import OtherKindError, bytes_of, connected
 from .documents import from_texts
 from .reader import read_info
 from .refusals import reading
+from .schema import TRIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,12 @@ def list_runs(folder: str | os.PathLike[str]) -> tuple[RunRow, ...]:
     place = Path(folder)
     if not place.is_dir():
         raise UserError(f"No folder {place}. Name the folder that holds the run files (*.gmr).")
-    rows = [_row(path) for path in place.glob("*.gmr")]
+    rows = [row for path in place.glob("*.gmr") if (row := _row(path)) is not None]
     return tuple(sorted(rows, key=_age, reverse=True))
 
 
-def _row(path: Path) -> RunRow:
+def _row(path: Path) -> RunRow | None:
+    """None for the file of a trial, which is no run."""
     size = (bytes_of(path) or 0) + (bytes_of(path.with_name(path.name + "-wal")) or 0)
     try:
         with reading(path), connected(path) as connection:
@@ -57,6 +59,8 @@ def _row(path: Path) -> RunRow:
             networks = from_texts([r[0] for r in connection.execute("SELECT data FROM networks ORDER BY id")], Network)
             steps, last_loss = _progress(connection)
     except RunFileError as error:
+        if isinstance(error, OtherKindError) and error.kind == TRIAL:
+            return None
         return RunRow(path, size, error=str(error))
     models = tuple(network.name for network in networks)
     return RunRow(path, size, info.name, info.state, info.started, models, steps, last_loss, closed)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 APPLICATION_ID = 0x67726164  # "grad"; lies in every SQLite header, so that ``file`` and we can tell a run file apart
 KIND = "run"
+TRIAL = "trial"
 
 _RUN_TABLES = (
     "CREATE TABLE migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL)",
@@ -48,6 +49,17 @@ class Migration:
 
 MIGRATIONS: tuple[Migration, ...] = (Migration("run tables", _RUN_TABLES),)
 """A new file goes through all of them, an older one through those it lacks. Never edit one that was released."""
+
+_TRIAL_TABLES = (
+    "CREATE TABLE migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+    "CREATE TABLE header (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE info (id INTEGER PRIMARY KEY CHECK (id = 1), data TEXT NOT NULL)",
+    "CREATE TABLE outcomes (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, data TEXT NOT NULL)",
+    "CREATE TABLE verdicts (id INTEGER PRIMARY KEY, data TEXT NOT NULL)",
+)
+
+TRIAL_MIGRATIONS: tuple[Migration, ...] = (Migration("trial tables", _TRIAL_TABLES),)
+"""The same for files of trials, which count their versions by themselves."""
 
 
 def schema_version(migrations: Sequence[Migration] = MIGRATIONS) -> int:

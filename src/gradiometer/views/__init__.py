@@ -10,6 +10,7 @@ from .style import Style
 from .svg import text_svg
 from .text import text_page
 from .text_experiment import experiment_page, experiments_summary
+from .text_trial import text_note, trial_page
 
 __all__ = [
     "Axis",
@@ -30,6 +31,8 @@ __all__ = [
     "live_line",
     "pictures",
     "runs_table",
+    "text_note",
     "text_page",
     "text_svg",
+    "trial_page",
 ]

@@ -1,0 +1,78 @@
+"""What ``gradiometer prove`` was asked to do, checked before anything is trained."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradiometer.session.script import ScriptTarget
+
+from .guard import refuse
+from .outlet import check_json
+from .run_plan import new_recording, run_name
+from .settings import read_settings
+
+DEFAULT_BUDGET_S, QUICK_BUDGET_S = 240.0, 60.0
+DEFAULT_SEEDS, QUICK_SEEDS = 8, 7
+MOST_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The command line as it was typed; None where an option was not given."""
+
+    target: ScriptTarget
+    cures: tuple[str, ...] = ()
+    budget_s: float | None = None
+    seeds: int | None = None
+    steps: int | None = None
+    workers: int | None = None
+    metric: str | None = None
+    log: str | None = None
+    higher: bool = False
+    lr_search: bool = True
+    quick: bool = False
+    out: Path | None = None
+    json: str | None = None
+
+    def checked(self) -> None:
+        """UserError where any of it cannot be done."""
+        check_json(self.json)
+        if self.metric is not None and self.log is not None:
+            refuse("--metric and --log are two outcomes. Give one of them.")
+        if self.higher and self.metric is None and self.log is None:
+            refuse("--higher belongs to --metric or --log: of a loss, lower is better.")
+        if self.target.kind == "file" and not Path(self.target.name).is_file():
+            refuse(f"There is no script {self.target.name!r} in {Path.cwd()}.")
+
+    @property
+    def file(self) -> Path:
+        """A trial's file that is not there yet."""
+        folder = self.out or read_settings().runs_folder
+        return new_recording(folder, f"{run_name(self.target)}-trial")
+
+    def again(self) -> str:
+        """The command that repeats this trial."""
+        words = ["gradiometer", "prove"]
+        for cure in self.cures:
+            words += ["--cure", cure]
+        for name, value in (
+            ("--budget", self.budget_s),
+            ("--seeds", self.seeds),
+            ("--steps", self.steps),
+            ("--workers", self.workers),
+            ("--metric", self.metric),
+            ("--log", self.log),
+        ):
+            words += [name, f"{value:g}" if isinstance(value, float) else str(value)] if value is not None else []
+        flags = (("--higher", self.higher), ("--no-lr-search", not self.lr_search), ("--quick", self.quick))
+        words += [name for name, on in flags if on]
+        words += ["-m"] if self.target.kind == "module" else []
+        return shlex.join([*words, self.target.name, *self.target.args])
+
+
+def cores() -> int:
+    """Processor cores that this process may use, at most MOST_WORKERS."""
+    return max(1, min(MOST_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1))

@@ -1,0 +1,102 @@
+"""The arms of a trial as values: no cure, prescribed cures, a sham, a cure drawn at random. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from ..catalog import ENTRIES, entry_of, settings_of
+from ..records import Diagnosis, Scalar, TrialArm, UserError
+from .design import MOST_CURES
+
+NONE = TrialArm("none", "none")
+SETTING = "set."  # before the name of a setting of the cure, in an arm's params
+_HOME = "gradiometer.trial.treatments"
+
+
+def cure_arm(name: str, cure: str, settings: Mapping[str, Scalar] | None = None) -> TrialArm:
+    """An arm that applies a cure of the catalog. settings: as in a prescription's params."""
+    return TrialArm(name, "cure", f"{_HOME}:cure", {"cure": cure, **_prefixed(settings)})
+
+
+def sham_arm(of: TrialArm) -> TrialArm:
+    """An arm that applies the cure of another arm and undoes it."""
+    return TrialArm("sham", "sham", f"{_HOME}:sham", of.params, of=of.name)
+
+
+def random_arm(among: Sequence[str]) -> TrialArm:
+    """An arm that applies, for every seed, a cure drawn from ``among``; the next one drawn where one cannot be."""
+    return TrialArm("random", "random", f"{_HOME}:random_cure", {"among": ",".join(among)})
+
+
+def applicable() -> tuple[str, ...]:
+    """Names of the cures that surgery applies to a network, in the order of the catalog."""
+    return tuple(e.name for e in ENTRIES if e.kind == "surgery")
+
+
+def prescribed(diagnosis: Diagnosis) -> tuple[str, ...]:
+    """Cures of the findings that can be applied, at most MOST_CURES: the first finding's first, and those that theory
+    calls not enough last."""
+    able = applicable()
+    ranked = [c for f in diagnosis.findings for c in f.cures if c.name in able]
+    names = [c.name for c in sorted(ranked, key=lambda c: not c.enough)]
+    return tuple(dict.fromkeys(names))[:MOST_CURES]
+
+
+def asked_arms(asked: Sequence[str]) -> tuple[TrialArm, ...]:
+    """Arms of ``NAME`` or ``NAME:param=value:...``. UserError for what the catalog does not have, or cannot apply."""
+    arms = []
+    for text in asked:
+        name, *settings = text.split(":")
+        entry = entry_of(name)
+        if entry.kind != "surgery":
+            raise UserError(f"{name} cannot be applied to a network, so it cannot be tried. The edit: {entry.edit}")
+        given: dict[str, Scalar] = {}
+        for setting in settings:
+            key, equals, value = setting.partition("=")
+            if not equals:
+                raise UserError(f"--cure {text}: {setting!r} is no setting. Write it as param=value.")
+            given[key] = value
+        settings_of(entry, given)
+        arms.append(cure_arm(text, name, given))
+    doubled = next((a.name for a in arms if [b.name for b in arms].count(a.name) > 1), None)
+    if doubled is not None:
+        raise UserError(f"--cure {doubled} was given twice.")
+    return tuple(arms)
+
+
+def all_arms(cures: Sequence[TrialArm], not_drawn: Collection[str]) -> tuple[TrialArm, ...]:
+    """No cure, the cures, a random one, and a sham. The random arm is left out where nothing is left to draw from."""
+    drawn = [name for name in applicable() if name not in not_drawn]
+    return (NONE, *cures, *((random_arm(drawn),) if drawn else ()), sham_arm(cures[0]))
+
+
+def parts_of(winner: TrialArm, none: TrialArm) -> tuple[TrialArm, ...]:
+    """The winner taken apart: at the learning rate of no cure where it has another one; and, of a cure that draws
+    weights anew beside its other change, that change alone."""
+    parts = []
+    if winner.lr_factor != none.lr_factor:
+        at_rate = msgspec.structs.replace(winner, name=f"{winner.name} at the rate of no cure")
+        parts.append(msgspec.structs.replace(at_rate, lr_factor=none.lr_factor))
+    if _keeps_weights(winner):
+        alone = {**winner.params, f"{SETTING}weights": "keep"}
+        parts.append(msgspec.structs.replace(winner, name=f"{winner.name}, weights kept", params=alone))
+    return tuple(msgspec.structs.replace(p, role="ablation", of=winner.name) for p in parts)
+
+
+def most_parts(cures: Sequence[TrialArm], rates: int) -> int:
+    """How many arms ``parts_of`` may give for the best of these cures."""
+    return (rates > 1) + any(_keeps_weights(arm) for arm in cures)
+
+
+def _keeps_weights(arm: TrialArm) -> bool:
+    """Whether the cure can also be applied without drawing weights anew."""
+    name = arm.params.get("cure")
+    known = next((e for e in ENTRIES if e.name == name), None)
+    param = known.param("weights") if known is not None else None
+    return param is not None and arm.params.get(f"{SETTING}weights", param.default) != "keep"
+
+
+def _prefixed(settings: Mapping[str, Scalar] | None) -> dict[str, Scalar]:
+    return {f"{SETTING}{name}": value for name, value in (settings or {}).items()}

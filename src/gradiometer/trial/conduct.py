@@ -1,0 +1,161 @@
+"""Runs a trial from its plan to its verdicts, and leaves a valid file wherever it is stopped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from ..records import Job, Outcome, TrialArm, TrialResult, TrialSpec, UserError, Verdict
+from ..store import TrialWriter
+from .arms import parts_of
+from .design import SHAM_SEEDS
+from .executor import Executor
+from .screening import choose, edge_jobs, screening_jobs
+from .sham import sham_differs
+from .verdict import COMPARED, judge
+
+Progress = Callable[[float, str], None]
+"""Told the share of the whole trial that is done, and what is under way in a few words."""
+
+REPEAT = TrialArm("repeat", "repeat")
+
+
+def conduct(executor: Executor, writer: TrialWriter, progress: Progress) -> TrialResult:
+    """Run what the trial still lacks, judge it, and close its file.
+
+    Stages: the screening (where rates or cures are to be chosen), the paired trial with its sham, repeats of no cure
+    where the sham differs, the ablation of a winner. A KeyboardInterrupt is answered by a file of state
+    ``interrupted`` with what has ended; it is not raised again. Where no ruler can be made, every arm is ``not
+    comparable`` after one run. Raises UserError where the script fails without any cure.
+    """
+    trial = _Trial(executor, writer, progress)
+    try:
+        strange = trial.begin()
+        if strange:
+            return writer.close("finished", _not_comparable(writer.result.spec, strange))
+        notes = trial.screen()
+        trial.pair()
+        trial.repeat()
+        trial.ablate()
+    except KeyboardInterrupt:
+        return writer.close("interrupted", judge(writer.result))
+    return writer.close("finished", judge(writer.result), notes)
+
+
+class _Trial:
+    def __init__(self, executor: Executor, writer: TrialWriter, progress: Progress) -> None:
+        self.executor, self.writer, self.progress = executor, writer, progress
+        self.done = 0.0
+
+    @property
+    def spec(self) -> TrialSpec:
+        return self.writer.result.spec
+
+    def begin(self) -> str:
+        """One run without a cure; why its loss cannot be a ruler, "" where it can. UserError where the script fails."""
+        spec = self.spec
+        none = next(a for a in spec.arms if a.role == "none")
+        first = Job(none, spec.seeds[0], none.lr_factor, spec.steps, "trial")
+        if spec.screening_seeds:
+            first = min((j for j in screening_jobs(spec) if j.arm == none), key=lambda j: abs(math.log(j.lr_factor)))
+        self._run([first], "the first run")
+        outcome = next(o for o in self.writer.result.outcomes if o.key == first.key)
+        if outcome.state in {"failed", "refused"}:
+            raise UserError(f"Without any cure the script fails: {outcome.note}")
+        return outcome.incomparable
+
+    def screen(self) -> tuple[str, ...]:
+        """Rates and arms; what was left out, in words. Nothing is run where there is nothing to choose."""
+        spec = self.spec
+        if not spec.screening_seeds:
+            if not spec.chosen:
+                self.writer.put_spec(msgspec.structs.replace(spec, chosen=tuple(a.name for a in spec.arms)))
+            return ()
+        if not spec.chosen:
+            self._run(screening_jobs(spec), "screening")
+            self._run(edge_jobs(self.writer.result), "screening")
+        narrowed, left_out = choose(self.writer.result)
+        if not spec.chosen:
+            self.writer.put_spec(narrowed)
+        return left_out
+
+    def pair(self) -> None:
+        """All chosen arms on every seed, seed by seed, so that what is there when it stops is paired."""
+        spec = self.spec
+        arms = [a for a in spec.arms if a.name in spec.chosen]
+        jobs = [_job(spec, a, s) for s in spec.seeds for a in arms if a.role != "sham" or s in spec.seeds[:SHAM_SEEDS]]
+        self._run(jobs, "the paired trial")
+
+    def repeat(self) -> None:
+        """Where the sham differs: is it the treatment, or does no cure differ from itself? Repeated on every seed, for
+        two would not tell a script that ignores its seeds from one that rounds in another order."""
+        if not sham_differs(self.writer.result):
+            return
+        none = next(a for a in self.spec.arms if a.role == "none")
+        repeat = msgspec.structs.replace(REPEAT, lr_factor=none.lr_factor)
+        self._add(repeat)
+        self._run([_job(self.spec, repeat, s) for s in self.spec.seeds], "repeats")
+
+    def ablate(self) -> None:
+        """The best arm that helps, taken apart."""
+        winner = self._winner(judge(self.writer.result))
+        none = next(a for a in self.spec.arms if a.role == "none")
+        parts = parts_of(winner, none) if winner is not None else ()
+        for part in parts:
+            self._add(part)
+        self._run([_job(self.spec, part, s) for s in self.spec.seeds for part in parts], "taking the winner apart")
+
+    def _winner(self, verdicts: Sequence[Verdict]) -> TrialArm | None:
+        helping = {v.arm: v.effect for v in verdicts if v.decision == "helps"}
+        arms = [a for a in self.spec.arms if a.name in helping and a.role == "cure"]
+        return max(arms, key=lambda a: helping[a.name], default=None)
+
+    def _add(self, arm: TrialArm) -> None:
+        if arm.name not in {a.name for a in self.spec.arms}:
+            spec = self.spec
+            grown = msgspec.structs.replace(spec, arms=(*spec.arms, arm), chosen=(*spec.chosen, arm.name))
+            self.writer.put_spec(grown)
+
+    def _run(self, jobs: Sequence[Job], words: str) -> None:
+        """Those of the jobs that have no outcome yet."""
+        have = {o.key for o in self.writer.result.outcomes}
+        missing = [job for job in jobs if job.key not in have]
+        if not missing:
+            return
+        ahead = self._ahead(missing)
+        start = self.done
+
+        def heard(outcome: Outcome) -> None:
+            self.writer.put_outcome(outcome)
+
+        def moved(share: float) -> None:
+            self.progress(start + (1 - start) * share * ahead, words)
+
+        moved(0.0)
+        self.executor.run(missing, heard, moved)
+        self.done = start + (1 - start) * ahead
+
+    def _ahead(self, jobs: Sequence[Job]) -> float:
+        """Share of what is left of the trial that these jobs are, in optimizer steps."""
+        spec = self.spec
+        now = sum(_steps(job) for job in jobs)
+        later = 0.0
+        if jobs[0].stage == "screening":
+            arms = min(len([a for a in spec.arms if a.role in {"cure", "random"}]), 3) + 1
+            later = len(spec.seeds) * arms * float(spec.steps or 1)
+        return now / (now + later)
+
+
+def _not_comparable(spec: TrialSpec, reason: str) -> list[Verdict]:
+    why = f"{reason} Judge the arms by a number that the script prints (--metric)."
+    return [Verdict(a.name, "not comparable", (why,)) for a in spec.arms if a.role in COMPARED]
+
+
+def _steps(job: Job) -> float:
+    return float(job.steps or 1)
+
+
+def _job(spec: TrialSpec, arm: TrialArm, seed: int) -> Job:
+    return Job(arm, seed, arm.lr_factor, spec.steps, "trial")

@@ -1,0 +1,161 @@
+"""One training of the script, in a process that has been forked for it and ends with it."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Literal, TextIO, cast
+
+from ..records import Job, Outcome, OutcomeState
+from ..session.script import ScriptOutcome, ScriptTarget, run_script
+from .attach import Attached
+from .metric import read_metric
+from .scratch import make_scratch
+from .seeding import mix_seeds
+from .wire import Order, Work
+
+
+def train(work: Work, order: Order, folder: Path) -> Outcome:
+    """Run the script in ``folder`` under the order's seed, arm and rate, and say how it ended.
+
+    The process is spent afterwards: its seeds are mixed, its standard streams lie in files, its hooks stay.
+    """
+    enter(work, order, folder)
+    logged = _listen() if work.primary.kind == "log" else {}
+    attached = Attached(order, work.model, work.primary.kind == "loss")
+    attached.attach()
+    started = time.process_time()
+    with warnings.catch_warnings():
+        ended = run_script(ScriptTarget(work.script, work.args, work.kind))
+    attached.finish()
+    seconds = time.process_time() - started
+    printed = (folder / "stdout").read_text(errors="replace") if work.primary.kind == "metric" else ""
+    return _outcome(work, attached, ended, _Seen(printed, logged, seconds))
+
+
+def enter(work: Work, order: Order, folder: Path) -> None:
+    """Into a folder of its own, with streams of its own and the order's seed."""
+    os.makedirs(folder)
+    place = folder / "work"
+    make_scratch(Path(work.folder), place)
+    os.chdir(place)
+    _redirect(folder)
+    mix_seeds(order.job.seed)
+
+
+class _Seen:
+    """What was seen beside the network: printed text, logged numbers, processor time."""
+
+    def __init__(self, printed: str, logged: dict[str, float], seconds: float) -> None:
+        self.printed, self.logged, self.seconds = printed, logged, seconds
+
+
+def _outcome(work: Work, attached: Attached, ended: ScriptOutcome, seen: _Seen) -> Outcome:
+    job = attached.order.job
+    value, note = _primary(work, attached, seen)
+    state, why = _state(attached, ended)
+    if state == "finished" and value is None:
+        state, why = "failed", note
+    if state == "finished" and not attached.incomparable and value is not None and not math.isfinite(value):
+        state, why = "diverged", "Its outcome is not finite."
+    return Outcome(
+        key=job.key,
+        arm=job.arm.name,
+        seed=job.seed,
+        lr_factor=job.lr_factor,
+        stage=job.stage,
+        value=value if value is not None and state == "finished" else math.nan,
+        state=state,
+        note=why,
+        incomparable=_incomparable(work, attached) if state == "finished" else "",
+        first=attached.first,
+        steps=attached.step,
+        curve=attached.curve(),
+        seconds=seen.seconds,
+        digest=attached.digest,
+        mechanism=attached.mechanism,
+        patch=attached.patch,
+    )
+
+
+def _primary(work: Work, attached: Attached, seen: _Seen) -> tuple[float | None, str]:
+    """The outcome, or None and why there is none."""
+    primary = work.primary
+    if primary.kind == "loss":
+        return attached.value, ""
+    if primary.kind == "metric":
+        return read_metric(seen.printed, primary.pattern), f"Nothing that it printed matches {primary.pattern!r}."
+    return seen.logged.get(primary.name), f"It never logged a number called {primary.name!r}."
+
+
+def _incomparable(work: Work, attached: Attached) -> str:
+    if work.primary.kind != "loss" or not attached.incomparable:
+        return ""
+    reason = attached.incomparable
+    return reason if reason.endswith(".") else f"The script's loss cannot be used as a ruler: {reason}."
+
+
+def _state(attached: Attached, ended: ScriptOutcome) -> tuple[OutcomeState, str]:
+    if attached.refused:
+        return "refused", attached.refused
+    if attached.diverged:
+        return "diverged", f"Its loss is not finite (step {attached.step})."
+    if (not attached.done and ended.state in {"crashed", "interrupted"}) or (
+        ended.exit_code and ended.state != "stopped"
+    ):
+        return "failed", failure(ended)
+    if attached.root is None:
+        return "failed", "No network whose parameters an optimizer holds was called with gradients: nothing trains."
+    if not attached.step:
+        return "failed", "Its optimizer made no step: nothing trains."
+    return "finished", ""
+
+
+def failure(ended: ScriptOutcome) -> str:
+    """Why a script failed, in one sentence."""
+    if ended.error.startswith("EOFError"):
+        return "It reads from stdin, which is empty in a trial: give it its input as arguments or files."
+    return ended.error or f"exit code {ended.exit_code}"
+
+
+def lost(job: Job, note: str, seconds: float = math.nan) -> Outcome:
+    """The outcome of a training of which nothing came back."""
+    return Outcome(
+        job.key, job.arm.name, job.seed, job.lr_factor, job.stage, state="failed", note=note, seconds=seconds
+    )
+
+
+def _redirect(folder: Path) -> None:
+    """The script's own words go to files, and it finds nothing on stdin."""
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        file = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(file, number)
+        os.close(file)
+        setattr(sys, name, _stream(number, "w"))
+    sys.stdin = _stream(0, "r")
+
+
+def _stream(number: int, mode: Literal["r", "w"]) -> TextIO:
+    raw = os.fdopen(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)
+    return cast(TextIO, raw)
+
+
+def _listen() -> dict[str, float]:
+    """The last value of every name that the script hands to ``handle.log``."""
+    from ..session.watch import Watch
+
+    logged: dict[str, float] = {}
+    original = Watch.log
+
+    def log(self: Watch, **values: float) -> None:
+        original(self, **values)
+        logged.update({name: float(value) for name, value in values.items()})
+
+    Watch.log = log  # type: ignore[method-assign]
+    return logged

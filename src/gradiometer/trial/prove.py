@@ -1,0 +1,235 @@
+"""From a script to a proof: diagnose it on a seed of its own, prescribe, and try the prescription."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from ..diagnosis import diagnose
+from ..quantities import loss_seen
+from ..records import TRIAL_SCHEMA, Diagnosis, Job, LossSeen, Primary, Run, TrialArm, TrialResult, TrialSpec, UserError
+from ..session.script import ScriptTarget
+from ..store import TrialWriter, open_run, open_trial
+from .arms import NONE, all_arms, asked_arms, cure_arm, most_parts, prescribed
+from .conduct import Progress, conduct
+from .design import (
+    DIAGNOSIS_SEEDS,
+    FIRST_TRIAL_SEED,
+    KEPT_CURES,
+    SCREENING_SEEDS,
+    SCREENING_SHARE,
+    SHAM_SEEDS,
+    Seen,
+    Terms,
+    floor_of,
+    lengths,
+    scale,
+)
+from .metric import check_pattern
+from .processes import ScriptExecutor
+from .wire import CUT, FIRST_STEP_S, Work
+
+DIAGNOSIS_SHARE = 0.15  # of the budget that the diagnosis run may take
+LEAST_LIMIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be proven. folder: the working folder of the runs. path: where the trial's file goes.
+
+    cures: ``NAME`` or ``NAME:param=value``; () takes those that the diagnosis prescribes.
+    """
+
+    target: ScriptTarget
+    path: Path
+    folder: Path = field(default_factory=Path.cwd)
+    cures: tuple[str, ...] = ()
+    primary: Primary = field(default_factory=Primary)
+    terms: Terms = field(default_factory=Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What came of it. diagnosis: of the untreated training. result: None where nothing was tried, and ``reason``
+    says why. resumed trials have no diagnosis."""
+
+    diagnosis: Diagnosis | None
+    result: TrialResult | None
+    reason: str = ""
+
+    def document(self, path: str) -> dict[str, object]:
+        """The document of ``--json``. file: of the trial, null where nothing was tried."""
+        return {
+            "schema": TRIAL_SCHEMA,
+            "file": path if self.result is not None else None,
+            "reason": self.reason,
+            "diagnosis": self.diagnosis,
+            "trial": self.result,
+        }
+
+
+def prove_script(request: Request, progress: Progress) -> Proof:
+    """Watch the script once, prescribe, and run the trial within its budget.
+
+    Nothing is treated where nothing is wrong, unless cures are asked for. Raises UserError where the script cannot be
+    run or trains nothing, where the budget is too small, or for a cure that cannot be tried.
+    """
+    asked = asked_arms(request.cures)
+    if request.primary.kind == "metric":
+        check_pattern(request.primary.pattern)
+    digest = script_digest(request)
+    with _executor(request) as executor:
+        progress(0.0, "watching it once")
+        run, seen = _watched(request, executor)
+        diagnosis = diagnose(run)
+        arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis)[: request.terms.cures])
+        if not arms:
+            return Proof(diagnosis, None, nothing_to_try(diagnosis))
+        spec = _plan(request, run, seen, arms, diagnosis)
+        spec = msgspec.structs.replace(spec, digest=digest)
+        executor.work = msgspec.structs.replace(executor.work, model=spec.model)
+        try:
+            with TrialWriter.new(request.path, spec) as writer:
+                return Proof(diagnosis, conduct(executor, writer, progress))
+        except UserError:  # the script fails: there is nothing to go on with
+            request.path.unlink(missing_ok=True)
+            raise
+
+
+def resume_script(request: Request, progress: Progress) -> Proof:
+    """Go on with the trial in ``request.path`` where it stopped; its plan stands. UserError where the script has
+    changed since."""
+    found = open_trial(request.path)
+    spec = msgspec.structs.replace(found.spec, digest=script_digest(request), argv=request.target.args)
+    kept = dataclasses.replace(request, primary=spec.primary)
+    with TrialWriter.resume(request.path, spec) as writer, _executor(kept) as executor:
+        executor.work = msgspec.structs.replace(executor.work, model=spec.model)
+        return Proof(None, conduct(executor, writer, progress))
+
+
+def script_digest(request: Request) -> str:
+    """SHA-256 of the script, "" for a module. UserError where there is no such file."""
+    if request.target.kind == "module":
+        return ""
+    path = request.folder / request.target.name
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"The script {request.target.name!r} cannot be read: {error.strerror}.") from error
+
+
+# ---- parts ---------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _executor(request: Request) -> Iterator[ScriptExecutor]:
+    terms = request.terms
+    work = Work(
+        script=request.target.name,
+        args=request.target.args,
+        kind=request.target.kind,
+        folder=str(request.folder),
+        scratch="",
+        primary=request.primary,
+        workers=terms.workers,
+        limit_s=max(LEAST_LIMIT_S, terms.budget_s),
+    )
+    with ScriptExecutor(work, _trial_seeds(terms)[:SHAM_SEEDS]) as executor:
+        yield executor
+
+
+def _trial_seeds(terms: Terms) -> tuple[int, ...]:
+    return tuple(range(FIRST_TRIAL_SEED, FIRST_TRIAL_SEED + terms.seeds))
+
+
+def _watched(request: Request, executor: ScriptExecutor) -> tuple[Run, Seen]:
+    """The diagnosis run. UserError where the script fails in it or trains nothing."""
+    file = executor.folder / "diagnosis.gmr"
+    job = Job(NONE, DIAGNOSIS_SEEDS[0], 1.0, None, "screening")
+    outcome = executor.watch(job, file, DIAGNOSIS_SHARE * request.terms.budget_s)
+    if outcome.state != "finished":
+        raise UserError(f"{request.target.name}: {outcome.note}")
+    if not file.exists():
+        raise UserError(f"{request.target.name}: nothing of its training could be recorded, so nothing can be tried.")
+    seen = Seen(
+        steps=outcome.steps,
+        seconds=outcome.seconds,
+        first_step_s=outcome.mechanism[FIRST_STEP_S],
+        cut=bool(outcome.mechanism[CUT]),
+        value=outcome.value,
+    )
+    return open_run(file), seen
+
+
+def _plan(request: Request, run: Run, seen: Seen, cures: tuple[TrialArm, ...], diagnosis: Diagnosis) -> TrialSpec:
+    terms, primary = request.terms, request.primary
+    length = lengths(seen, terms, len(cures), primary)
+    curve = run.curve()
+    first = float(curve[0, 1]) if len(curve) else math.nan
+    spec = plan(cures, diagnosis, terms, Ruler(primary, loss_seen(run, run.main), first, seen.value))
+    chooses = bool(spec.screening_seeds)
+    return msgspec.structs.replace(
+        spec,
+        steps=length.steps,
+        screening_steps=length.screening_steps if chooses else None,
+        model=_model(run, diagnosis) if len(run.networks) > 1 else "",
+        mechanism="total_decades",
+        script=request.target.name,
+        argv=request.target.args,
+        budget_s=terms.budget_s,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ruler:
+    """What effects are measured in: the primary outcome, and what the diagnosis run says of its scale."""
+
+    primary: Primary
+    loss: LossSeen | None
+    first_loss: float
+    value: float = math.nan
+
+
+def plan(cures: tuple[TrialArm, ...], diagnosis: Diagnosis, terms: Terms, ruler: Ruler) -> TrialSpec:
+    """Arms, seeds, rates, and the scale of effects; the lengths of the runs are ``terms.steps`` here."""
+    level, how = scale(ruler.primary, ruler.loss, ruler.first_loss, ruler.value)
+    not_drawn = {c.name for f in diagnosis.findings for c in f.cures} | {str(a.params["cure"]) for a in cures}
+    arms = all_arms(cures, not_drawn)
+    chooses = len(terms.lr_factors) > 1 or len(cures) > KEPT_CURES
+    kept = min(len(cures), KEPT_CURES) + sum(a.role == "random" for a in arms)
+    return TrialSpec(
+        arms=arms,
+        seeds=_trial_seeds(terms),
+        steps=terms.steps,
+        primary=ruler.primary,
+        screening_seeds=SCREENING_SEEDS if chooses else (),
+        screening_steps=max(1, round(SCREENING_SHARE * (terms.steps or 1))) if chooses else None,
+        diagnosed_on=DIAGNOSIS_SEEDS,
+        lr_factors=terms.lr_factors,
+        family=kept + most_parts(cures, len(terms.lr_factors)),
+        cap=level,
+        floor=floor_of(level),
+        floor_source=how,
+    )
+
+
+def _model(run: Run, diagnosis: Diagnosis) -> str:
+    return diagnosis.findings[0].model if diagnosis.findings else run.main
+
+
+def nothing_to_try(diagnosis: Diagnosis) -> str:
+    """Why nothing is tried, and what can be done by hand."""
+    if not diagnosis.findings:
+        return (
+            "Nothing was found that is wrong, so nothing was treated. Name a cure with --cure to try it all the same."
+        )
+    edits = [c.edit for f in diagnosis.findings for c in f.cures][:3]
+    told = " The edits to make: " + "; ".join(edits) if edits else ""
+    return f"No cure that can be applied to a network answers {diagnosis.findings[0].cause}.{told}"

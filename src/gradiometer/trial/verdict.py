@@ -1,0 +1,159 @@
+"""From outcomes to verdicts: helps, hurts, no evidence, not comparable, invalid, each with its reasons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records import Decision, Outcome, TrialArm, TrialResult, TrialSpec, Verdict
+from .sham import why_invalid
+from .statistics import bootstrap_interval, differences, holm, permutation_p, smallest_p
+
+FLOOR_SHARE = 0.05
+"""Of the distance from the trivial level to the floor of the primary outcome: the least mean effect that matters. A
+ReLU exchange that leaves a deep sigmoid network at its trivial level wins 8 of 8 seeds by 0.1 % of that distance."""
+
+COMPARED = frozenset({"cure", "random", "ablation"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """An arm beside its partners, pair by pair. d, p: empty and nan where it cannot be judged; stopped says why."""
+
+    arm: TrialArm
+    pairs: tuple[tuple[Outcome, Outcome], ...]  # (no cure, arm)
+    d: NDArray[np.float64]
+    p: float
+    stopped: str = ""
+    decision: Decision = "no evidence"  # where it is stopped
+
+
+def judge(result: TrialResult) -> tuple[Verdict, ...]:
+    """A verdict for every arm that was compared with no cure, in the order of the plan. Pure: no clock, no chance.
+
+    Arms of the plan that have no outcome in the trial (chosen away on other seeds before) get none.
+    """
+    spec = result.spec
+    none = result.of(_none_of(spec).name)
+    arms = [a for a in spec.arms if a.role in COMPARED and result.of(a.name)]
+    compared = [_compare(spec, arm, none, result.of(arm.name)) for arm in arms]
+    family = max(spec.family, len(arms))
+    corrected = holm([c.p for c in compared], family)
+    invalid = why_invalid(result)
+    return tuple(_verdict(spec, c, p, (invalid, family)) for c, p in zip(compared, corrected, strict=True))
+
+
+def _none_of(spec: TrialSpec) -> TrialArm:
+    return next(a for a in spec.arms if a.role == "none")
+
+
+def _compare(spec: TrialSpec, arm: TrialArm, none: Mapping[int, Outcome], ours: Mapping[int, Outcome]) -> _Compared:
+    pairs = tuple((none[s], ours[s]) for s in spec.seeds if s in none and s in ours)
+    decision, stopped = _why_stopped(spec, pairs)
+    if stopped:
+        return _Compared(arm, pairs, np.empty(0), math.nan, stopped, decision)
+    cap = spec.cap if math.isfinite(spec.cap) else math.inf
+    values = np.array([[_value(a), _value(b)] for a, b in pairs]).reshape(-1, 2)
+    d = differences(values[:, 0], values[:, 1], cap, spec.primary.better)
+    return _Compared(arm, pairs, d, permutation_p(d))
+
+
+def _value(outcome: Outcome) -> float:
+    """The outcome as a number; nan for every way to fail."""
+    return outcome.value if outcome.state == "finished" else math.nan
+
+
+def _failed(outcome: Outcome) -> bool:
+    """True where the run diverged or raised."""
+    return not (math.isfinite(_value(outcome)) or outcome.incomparable or outcome.state == "refused")
+
+
+def _why_stopped(spec: TrialSpec, pairs: Sequence[tuple[Outcome, Outcome]]) -> tuple[Decision, str]:
+    """Why an arm cannot be judged, "" where it can, and what is decided then."""
+    refused = next((o for _, o in pairs if o.state == "refused"), None)
+    if refused is not None:
+        return "no evidence", f"It could not be applied: {refused.note}"
+    strange = next((o.incomparable for pair in pairs for o in pair if o.incomparable), "")
+    if strange:
+        return "not comparable", f"{strange} Judge it by a number that the script prints (--metric)."
+    if len(pairs) < len(spec.seeds):
+        return "no evidence", f"Its trial was cut short after {len(pairs)} of {len(spec.seeds)} seeds."
+    return "no evidence", ""
+
+
+def _verdict(spec: TrialSpec, c: _Compared, p_holm: float, trial: tuple[str, int]) -> Verdict:
+    """trial: why the whole trial is invalid ("" where it is not), and the number of comparisons."""
+    invalid, family = trial
+    level = 1 - spec.alpha / max(family, 1)
+    interval = bootstrap_interval(c.d, level)
+    verdict = Verdict(
+        arm=c.arm.name,
+        decision="no evidence",
+        effect=float(c.d.mean()) if len(c.d) else math.nan,
+        interval=interval,
+        won=int((c.d > 0).sum()),
+        pairs=len(c.d),
+        diverged=sum(_failed(o) for _, o in c.pairs),
+        diverged_none=sum(_failed(o) for o, _ in c.pairs),
+        p=c.p,
+        p_holm=p_holm,
+        lr_factor=c.arm.lr_factor,
+        seconds=median(o.seconds for _, o in c.pairs) if c.pairs else math.nan,
+        seconds_none=median(o.seconds for o, _ in c.pairs) if c.pairs else math.nan,
+    )
+    return _decided(spec, c, verdict, (invalid, family))
+
+
+def _decided(spec: TrialSpec, c: _Compared, v: Verdict, trial: tuple[str, int]) -> Verdict:
+    invalid, family = trial
+    if invalid:
+        return _with(v, "invalid", invalid)
+    if c.stopped:
+        return _with(v, c.decision, c.stopped)
+    fails = (f"{v.diverged} of {v.pairs} runs diverged.",) if v.diverged else ()
+    if not v.p_holm <= spec.alpha:
+        return _with(v, "no evidence", _weak(spec, v, family), *fails)
+    low, high = v.interval
+    if low > spec.floor:
+        return _with(v, "helps", _strong(spec, v, "above"), *fails)
+    if high < -spec.floor:
+        return _with(v, "hurts", _strong(spec, v, "below the negative of"), *fails)
+    return _with(v, "no evidence", _slight(spec, v), *fails)
+
+
+def _with(v: Verdict, decision: Decision, *reasons: str) -> Verdict:
+    return msgspec.structs.replace(v, decision=decision, reasons=reasons)
+
+
+def _weak(spec: TrialSpec, v: Verdict, family: int) -> str:
+    least = smallest_p(v.pairs)
+    if least * family > spec.alpha:
+        return (
+            f"{v.pairs} pairs cannot decide it: the smallest p they can give is {least:.2g}, and {family} comparisons "
+            f"ask for {spec.alpha / family:.2g}. Use more seeds."
+        )
+    return (
+        f"Chance explains it: corrected p {v.p_holm:.2g}, above {spec.alpha:g}; better in {v.won} of {v.pairs} pairs."
+    )
+
+
+def _strong(spec: TrialSpec, v: Verdict, side: str) -> str:
+    low, high = v.interval
+    return (
+        f"Better in {v.won} of {v.pairs} pairs, corrected p {v.p_holm:.2g}; the interval {low:.3g} to {high:.3g} is "
+        f"{side} the effect floor {spec.floor:.3g}."
+    )
+
+
+def _slight(spec: TrialSpec, v: Verdict) -> str:
+    low, high = v.interval
+    return (
+        f"Too slight: better in {v.won} of {v.pairs} pairs, but the interval {low:.3g} to {high:.3g} is not beyond the "
+        f"effect floor {spec.floor:.3g}."
+    )

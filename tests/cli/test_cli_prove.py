@@ -1,0 +1,144 @@
+"""``gradiometer prove`` on scripts as users write them: what it refuses, what it tells, how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from cli_tools import environment, gradiometer, script
+
+from gradiometer.records import RunFileError
+from gradiometer.store import open_trial
+
+HEAD = """
+import torch
+from torch import nn
+import torch.nn.functional as F
+torch.manual_seed(0)
+X = torch.randn(512, 16)
+y = X[:, :4].argmax(1)
+"""
+DEEP = """
+layers = []
+for k in range(8):
+    layers += [nn.Linear(16 if k == 0 else 32, 32), nn.Sigmoid()]
+model = nn.Sequential(*layers, nn.Linear(32, 4))
+"""
+LOOP = """
+opt = torch.optim.SGD(model.parameters(), lr=.1, momentum=.9)
+for step in range(120):
+    i = torch.randint(0, 512, (64,))
+    loss = F.cross_entropy(model(X[i]), y[i])
+    opt.zero_grad()
+    loss.backward()
+    opt.step()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["gone.py"], "There is no script 'gone.py' in "),
+        (["--metric", "acc", "train.py"], "--metric 'acc' has no group."),
+        (["--metric", "acc=(", "train.py"], "--metric 'acc=(' is no regular expression: "),
+        (["--metric", "a=(.)", "--log", "b", "train.py"], "--metric and --log are two outcomes."),
+        (["--higher", "train.py"], "--higher belongs to --metric or --log"),
+        (["--cure", "elixir", "train.py"], "There is no cure 'elixir'."),
+        (["--cure", "orthogonal:gain", "train.py"], "--cure orthogonal:gain: 'gain' is no setting."),
+        (["--cure", "rebuild-optimizer", "train.py"], "rebuild-optimizer cannot be applied to a network"),
+        (["--json", "gone/x.json", "train.py"], "--json gone/x.json: there is no folder gone."),
+    ],
+)
+def test_what_cannot_be_done_is_said_at_once(tmp_path: Path, options: list[str], words: str) -> None:
+    script(tmp_path, "print('ran')\n")
+    done = gradiometer("prove", *options, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.decode().startswith(f"gradiometer: {words}")
+    assert [p.name for p in tmp_path.iterdir()] == ["train.py"]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        ("print('hello')\n", [], "train.py: It never steps an optimizer: nothing trains."),
+        ("n = int(input('width? '))\n", [], "train.py: It reads from stdin, which is empty in a trial"),
+        (HEAD + DEEP + LOOP, ["--metric", "f1=([0-9.]+)"], "train.py: Nothing that it printed matches 'f1=([0-9.]+)'."),
+        (HEAD + DEEP + LOOP.replace("120", "10**6"), ["--budget", "8"], "The budget of 8 s is too small: 20 steps of "),
+    ],
+)
+def test_a_script_that_cannot_be_tried_is_told(tmp_path: Path, text: str, options: list[str], words: str) -> None:
+    script(tmp_path, text)
+    done = gradiometer("prove", "--cure", "orthogonal", *options, "train.py", cwd=tmp_path, stdin=b"3\n")
+    assert (done.returncode, done.stdout) == (2, b""), done.stderr
+    assert done.stderr.decode().startswith(f"gradiometer: {words}")
+    assert [p.name for p in tmp_path.iterdir()] == ["train.py"]
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_a_cure_of_a_deep_sigmoid_network_is_proven(tmp_path: Path) -> None:
+    script(tmp_path, HEAD + DEEP + LOOP)
+    done = gradiometer(
+        "prove", "--quick", "--cure", "relu", "--steps", "60", "--out", "t.gmr", "train.py", cwd=tmp_path
+    )
+    page = done.stdout.decode()
+    assert done.returncode == 0, page + done.stderr.decode()
+    assert "HELPS" in page and "equal to no cure bit for bit" in page and "def " in page
+    above, code = page.split("the change as code\n")
+    assert max(len(line) for line in above.splitlines()) <= 80
+    compile(code.split("\nThe sham")[0], "patch", "exec")
+    found = open_trial(tmp_path / "t.gmr")
+    assert found.state == "finished" and found.spec.steps == 60 and len(found.spec.seeds) == 7
+    (verdict,) = (v for v in found.verdicts if v.arm == "relu")
+    assert verdict.decision == "helps" and verdict.won == 7 and verdict.effect > 0.3
+
+
+def wait_for_outcomes(path: Path, count: int) -> None:
+    """Until a trial that is being written has so many outcomes; for two minutes at most."""
+    for _ in range(1200):
+        time.sleep(0.1)
+        with contextlib.suppress(RunFileError):  # it is not there yet, or has just begun
+            if len(open_trial(path).outcomes) >= count:
+                return
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_trial_that_goes_on(tmp_path: Path) -> None:
+    script(tmp_path, HEAD + DEEP + LOOP)
+    call = [sys.executable, "-m", "gradiometer", "prove", "--quick", "--cure", "orthogonal", "--steps", "50"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*call, "--out", "t.gmr", "train.py"], cwd=tmp_path, env=environment(), **pipes) as process:
+        wait_for_outcomes(tmp_path / "t.gmr", 3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and b"CUT SHORT" in out and b"Go on with: --resume" in err
+    partial = open_trial(tmp_path / "t.gmr")
+    assert partial.state == "interrupted" and 3 <= len(partial.outcomes) < 20
+    done = gradiometer("prove", "--json", "d.json", "--resume", "t.gmr", "train.py", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr  # orthogonal weights cure nothing here
+    document = json.loads((tmp_path / "d.json").read_text())
+    assert document["schema"] == 1 and document["trial"]["state"] == "finished"
+    assert {v["arm"]: v["decision"] for v in document["trial"]["verdicts"]}["orthogonal"] == "no evidence"
+    kept = {o.key: o.digest for o in partial.outcomes}
+    assert kept.items() <= {o.key: o.digest for o in open_trial(tmp_path / "t.gmr").outcomes}.items()
+    script(tmp_path, HEAD + DEEP + LOOP + "\n")
+    changed = gradiometer("prove", "--resume", "t.gmr", "train.py", cwd=tmp_path)
+    assert changed.returncode == 2 and b"holds another trial: the script has changed" in changed.stderr
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_a_healthy_training_is_not_treated(tmp_path: Path) -> None:
+    shallow = "model = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4))\n"
+    script(tmp_path, HEAD + shallow + LOOP)
+    done = gradiometer("prove", "train.py", cwd=tmp_path)
+    assert done.returncode == 0 and "NOTHING TO CURE" in done.stdout.decode(), done.stdout.decode()
+    assert [p.name for p in tmp_path.iterdir()] == ["train.py"]

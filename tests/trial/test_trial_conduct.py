@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from gradiometer.records import Job, Outcome, TrialArm, TrialSpec, UserError
+from gradiometer.store import TrialWriter, open_trial
+from gradiometer.trial.conduct import conduct
+from gradiometer.trial.executor import Heard, Moved
+from gradiometer.trial.screening import best_factor
+
+ROOT = 10**0.5
+NONE, SHAM = TrialArm("none", "none"), TrialArm("sham", "sham", "t:sham", {"cure": "a"}, of="a")
+CURES = tuple(TrialArm(name, "cure", "t:cure", {"cure": name}) for name in "abcd")
+RANDOM = TrialArm("random", "random", "t:random")
+SPEC = TrialSpec(
+    arms=(NONE, SHAM, *CURES, RANDOM),
+    seeds=tuple(range(11, 19)),
+    steps=40,
+    screening_seeds=(1, 2),
+    screening_steps=10,
+    lr_factors=(1 / ROOT, 1.0, ROOT),
+    family=4,
+    cap=2.3,
+    floor=0.115,
+)
+LEVELS = {"none": 2.3, "sham": 2.3, "repeat": 2.3, "a": 1.0, "b": 0.5, "c": 2.0, "d": 1.5, "random": 2.2}
+BEST = {"b": 2 * math.log(ROOT), "a": 0.0}  # natural log of the best rate factor; 0 for all others
+
+
+class Numbers:
+    """An executor that trains nothing: the outcome is a formula of arm, seed and rate."""
+
+    def __init__(self, change: Callable[[Job, Outcome], Outcome] = lambda job, outcome: outcome) -> None:
+        self.change = change
+        self.ran: list[Job] = []
+
+    def run(self, jobs: Sequence[Job], heard: Heard, moved: Moved) -> None:
+        for k, job in enumerate(jobs):
+            self.ran.append(job)
+            heard(self.change(job, self.outcome(job)))
+            moved((k + 1) / len(jobs))
+
+    def outcome(self, job: Job) -> Outcome:
+        name = job.arm.of or job.arm.name
+        name = "none" if job.arm.role in ("sham", "repeat") else name
+        off = math.log(job.lr_factor) - BEST.get(name, 0.0)
+        value = LEVELS[name] + 0.02 * math.sin(3 * job.seed) + 0.2 * off * off
+        return Outcome(job.key, job.arm.name, job.seed, job.lr_factor, job.stage, value, digest=f"{value}", seconds=1.0)
+
+    def close(self) -> None: ...
+
+
+def conducted(path: Path, executor: Numbers, spec: TrialSpec = SPEC):
+    shares: list[float] = []
+    with TrialWriter.new(path, spec) as writer:
+        result = conduct(executor, writer, lambda share, words: shares.append(share))
+    assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] <= 1 + 1e-9
+    assert len(open_trial(path).outcomes) == len(result.outcomes)
+    return result
+
+
+def test_a_trial_from_the_screening_to_the_ablation(tmp_path: Path) -> None:
+    executor = Numbers()
+    result = conducted(tmp_path / "t.gmr", executor)
+    assert result.state == "finished"
+    decisions = {v.arm: v.decision for v in result.verdicts}
+    assert decisions == {
+        "a": "helps",
+        "b": "helps",
+        "random": "no evidence",  # .1 lower on every seed: below the floor
+        "b at the rate of no cure": "helps",
+    }
+    keys = [j.key for j in executor.ran]
+    assert len(keys) == len(set(keys))
+    screened = [j for j in executor.ran if j.stage == "screening"]
+    assert {j.seed for j in screened} == {1, 2} and {j.steps for j in screened} == {10}
+    names = ("none", "a", "b", "random")
+    tried = {name: sorted({j.lr_factor for j in screened if j.arm.name == name}) for name in names}
+    assert tried["b"] == pytest.approx([1 / ROOT, 1.0, ROOT, 10.0]) and len(tried["none"]) == len(tried["a"]) == 3
+    paired = [j for j in executor.ran if j.stage == "trial"]
+    assert {j.seed for j in paired} == set(SPEC.seeds) and {j.steps for j in paired} == {40}
+    assert [j.seed for j in paired if j.arm.role == "sham"] == [11, 12]
+    assert [j.lr_factor for j in paired if j.arm.name == "b"] == pytest.approx([10.0] * 8)
+    assert {j.lr_factor for j in paired if j.arm.role == "ablation"} == {1.0}
+    assert len(result.notes) == 2 and all("left out after the screening" in n for n in result.notes)
+    assert [j.seed for j in paired[:8]] == [11] * 5 + [12] * 3
+
+
+def test_every_arm_gets_the_same_rates(tmp_path: Path) -> None:
+    executor = Numbers()
+    conducted(tmp_path / "t.gmr", executor)
+    first = [j for j in executor.ran if j.stage == "screening"]
+    for name in ("none", "a", "b", "c", "d", "random"):
+        assert {1 / ROOT, 1.0, ROOT} <= {j.lr_factor for j in first if j.arm.name == name}
+        assert all(j.arm.role != "sham" for j in first)
+
+
+def test_a_cure_that_is_refused_is_left_out_and_the_sham_takes_another(tmp_path: Path) -> None:
+    def change(job: Job, outcome: Outcome) -> Outcome:
+        if job.arm.name == "a":
+            return msgspec.structs.replace(outcome, state="refused", note="No activation.", value=math.nan)
+        return outcome
+
+    executor = Numbers(change)
+    result = conducted(tmp_path / "t.gmr", executor)
+    assert [v.arm for v in result.verdicts] == ["b", "d", "random", "b at the rate of no cure"]
+    assert "a was left out: No activation." in result.notes
+    assert {str(j.arm.params["cure"]) for j in executor.ran if j.arm.role == "sham"} == {"b"}
+
+
+def test_a_failed_rate_is_not_chosen(tmp_path: Path) -> None:
+    def change(job: Job, outcome: Outcome) -> Outcome:
+        burst = job.arm.name == "b" and job.lr_factor > 1 and job.seed == 2
+        return msgspec.structs.replace(outcome, state="diverged", value=math.nan) if burst else outcome
+
+    result = conducted(tmp_path / "t.gmr", Numbers(change))
+    arm = next(a for a in result.spec.arms if a.name == "b")
+    assert arm.lr_factor == best_factor(result, arm) == 1.0
+
+
+def test_a_sham_that_differs_is_followed_by_repeats(tmp_path: Path) -> None:
+    def change(job: Job, outcome: Outcome) -> Outcome:
+        return msgspec.structs.replace(outcome, digest="other") if job.arm.role == "sham" else outcome
+
+    executor = Numbers(change)
+    result = conducted(tmp_path / "t.gmr", executor)
+    assert [j.seed for j in executor.ran if j.arm.role == "repeat"] == list(SPEC.seeds)
+    assert {v.decision for v in result.verdicts} == {"invalid"}
+
+
+def test_an_interrupted_trial_is_valid_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    whole = conducted(tmp_path / "whole.gmr", Numbers())
+    for stop in (1, 30, len(whole.outcomes) - 3):
+        path = tmp_path / f"{stop}.gmr"
+        count = iter(range(10**6))
+
+        def change(job: Job, outcome: Outcome, limit: int = stop, count=count) -> Outcome:
+            if next(count) == limit:
+                raise KeyboardInterrupt
+            return outcome
+
+        partial = conducted(path, Numbers(change))
+        assert partial.state == "interrupted" and len(partial.outcomes) == stop
+        assert all(v.decision in ("no evidence", "helps") for v in partial.verdicts)
+        rest = Numbers()
+        with TrialWriter.resume(path, open_trial(path).spec) as writer:
+            resumed = conduct(rest, writer, lambda share, words: None)
+        assert resumed.verdicts == whole.verdicts and resumed.notes == whole.notes
+        assert len(rest.ran) == len(whole.outcomes) - stop
+
+
+def test_without_a_screening_every_arm_goes_into_the_trial(tmp_path: Path) -> None:
+    spec = msgspec.structs.replace(
+        SPEC, screening_seeds=(), lr_factors=(1.0,), arms=(NONE, SHAM, CURES[0], RANDOM), screening_steps=None
+    )
+    result = conducted(tmp_path / "t.gmr", Numbers(), spec)
+    assert {o.stage for o in result.outcomes} == {"trial"} and [v.arm for v in result.verdicts] == ["a", "random"]
+
+
+def test_a_loss_that_is_no_ruler_ends_the_trial_after_one_run(tmp_path: Path) -> None:
+    executor = Numbers(lambda job, outcome: msgspec.structs.replace(outcome, incomparable="A penalty is part of it."))
+    result = conducted(tmp_path / "t.gmr", executor)
+    assert len(executor.ran) == 1 and {v.decision for v in result.verdicts} == {"not comparable"}
+    assert "A penalty is part of it." in result.verdicts[0].reasons[0] and "--metric" in result.verdicts[0].reasons[0]
+
+
+def test_a_script_that_fails_without_a_cure_is_the_users_to_mend(tmp_path: Path) -> None:
+    executor = Numbers(lambda job, outcome: msgspec.structs.replace(outcome, state="failed", note="ValueError: x"))
+    with pytest.raises(UserError, match="Without any cure the script fails: ValueError: x"):
+        conducted(tmp_path / "t.gmr", executor)
