@@ -1,0 +1,184 @@
+"""One pass of all members of a population, and its rehearsal against the passes of single members."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+from torch.utils import _pytree as pytree
+
+from gradiometer.records import ModelError
+from gradiometer.session import Setup
+
+from .population_feeds import Stacked
+from .population_refusals import Entered, PopulationError
+
+AGREE = 1e-3
+"""Of the norm of a member's gradient: further off than this is another computation, not another order of additions.
+Single precision leaves 1e-6 to 1e-5 in one pass of the networks of the tests."""
+SMALLEST = 1e-30
+"""Norms below it are not compared: what is left there depends on how denormal numbers are treated."""
+_PLAIN = (bool, int, float, str, type(None), tuple)
+
+
+class Asked(nn.Module):
+    """A network together with what is asked of it: ``ask(model, batch)`` as a forward pass."""
+
+    def __init__(self, model: nn.Module, ask: Callable[[nn.Module, Any], Tensor]) -> None:
+        super().__init__()
+        self.training = model.training
+        self.model = model
+        self._asking = (ask,)  # in a tuple: a loss that is a module is not a part of the network
+
+    def forward(self, batch: Any) -> Tensor:
+        return self._asking[0](self.model, batch)
+
+
+def asked_all(ask: Asked, params: Mapping[str, Tensor], buffers: Mapping[str, Tensor], seen: Stacked) -> Tensor:
+    """What each row answers [row]. Buffers [row, ...] change in place as the forward pass changes them."""
+    state = {f"model.{name}": value for name, value in (*params.items(), *buffers.items())}
+
+    def one(state: dict[str, Tensor], batch: Any) -> Any:
+        return functional_call(ask, state, (batch,))
+
+    told: Tensor = vmap(one, in_dims=(0, seen.axes), randomness="error")(state, seen.batch)
+    return told
+
+
+def plain_attributes(module: nn.Module) -> dict[str, Any]:
+    """Numbers, words and the like that a module holds by itself: a forward pass may count in them."""
+    return {name: value for name, value in vars(module).items() if isinstance(value, _PLAIN)}
+
+
+State = tuple[dict[str, Tensor], dict[str, Tensor], Sequence[str]]
+"""Copies of parameters and buffers [row, ...], and the names of the parameters that are trained."""
+
+
+def rehearse(ask: Asked, setups: Sequence[Setup], state: State, seen: Stacked) -> None:
+    """One pass of some rows beside the passes of the first and the last of them alone; nothing stays changed.
+
+    Raises PopulationError where the pass cannot be vectorised, or gives another loss or gradient; ModelError where
+    the loss is no scalar that depends on the parameters; what a member raises by itself comes through.
+    """
+    params, buffers, owned = state
+    with _nothing_drawn(), _counters_kept([s.model for s in setups]):
+        alone = {row: _alone(setups[row], owned, _row(seen, row)) for row in sorted({0, len(setups) - 1})}
+        losses, grads = _vectorised(ask, params, buffers, owned, seen)
+    for row, (loss, own) in alone.items():
+        told = [(losses[row].reshape(1), loss.reshape(1))]
+        told += [(grads[name][row], own[name]) for name in own if name in grads]
+        if set(own) != set(grads) or not _agree(told[:1]) or not _agree(told[1:]):
+            raise PopulationError(
+                "",
+                "a pass of all members gives another loss or gradient than a member gives by itself (does it use a "
+                "tensor that is no parameter or buffer, or draw random numbers?)",
+            )
+
+
+def _alone(setup: Setup, owned: Sequence[str], batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    """Loss and gradient of one member by plain autograd; its buffers are put back."""
+    model = setup.model
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    named = dict(model.named_parameters())
+    try:
+        loss = setup.loss(model, batch)
+        if not _trains(loss):
+            raise ModelError(
+                "loss(model, batch) does not return a scalar tensor that depends on the parameters. Return the loss "
+                "itself: one number, not detached."
+            )
+        found = torch.autograd.grad(loss, [named[name] for name in owned], allow_unused=True)
+    finally:
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+    return loss.detach(), present(owned, found)
+
+
+def _trains(loss: object) -> bool:
+    return isinstance(loss, Tensor) and loss.ndim == 0 and loss.requires_grad
+
+
+def present(names: Sequence[str], grads: Sequence[Tensor | None]) -> dict[str, Tensor]:
+    """Gradients by name, without those that there are none of."""
+    return {name: grad for name, grad in zip(names, grads, strict=True) if grad is not None}
+
+
+def _vectorised(
+    ask: Asked, params: dict[str, Tensor], buffers: Mapping[str, Tensor], owned: Sequence[str], seen: Stacked
+) -> tuple[Tensor, dict[str, Tensor]]:
+    leaves = [params[name].requires_grad_() for name in owned]
+    before = {name: value.clone() for name, value in buffers.items()}
+    try:
+        losses = asked_all(ask, params, buffers, seen)
+    except Exception as error:
+        raise PopulationError(_culprit(ask, params, before, seen), _reason(error)) from error
+    try:
+        found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True)
+    except Exception as error:
+        reason = f"its backward pass needs a second forward pass or the like (checkpoint?): {_reason(error)}"
+        raise PopulationError("", reason) from error
+    return losses.detach(), present(owned, found)
+
+
+def _culprit(ask: Asked, params: Mapping[str, Tensor], buffers: Mapping[str, Tensor], seen: Stacked) -> str:
+    """The path of the module in which the pass fails, found by a second one; "" where it is in none."""
+    entered = Entered()
+    with entered.watching(ask.model):
+        try:
+            asked_all(ask, params, buffers, seen)
+        except Exception:
+            return entered.paths[-1] if entered.paths else ""
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of what torch says."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"torch.func.vmap cannot take it ({line.partition('. ')[0].rstrip('.')})"
+
+
+def _agree(pairs: Sequence[tuple[Tensor, Tensor]]) -> bool:
+    """Whether two lists of tensors agree within ``AGREE`` of the second's norm; two that are not finite agree."""
+    if not pairs:
+        return True
+    far = torch.stack([(a.double() - b.double()).square().sum() for a, b in pairs]).sum().sqrt()
+    size = torch.stack([b.double().square().sum() for _, b in pairs]).sum().sqrt()
+    if not torch.isfinite(size):
+        return not torch.isfinite(torch.stack([a.double().square().sum() for a, _ in pairs]).sum())
+    return bool(far <= AGREE * size + SMALLEST)
+
+
+def _row(seen: Stacked, row: int) -> Any:
+    leaves, spec = pytree.tree_flatten(seen.batch)
+    axes = pytree.tree_leaves(seen.axes)
+    return pytree.tree_unflatten([v if a is None else v[row] for v, a in zip(leaves, axes, strict=True)], spec)
+
+
+@contextmanager
+def _nothing_drawn() -> Iterator[None]:
+    """The global generators are put back."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+@contextmanager
+def _counters_kept(models: Sequence[nn.Module]) -> Iterator[None]:
+    """What modules count in plain attributes is put back: a rehearsal is no step."""
+    before = [(module, plain_attributes(module)) for model in models for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, held in before:
+            vars(module).update(held)
