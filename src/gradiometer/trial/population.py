@@ -21,7 +21,7 @@ from .population_feeds import Feed, Stacked
 from .population_optimizers import Stepper, kind_of, law_of, settings_by_name, stacked_settings
 from .population_pass import Asked, asked_all, plain_attributes, present, rehearse
 from .population_refusals import PopulationError, refusal
-from .population_rows import Block, clip_rows, clips_of, kept_blocks, kept_runs, numbered_losses, part, sorted_rows
+from .population_rows import Block, clip_rows, clips_of, kept_blocks, kept_runs, laid_like, numbered_losses, part, sorted_rows
 
 Ask = Callable[[nn.Module, Any], Tensor]
 """A scalar of a network and a batch."""
@@ -125,6 +125,8 @@ class Population:
     def step(self) -> None:
         """One step of every member that was not dropped: forward, backward, clip, update. Nothing waits for a value."""
         losses, grads = self._gradients(self._feed.next())
+        if self.steps == 0:
+            self._params |= {name: laid_like(self._params[name], grad) for name, grad in grads.items()}
         self._history[-1][1].append(losses)
         if self._clip is not None:
             clip_rows(grads, self._clip)

@@ -155,7 +155,7 @@ def _divide(param: Tensor, above: Tensor, below: Tensor, rate: Setting) -> None:
     if isinstance(rate, float):
         param.addcdiv_(above, below, value=-rate)
     else:
-        param.addcdiv_(above * rate, below, value=-1)
+        param.addcdiv_(above, below.div_(rate), value=-1)
 
 
 def _decayed(grad: Tensor, param: Tensor, settings: Settings) -> Tensor:
@@ -213,7 +213,7 @@ def _adam_update(param: Tensor, grad: Tensor, state: dict[str, Tensor], settings
     _average_square(square, grad, beta2)
     if settings.get("amsgrad"):
         square = torch.maximum(_zeros(state, "max_exp_avg_sq", param), square, out=state["max_exp_avg_sq"])
-    below = (square.sqrt() / _root(1 - beta2**steps)).add_(settings["eps"])
+    below = square.sqrt().div_(_root(1 - beta2**steps)).add_(settings["eps"])
     _divide(param, mean, below, settings["lr"] / (1 - beta1**steps))
 
 

@@ -104,6 +104,16 @@ def clip_rows(grads: Mapping[str, Tensor], clips: Tensor) -> None:
         grad.mul_(share.to(grad.device, grad.dtype).view(-1, *[1] * (grad.ndim - 1)))
 
 
+def laid_like(param: Tensor, grad: Tensor) -> Tensor:
+    """The same values, in memory in the order of the gradient: an update then goes straight through both."""
+    order = sorted(range(1, grad.ndim), key=grad.stride, reverse=True)
+    there = [0, *order]
+    if param.stride() == grad.stride() or not grad.permute(there).is_contiguous():
+        return param
+    back = [there.index(axis) for axis in range(grad.ndim)]
+    return param.permute(there).contiguous().permute(back)
+
+
 def kept_blocks(blocks: Sequence[Block], kept: Sequence[int]) -> list[Block]:
     """The blocks that are left of the rows that are kept, by their new numbers."""
     cut = [(_still(block.start, block.stop, kept), block.ask) for block in blocks]
