@@ -21,7 +21,17 @@ from .population_feeds import Feed, Stacked
 from .population_optimizers import Stepper, kind_of, law_of, settings_by_name, stacked_settings
 from .population_pass import Asked, asked_all, plain_attributes, present, rehearse
 from .population_refusals import PopulationError, refusal
-from .population_rows import Block, clip_rows, clips_of, kept_blocks, kept_runs, laid_like, numbered_losses, part, sorted_rows
+from .population_rows import (
+    Block,
+    clip_rows,
+    clips_of,
+    kept_blocks,
+    kept_runs,
+    laid_like,
+    numbered_losses,
+    part,
+    sorted_rows,
+)
 
 Ask = Callable[[nn.Module, Any], Tensor]
 """A scalar of a network and a batch."""
