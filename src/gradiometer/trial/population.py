@@ -19,7 +19,7 @@ from gradiometer.session import Setup
 
 from .population_feeds import Feed, Stacked
 from .population_optimizers import Stepper, kind_of, law_of, settings_by_name, stacked_settings
-from .population_pass import Asked, asked_all, plain_attributes, present, rehearse
+from .population_pass import Asked, asked_all, plain_attributes, present, rehearse, unchanged
 from .population_refusals import PopulationError, refusal
 from .population_rows import (
     Block,
@@ -206,15 +206,11 @@ class Population:
 
         ask: ``ask(model, batch) -> scalar``, the same for all. batch: the same for all. Running statistics stay.
         """
-        modes = [(module, module.training) for module in self._template.modules()]
-        shared = Stacked(batch, None)
-        try:
+        asked = Asked(self._template, ask)
+        asked.way = self._blocks[0].ask.way
+        with unchanged(self._template), torch.no_grad():
             self._template.eval()
-            with torch.no_grad():
-                told = asked_all(Asked(self._template, ask), self._params, self._buffers, shared)
-        finally:
-            for module, mode in modes:
-                module.training = mode
+            told = asked_all(asked, self._params, self._buffers, Stacked(batch, None))
         order = sorted(range(len(self.rows)), key=lambda row: self.rows[row])
         return told[torch.tensor(order, device=told.device)]
 

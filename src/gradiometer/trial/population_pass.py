@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import functional_call, vjp, vmap
 from torch.utils import _pytree as pytree
 
 from gradiometer.records import ModelError
@@ -27,8 +28,20 @@ SMALLEST = 1e-30
 _PLAIN = (bool, int, float, str, type(None), tuple)
 
 
+Way = Literal["plain", "layered", "looped"]
+"""How a pass is vectorised, in the order in which it is tried. vmap knows GRU, LSTM and others only by their parts, and
+sees these where a layer of torch.func.vjp lies between: "layered", at the cost of a second graph. "looped": an
+operation that it knows neither way is run member by member, within the pass."""
+_LOOPS = "There is a performance drop"  # torch's warning that an operation is looped over
+
+
 class Asked(nn.Module):
-    """A network together with what is asked of it: ``ask(model, batch)`` as a forward pass."""
+    """A network together with what is asked of it: ``ask(model, batch)`` as a forward pass.
+
+    way: how the pass is vectorised; ``rehearse`` finds it.
+    """
+
+    way: Way = "plain"
 
     def __init__(self, model: nn.Module, ask: Callable[[nn.Module, Any], Tensor]) -> None:
         super().__init__()
@@ -47,8 +60,22 @@ def asked_all(ask: Asked, params: Mapping[str, Tensor], buffers: Mapping[str, Te
     def one(state: dict[str, Tensor], batch: Any) -> Any:
         return functional_call(ask, state, (batch,))
 
-    told: Tensor = vmap(one, in_dims=(0, seen.axes), randomness="error")(state, seen.batch)
+    def layered(state: dict[str, Tensor], batch: Any) -> Any:
+        trained = {name: state[name] for name in state if name.removeprefix("model.") in params}
+        return vjp(lambda floats: one({**state, **floats}, batch), trained)[0]
+
+    whole = vmap(layered if ask.way == "layered" else one, in_dims=(0, seen.axes), randomness="error")
+    with _loops_allowed() if ask.way == "looped" else nullcontext():
+        told: Tensor = whole(state, seen.batch)
     return told
+
+
+@contextmanager
+def _loops_allowed() -> Iterator[None]:
+    """torch's warning that it loops is told once, by ``Asked.way``, and not in every step."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_LOOPS)
+        yield
 
 
 def plain_attributes(module: nn.Module) -> dict[str, Any]:
@@ -67,7 +94,7 @@ def rehearse(ask: Asked, setups: Sequence[Setup], state: State, seen: Stacked) -
     the loss is no scalar that depends on the parameters; what a member raises by itself comes through.
     """
     params, buffers, owned = state
-    with _nothing_drawn(), _counters_kept([s.model for s in setups]):
+    with _nothing_drawn():
         alone = {row: _alone(setups[row], owned, _row(seen, row)) for row in sorted({0, len(setups) - 1})}
         losses, grads = _vectorised(ask, params, buffers, owned, seen)
     for row, (loss, own) in alone.items():
@@ -83,21 +110,15 @@ def rehearse(ask: Asked, setups: Sequence[Setup], state: State, seen: Stacked) -
 
 def _alone(setup: Setup, owned: Sequence[str], batch: Any) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss and gradient of one member by plain autograd; its buffers are put back."""
-    model = setup.model
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
-    named = dict(model.named_parameters())
-    try:
-        loss = setup.loss(model, batch)
+    named = dict(setup.model.named_parameters())
+    with unchanged(setup.model):
+        loss = setup.loss(setup.model, batch)
         if not _trains(loss):
             raise ModelError(
                 "loss(model, batch) does not return a scalar tensor that depends on the parameters. Return the loss "
                 "itself: one number, not detached."
             )
         found = torch.autograd.grad(loss, [named[name] for name in owned], allow_unused=True)
-    finally:
-        with torch.no_grad():
-            for buffer, before in buffers:
-                buffer.copy_(before)
     return loss.detach(), present(owned, found)
 
 
@@ -114,11 +135,7 @@ def _vectorised(
     ask: Asked, params: dict[str, Tensor], buffers: Mapping[str, Tensor], owned: Sequence[str], seen: Stacked
 ) -> tuple[Tensor, dict[str, Tensor]]:
     leaves = [params[name].requires_grad_() for name in owned]
-    before = {name: value.clone() for name, value in buffers.items()}
-    try:
-        losses = asked_all(ask, params, buffers, seen)
-    except Exception as error:
-        raise PopulationError(_culprit(ask, params, before, seen), _reason(error)) from error
+    losses = _first_that_works(ask, params, buffers, seen)
     try:
         found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True)
     except Exception as error:
@@ -127,10 +144,25 @@ def _vectorised(
     return losses.detach(), present(owned, found)
 
 
+def _first_that_works(ask: Asked, params: Mapping[str, Tensor], buffers: Mapping[str, Tensor], seen: Stacked) -> Tensor:
+    """Losses [row] of a pass, and the way in which it could be made noted in ``ask``."""
+    errors: list[tuple[Way, Exception]] = []
+    for way in get_args(Way):
+        ask.way = way
+        try:
+            with unchanged(ask.model), warnings.catch_warnings():
+                warnings.filterwarnings("error", message=_LOOPS)
+                return asked_all(ask, params, {name: value.clone() for name, value in buffers.items()}, seen)
+        except Exception as error:
+            errors.append((way, error))
+    ask.way, first = errors[0]
+    raise PopulationError(_culprit(ask, params, buffers, seen), _reason(first)) from first
+
+
 def _culprit(ask: Asked, params: Mapping[str, Tensor], buffers: Mapping[str, Tensor], seen: Stacked) -> str:
     """The path of the module in which the pass fails, found by a second one; "" where it is in none."""
     entered = Entered()
-    with entered.watching(ask.model):
+    with unchanged(ask.model), entered.watching(ask.model):
         try:
             asked_all(ask, params, buffers, seen)
         except Exception:
@@ -174,11 +206,15 @@ def _nothing_drawn() -> Iterator[None]:
 
 
 @contextmanager
-def _counters_kept(models: Sequence[nn.Module]) -> Iterator[None]:
-    """What modules count in plain attributes is put back: a rehearsal is no step."""
-    before = [(module, plain_attributes(module)) for model in models for module in model.modules()]
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Buffers, modes, and what modules count in plain attributes, are put back: what goes on inside is no step."""
+    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    held = [(module, plain_attributes(module)) for module in model.modules()]
     try:
         yield
     finally:
-        for module, held in before:
-            vars(module).update(held)
+        for module, plain in held:
+            vars(module).update(plain)
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
