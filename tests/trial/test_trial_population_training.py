@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from population_nets import BATCH, INPUTS, N, NETWORKS, TARGETS, by_itself, cross_entropy, dense, furthest, setup
+from population_nets import BATCH, INPUTS, NETWORKS, TARGETS, N, by_itself, cross_entropy, dense, furthest, setup
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -29,22 +29,22 @@ _PASSED_OVER = frozenset({"foreach", "fused", "capturable", "differentiable", "d
 def optimizer_trouble(model: nn.Module, optimizer: Optimizer | None) -> str | None:
     """Why a population cannot take over this optimizer, in words; None where it can."""
     if type(optimizer) not in _STEPS:
-        name = "no optimizer" if optimizer is None else type(optimizer).__name__
-        return f"the optimizer is {name}; {', '.join(c.__name__ for c in _STEPS)} work on members side by side"
+        has = "there is none" if optimizer is None else f"it is {type(optimizer).__name__}"
+        return f"{has}; {', '.join(c.__name__ for c in _STEPS)} work on members side by side"
     assert optimizer is not None
     if any(group.get("differentiable") for group in optimizer.param_groups):
-        return "the optimizer is differentiable"
+        return "it is differentiable"
     hooks = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
     everywhere = (torch_optimizer._global_optimizer_pre_hooks, torch_optimizer._global_optimizer_post_hooks)
     if any(hooks) or any(everywhere):
-        return "a hook is registered on the optimizer's step, and it would see no step"
+        return "a hook is registered on its step, and it would see no step"
     if "step" in vars(optimizer):
-        return "the optimizer's step is wrapped (by a learning-rate scheduler?), and it would not be called"
+        return "its step is wrapped (by a learning-rate scheduler?), and the wrapper would not be called"
     if any(_started(state) for state in optimizer.state.values()):
-        return "the optimizer has made steps already"
+        return "it has made steps already"
     own = {id(p) for p in model.parameters()}
     if any(id(p) not in own for group in optimizer.param_groups for p in group["params"]):
-        return "the optimizer holds a parameter that is not the model's"
+        return "it holds a parameter that is not the model's"
     return None
 
 

@@ -118,8 +118,7 @@ def _alone(setup: Setup, owned: Sequence[str], batch: Any) -> tuple[Tensor, dict
                 "loss(model, batch) does not return a scalar tensor that depends on the parameters. Return the loss "
                 "itself: one number, not detached."
             )
-        found = torch.autograd.grad(loss, [named[name] for name in owned], allow_unused=True)
-    return loss.detach(), present(owned, found)
+        return loss.detach(), _gradients(loss, [named[name] for name in owned], owned)
 
 
 def _trains(loss: object) -> bool:
@@ -136,12 +135,14 @@ def _vectorised(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     leaves = [params[name].requires_grad_() for name in owned]
     losses = _first_that_works(ask, params, buffers, seen)
+    return losses.detach(), _gradients(losses.sum(), leaves, owned)
+
+
+def _gradients(loss: Tensor, leaves: Sequence[Tensor], names: Sequence[str]) -> dict[str, Tensor]:
     try:
-        found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True)
+        return present(names, torch.autograd.grad(loss, leaves, allow_unused=True))
     except Exception as error:
-        reason = f"its backward pass needs a second forward pass or the like (checkpoint?): {_reason(error)}"
-        raise PopulationError("", reason) from error
-    return losses.detach(), present(owned, found)
+        raise PopulationError("", f"its backward pass cannot be shared (checkpoint?): {_said(error)}") from error
 
 
 def _first_that_works(ask: Asked, params: Mapping[str, Tensor], buffers: Mapping[str, Tensor], seen: Stacked) -> Tensor:
@@ -156,7 +157,9 @@ def _first_that_works(ask: Asked, params: Mapping[str, Tensor], buffers: Mapping
         except Exception as error:
             errors.append((way, error))
     ask.way, first = errors[0]
-    raise PopulationError(_culprit(ask, params, buffers, seen), _reason(first)) from first
+    raise PopulationError(
+        _culprit(ask, params, buffers, seen), f"torch.func.vmap cannot take it ({_said(first)})"
+    ) from first
 
 
 def _culprit(ask: Asked, params: Mapping[str, Tensor], buffers: Mapping[str, Tensor], seen: Stacked) -> str:
@@ -170,10 +173,9 @@ def _culprit(ask: Asked, params: Mapping[str, Tensor], buffers: Mapping[str, Ten
     return ""
 
 
-def _reason(error: Exception) -> str:
+def _said(error: Exception) -> str:
     """The first sentence of what torch says."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return f"torch.func.vmap cannot take it ({line.partition('. ')[0].rstrip('.')})"
+    return (str(error).strip() or type(error).__name__).splitlines()[0].partition(". ")[0].rstrip(".")
 
 
 def _agree(pairs: Sequence[tuple[Tensor, Tensor]]) -> bool:

@@ -42,6 +42,7 @@ class Comparison:
     def __init__(self, first: nn.Module, second: nn.Module) -> None:
         self.first, self.second = first, second
         self.partners: dict[int, int] = {}
+        self.partners_back: dict[int, int] = {}
         self.held: set[int] = set()  # ids of the first's parameters and buffers
         self.seen: dict[tuple[int, int], object] = {}  # pairs under way or done; kept alive, so that ids stay theirs
 
@@ -89,7 +90,8 @@ class Comparison:
         return None if ours == theirs else f"{_words(x)} here, {_words(y)} there"
 
     def _partner(self, x: object, y: object) -> bool:
-        return self.partners.setdefault(id(x), id(y)) == id(y)
+        there = self.partners.setdefault(id(x), id(y)) == id(y)
+        return self.partners_back.setdefault(id(y), id(x)) == id(x) and there
 
     def _attributes(self, a: nn.Module, b: nn.Module) -> str | None:
         left_out = (*_STATE, *_FLAT) if isinstance(a, nn.RNNBase) else _STATE
@@ -98,7 +100,9 @@ class Comparison:
             return f"only one of them has the attribute {min(set(ours) ^ set(theirs))}"
         for name, value in ours.items():
             if not self.same(value, theirs[name], DEEPEST):
-                return f"{name} differs"
+                both = (value, theirs[name])
+                told = " is {} here, {} there".format(*both) if all(isinstance(v, _PLAIN) for v in both) else " differs"
+                return f"{name}{told}"
         return None
 
     def same(self, x: Any, y: Any, deep: int = DEEPEST) -> bool:
