@@ -293,7 +293,7 @@ def relu_of(x: Tensor) -> Tensor:
 PAIRS_APART: dict[str, tuple[nn.Module, nn.Module, str]] = {
     "activation": (nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Sequential(nn.Linear(2, 2), nn.Sigmoid()), "1: ReLU"),
     "slope": (nn.LeakyReLU(0.1), nn.LeakyReLU(0.2), "negative_slope"),
-    "epsilon": (dense(lambda: nn.LayerNorm(8)), dense(lambda: nn.LayerNorm(8, eps=1e-3)), "1: eps is 1e-05 here, 0.001 there"),
+    "epsilon": (nn.LayerNorm(8), nn.LayerNorm(8, eps=1e-3), "eps is 1e-05 here, 0.001 there"),
     "width": (nn.Linear(2, 3), nn.Linear(2, 4), "(3, 2)"),
     "bias": (nn.Linear(2, 3), nn.Linear(2, 3, bias=False), "there in one of them only"),
     "depth": (dense(), dense(depth=3), "only one of them has the module"),
