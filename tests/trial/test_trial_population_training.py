@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from gradiometer.records import UserError
 from gradiometer.session import Setup
 from gradiometer.trial.population import Population
+from gradiometer.trial.population_rows import clip_rows, laid_like
 
 STEPS, MEMBERS = 6, 4
 SGD_SHARE, DOUBLE_SHARE = 2e-6, 1e-9
@@ -187,6 +188,31 @@ def test_a_clipped_member_that_diverges_harms_no_other() -> None:
         alone = setup(seed, dense, law)
         by_itself(alone, STEPS, clip)
         assert furthest(setups[seed].model, alone.model) < SGD_SHARE
+
+
+def test_clipping_of_rows_that_are_not_finite() -> None:
+    """A row without a clip keeps an inf; one with a clip does what torch does; nobody else is touched."""
+    rows = torch.tensor([[3.0, 4.0], [torch.inf, 1.0], [torch.inf, 1.0], [0.0, 0.0], [torch.nan, 1.0]])
+    grads, clips = {"w": rows.clone()}, torch.tensor([1.0, torch.inf, 1.0, 1.0, torch.inf])
+    clip_rows(grads, clips)
+    for row in (0, 2, 3):
+        alone = nn.Parameter(torch.zeros(2))
+        alone.grad = rows[row].clone()
+        nn.utils.clip_grad_norm_([alone], 1.0)
+        assert torch.allclose(grads["w"][row], alone.grad, equal_nan=True)
+    assert torch.equal(grads["w"][1], rows[1])
+    assert torch.isnan(grads["w"][4, 0]) and grads["w"][4, 1] == 1
+
+
+def test_a_parameter_lies_in_memory_as_its_gradient_does_and_keeps_its_values() -> None:
+    param = torch.randn(3, 4, 5, 6)
+    for axes in ((0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1)):
+        back = [axes.index(axis) for axis in range(4)]
+        grad = torch.randn(3, 4, 5, 6).permute(axes).contiguous().permute(back)
+        laid = laid_like(param, grad)
+        assert laid.stride() == grad.stride() and torch.equal(laid, param)
+    assert laid_like(param, torch.randn(3, 4, 5, 1).expand_as(param)) is param  # no order of memory to follow
+    assert laid_like(param, param.clone()) is param
 
 
 def test_dropped_members_stand_as_they_were_and_the_others_go_on_unchanged() -> None:

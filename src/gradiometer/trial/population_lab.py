@@ -15,7 +15,7 @@ from torch.optim import LBFGS
 
 from gradiometer.lab import Recipe, Task, Training, load_task, prepare, score
 from gradiometer.lab.batches import Batches
-from gradiometer.lab.objective import main_of, task_loss
+from gradiometer.lab.objective import task_loss
 from gradiometer.lab.tasks.task import Goal
 from gradiometer.records import UserError
 from gradiometer.session import Setup
@@ -69,13 +69,8 @@ class RecipeSetups:
 
 
 def recipe_loss(goal: Goal, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """The loss of the lab's loop: the task's, auxiliary heads included."""
+    """The loss of the lab's loop; the task's alone in eval mode, in which auxiliary heads are silent."""
     return task_loss(goal, model(batch[0]), batch[1])
-
-
-def outcome_loss(goal: Goal, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
-    """The task's loss of the network's own output."""
-    return task_loss(goal, main_of(model(batch[0])), batch[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,7 +138,7 @@ def _data(setup: Setup) -> tuple[Tensor, Tensor]:
 
 def split_loss(population: Population, goal: Goal, data: tuple[Tensor, Tensor]) -> Tensor:
     """Loss of each member over all examples, in eval mode [member]."""
-    ask = functools.partial(outcome_loss, goal)
+    ask = functools.partial(recipe_loss, goal)
     parts = list(zip(*(torch.split(tensor, CHUNK) for tensor in data), strict=True))
     sums = torch.stack([population.ask(ask, part) * len(part[1]) for part in parts])
     return sums.sum(dim=0) / len(data[1])
