@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from gradiometer.records import UserError
 from gradiometer.session import Setup
 from gradiometer.trial.population import Population
-from gradiometer.trial.population_rows import clip_rows, laid_like
+from gradiometer.trial.population_rows import clip_rows, laid_like, numbered_losses
 
 STEPS, MEMBERS = 6, 4
 SGD_SHARE, DOUBLE_SHARE = 2e-6, 1e-9
@@ -127,6 +127,22 @@ def test_members_of_two_optimizers_and_two_losses() -> None:
         alone = make(seed)
         assert population.losses[seed].tolist() == pytest.approx(by_itself(alone, STEPS), rel=1e-9)
         assert furthest(of_population.model[-1], alone.model[-1]) < 1e-8
+
+
+def test_losses_that_hold_their_own_model_or_a_criterion_are_one_loss_and_those_of_other_numbers_are_not() -> None:
+    def make(seed: int, smoothing: float = 0.1) -> Setup:
+        one = setup(seed, dense, momentum, torch.float64)
+        model, criterion = one.model, nn.CrossEntropyLoss(label_smoothing=smoothing)
+        return Setup(model, one.batches, lambda _, batch: criterion(model(batch[0]), batch[1]), one.optimizer)
+
+    assert numbered_losses([make(seed) for seed in range(3)]) == [0, 0, 0]
+    shares = [0.1, 0.3, 0.1, 0.3]
+    setups = [make(seed, share) for seed, share in enumerate(shares)]
+    assert numbered_losses(setups) == [0, 1, 0, 1]
+    population = Population(setups)
+    population.run(STEPS)
+    for seed, share in enumerate(shares):
+        assert population.losses[seed].tolist() == pytest.approx(by_itself(make(seed, share), STEPS), rel=1e-9)
 
 
 def test_parameter_groups_keep_their_settings_and_what_no_optimizer_owns_stays() -> None:

@@ -47,7 +47,7 @@ def numbered_losses(setups: Sequence[Setup]) -> list[int]:
 
 
 def _same_loss(first: Setup, second: Setup) -> bool:
-    if first.loss is second.loss:
+    if first.loss is second.loss or Comparison(first.model, second.model).same(first.loss, second.loss):
         return True
     side = Comparison(first.model, second.model)
     side.modules()  # so that a loss that holds its model is known to hold the same one

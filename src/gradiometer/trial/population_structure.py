@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import types
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
@@ -172,11 +172,6 @@ class Comparison:
             return bool(x == y)
         held = [{**getattr(v, "__dict__", {}), **{n: getattr(v, n) for n in names if hasattr(v, n)}} for v in (x, y)]
         return self.same(held[0], held[1], deep)
-
-
-def same_function(first: Callable[..., Any], second: Callable[..., Any], side: Comparison) -> bool:
-    """Whether two losses do the same, beside modules that ``side`` has compared."""
-    return side.same(first, second)
 
 
 def _slots(cls: type) -> tuple[str, ...]:
