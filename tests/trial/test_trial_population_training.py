@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -312,6 +313,14 @@ def test_asking_is_in_eval_mode_by_running_statistics_and_changes_nothing() -> N
         with torch.no_grad():
             assert told[seed].item() == pytest.approx(float(cross_entropy(alone.model, (INPUTS, TARGETS))), rel=1e-5)
         assert furthest(of_population.model, alone.model) < 5e-6
+
+
+def test_asking_with_a_function_that_runs_another_model_is_refused() -> None:
+    """Its answers would be those of that model, as it was before it trained."""
+    population, setups = trained(lambda seed: setup(seed, dense, momentum), steps=1)
+    for other in (setups[0].model, dense()):
+        with pytest.raises(UserError, match="did not run the model") if other is not setups[0].model else nullcontext():
+            population.ask(lambda _, batch, other=other: cross_entropy(other, batch), (INPUTS, TARGETS))
 
 
 def test_nothing_is_drawn_and_no_model_changes_before_it_is_written_back() -> None:

@@ -20,7 +20,7 @@ from gradiometer.session import Setup
 from .population_feeds import Feed, Stacked
 from .population_optimizers import Stepper, kind_of, law_of, settings_by_name, stacked_settings
 from .population_pass import Asked, asked_all, plain_attributes, present, rehearse, unchanged
-from .population_refusals import PopulationError, refusal
+from .population_refusals import Entered, PopulationError, refusal
 from .population_rows import (
     Block,
     clip_rows,
@@ -44,7 +44,7 @@ class Population:
     Adagrad, whose class and settings may differ). clips: largest norm of each member's gradient, or one for all; None
     or inf clips nothing.
     The models are read at the start and written by ``write_back``; between, they hold their first values. One of
-    them serves as the template of the forward pass. A loss that is not finite stays in its member.
+    each loss serves as the template of the forward pass. A loss that is not finite stays in its member.
     Raises PopulationError where the members cannot stand side by side, or where the rehearsal of a pass does not
     give what the members give by themselves; UserError where there is no member or a setting is impossible.
     """
@@ -60,11 +60,10 @@ class Population:
         laws = [law_of(s.optimizer) for s in self._setups if s.optimizer is not None]
         order = sorted_rows(losses, laws)
         self.rows: list[int] = order  # row -> member
-        self._template = self._setups[order[0]].model
         self._stack()
         self._blocks = self._runs([losses[m] for m in order])
         self._steppers = self._make_steppers([(losses[m], laws[m]) for m in order])
-        self._clip = clips_of(clips, len(setups), order, self._template)
+        self._clip = clips_of(clips, len(setups), order, self._setups[0].model)
         self._feed = Feed([self._setups[m].batches for m in order])
         self._history: list[tuple[list[int], list[Tensor]]] = [(order, [])]
         self.steps = 0
@@ -91,7 +90,8 @@ class Population:
         blocks, start = [], 0
         for _, same in itertools.groupby(losses):
             stop = start + len(list(same))
-            blocks.append(Block(start, stop, Asked(self._template, self._setups[self.rows[start]].loss)))
+            one = self._setups[self.rows[start]]  # model and loss of one member: a loss may hold the model itself
+            blocks.append(Block(start, stop, Asked(one.model, one.loss)))
             start = stop
         return blocks
 
@@ -204,13 +204,17 @@ class Population:
     def ask(self, ask: Ask, batch: Any) -> Tensor:
         """A number of every member that is in training, in eval mode and without gradient: [member in order].
 
-        ask: ``ask(model, batch) -> scalar``, the same for all. batch: the same for all. Running statistics stay.
+        ask: ``ask(model, batch) -> scalar``, the same for all; it must run the model that it is given. batch: the
+        same for all. Running statistics stay. UserError where that model is not run.
         """
-        asked = Asked(self._template, ask)
+        template = self._blocks[0].ask.model
+        asked, entered = Asked(template, ask), Entered()
         asked.way = self._blocks[0].ask.way
-        with unchanged(self._template), torch.no_grad():
-            self._template.eval()
+        with unchanged(template), torch.no_grad(), entered.watching(template):
+            template.eval()
             told = asked_all(asked, self._params, self._buffers, Stacked(batch, None))
+        if not entered.seen:
+            raise UserError("ask(model, batch) did not run the model that it was given. Let it call that one.")
         order = sorted(range(len(self.rows)), key=lambda row: self.rows[row])
         return told[torch.tensor(order, device=told.device)]
 
@@ -231,7 +235,8 @@ class Population:
                 parameter.copy_(self._params[name][row])
             for name, buffer in setup.model.named_buffers():
                 buffer.copy_(self._buffers[name][row])
-        for (_, module), (_, template) in zip(setup.model.named_modules(), self._template.named_modules(), strict=True):
+        passed = next(block.ask.model for block in self._blocks if block.start <= row < block.stop)
+        for module, template in zip(setup.model.modules(), passed.modules(), strict=True):
             vars(module).update(plain_attributes(template))  # counters that a forward pass keeps in Python
         for start, stop, stepper in self._steppers:
             if start <= row < stop and setup.optimizer is not None:

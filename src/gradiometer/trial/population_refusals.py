@@ -128,10 +128,14 @@ def refusal(
 
 
 class Entered:
-    """The modules under way in a forward pass, outermost first; after an error the last is where it was raised."""
+    """The modules under way in a forward pass, outermost first; after an error the last is where it was raised.
+
+    seen: modules that were entered so far.
+    """
 
     def __init__(self) -> None:
         self.paths: list[str] = []
+        self.seen = 0
 
     @contextmanager
     def watching(self, model: nn.Module) -> Iterator[None]:
@@ -148,6 +152,7 @@ class Entered:
 
     def _enter(self, path: str, *_: object) -> None:
         self.paths.append(path)
+        self.seen += 1
 
     def _leave(self, *_: object) -> None:
         self.paths.pop()
