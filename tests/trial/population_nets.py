@@ -43,6 +43,14 @@ class Recurrent(nn.Module):
         return self.head(self.cells(x.view(-1, 4, 4))[0][:, -1])
 
 
+class Remembering(Recurrent):
+    """The same with an LSTM."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells = nn.LSTM(4, 6, batch_first=True)
+
+
 class Attentive(nn.Module):
     """An encoder layer with attention over 4 steps."""
 
@@ -82,13 +90,36 @@ def dense(norm: Callable[[], nn.Module] = nn.Identity, depth: int = 2) -> nn.Seq
     return nn.Sequential(*layers, nn.Linear(8, CLASSES))
 
 
+class Chain:
+    """Adds what the layer before put out: one object for several hooks, that remembers within a pass."""
+
+    def __init__(self) -> None:
+        self.before: list[Tensor] = []
+
+    def __call__(self, module: nn.Module, args: object, out: Tensor) -> Tensor:
+        out = out + self.before.pop() if self.before else out
+        self.before.append(out)
+        return out
+
+
+def skipping(model: nn.Sequential) -> nn.Sequential:
+    chain = Chain()
+    model.register_forward_pre_hook(lambda *_: chain.before.clear())
+    for module in model:
+        if isinstance(module, nn.ReLU):
+            module.register_forward_hook(chain)
+    return model
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "linear": dense,
     "batch norm": lambda: dense(lambda: nn.BatchNorm1d(8)),
     "layer norm": lambda: dense(lambda: nn.LayerNorm(8)),
     "convolutions": Convolutional,
     "gru": Recurrent,
+    "lstm": Remembering,
     "attention": Attentive,
+    "skips by hooks": lambda: skipping(dense(depth=3)),
     "ties and counters": Counting,
     "weight norm": lambda: nn.Sequential(
         nn.utils.parametrizations.weight_norm(nn.Linear(16, 8)), nn.Tanh(), nn.Linear(8, CLASSES)
