@@ -8,19 +8,24 @@ are compared in double precision, where 1e-9 is left.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from population_nets import BATCH, INPUTS, NETWORKS, TARGETS, N, by_itself, cross_entropy, dense, furthest, setup
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
 
 from gradiometer.records import UserError
 from gradiometer.session import Setup
 from gradiometer.trial.population import Population
+from gradiometer.trial.population_feeds import OwnNumbers
+from gradiometer.trial.population_refusals import PopulationError
 from gradiometer.trial.population_rows import clip_rows, laid_like, numbered_losses
 
 STEPS, MEMBERS = 6, 4
@@ -274,6 +279,43 @@ def test_streams_of_any_batches_begin_again_when_they_end() -> None:
         alone = make(seed)
         assert population.losses[seed].tolist() == pytest.approx(by_itself(alone, STEPS), rel=1e-9)
         assert furthest(of_population.model, alone.model) < DOUBLE_SHARE
+
+
+class Shuffled:
+    """Examples in a new order each epoch, by the global generators of torch, numpy and random."""
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for rows in torch.randperm(N).split(BATCH)[:2]:
+            yield INPUTS[rows].double() + np.random.rand() + random.random(), TARGETS[rows]
+
+
+@pytest.mark.parametrize("kind", ["loader", "shuffled"])
+def test_batches_drawn_from_global_generators_are_those_of_a_member_that_trains_alone(kind: str) -> None:
+    def make(seed: int) -> Setup:
+        one = setup(seed, dense, momentum, torch.float64)
+        torch.manual_seed(seed), np.random.seed(seed), random.seed(seed)
+        data = TensorDataset(INPUTS.double(), TARGETS)
+        batches = Shuffled() if kind == "shuffled" else DataLoader(data, BATCH, shuffle=True)
+        return Setup(one.model, batches, cross_entropy, one.optimizer)
+
+    def wrapped(seed: int) -> Setup:
+        one = make(seed)
+        return Setup(one.model, OwnNumbers(one.batches), one.loss, one.optimizer)
+
+    setups = [wrapped(seed) for seed in range(MEMBERS)]
+    torch.manual_seed(9)
+    population = Population(setups)
+    population.run(2 * N // BATCH + 1)
+    population.write_back()
+    for seed, of_population in enumerate(setups):
+        alone = make(seed)
+        losses = by_itself(alone, 2 * N // BATCH + 1)
+        assert population.losses[seed].tolist() == pytest.approx(losses, rel=1e-8)
+        assert furthest(of_population.model, alone.model) < DOUBLE_SHARE
+    torch.manual_seed(9)
+    with pytest.raises(PopulationError, match="OwnNumbers") as caught:
+        Population([make(seed) for seed in range(MEMBERS)])
+    assert caught.value.module == "batches"
 
 
 def test_a_generator_that_ends_is_told() -> None:

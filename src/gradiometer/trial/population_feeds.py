@@ -5,10 +5,13 @@ A batch is a tensor, or tuples, lists and dictionaries of tensors and of values 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree  # what torch.func itself takes batches apart with
@@ -41,6 +44,59 @@ class Drawn:
             step += 1
 
 
+class OwnNumbers:
+    """Batches that are drawn under random numbers of their own: those of torch, numpy and random as they stand now.
+
+    Wrap ``Setup.batches`` as soon as a setup is made. A loader that shuffles then draws what it would draw if its
+    member trained alone from here; without it, members would draw from the global generators in turns.
+    """
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self.batches = batches
+        self._numbers = _numbers()
+
+    def __iter__(self) -> Iterator[Any]:
+        with self._ours():
+            iterator = iter(self.batches)
+        while True:
+            with self._ours():
+                try:
+                    batch = next(iterator)
+                except StopIteration:
+                    return
+            yield batch
+
+    @contextmanager
+    def _ours(self) -> Iterator[None]:
+        theirs = _numbers()
+        _put(self._numbers)
+        try:
+            yield
+        finally:
+            self._numbers = _numbers()
+            _put(theirs)
+
+
+Numbers = tuple[Tensor, dict[str, Any], object]
+"""States of the global generators of torch (CPU), numpy and random."""
+
+
+def _numbers() -> Numbers:
+    return torch.get_rng_state(), np.random.get_state(legacy=False), random.getstate()
+
+
+def _put(numbers: Numbers) -> None:
+    torch.set_rng_state(numbers[0])
+    np.random.set_state(numbers[1])
+    random.setstate(numbers[2])  # type: ignore[arg-type]
+
+
+def _same_numbers(first: Numbers, second: Numbers) -> bool:
+    ours, theirs = first[1]["state"], second[1]["state"]
+    numpy = ours["pos"] == theirs["pos"] and bool(np.array_equal(ours["key"], theirs["key"]))
+    return bool(torch.equal(first[0], second[0])) and numpy and first[2] == second[2]
+
+
 @dataclass(frozen=True, slots=True)
 class Stacked:
     """What the members see in a step. batch: tensors [row, ...] where ``axes`` has a 0, shared where it has a None."""
@@ -53,6 +109,7 @@ class Feed:
     """The streams of all members. A stream that ends begins again, as a loop over epochs does."""
 
     def __init__(self, streams: Sequence[Iterable[Any]]) -> None:
+        self._before = _numbers()
         self._streams = list(streams)
         self._iterators = [iter(stream) for stream in streams]
         self._shared = _same_data(streams)
@@ -61,9 +118,18 @@ class Feed:
         self._ahead: Stacked | None = None
 
     def first(self) -> Stacked:
-        """The next step's batches, which ``next`` will give again."""
+        """The first step's batches, which ``next`` will give again.
+
+        PopulationError where the global random generators were used to draw them.
+        """
         if self._ahead is None:
             self._ahead = self.next()
+            if not _same_numbers(self._before, _numbers()):
+                raise PopulationError(
+                    "batches",
+                    "they are drawn from the global random generators, which members side by side would share "
+                    "(wrap them in OwnNumbers when the setup is made)",
+                )
         return self._ahead
 
     def next(self) -> Stacked:
