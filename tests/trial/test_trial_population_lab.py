@@ -114,6 +114,6 @@ def test_recipes_that_belong_to_one_training_are_refused(changes: dict[str, obje
 
 
 def test_no_trial_and_no_seed_are_refused() -> None:
-    for n_trials, n_seeds in ((0, 8), (4, 0)):
+    for n_trials, n_seeds, steps in ((0, 8, 5), (4, 0, 5), (4, 8, 0)):
         with pytest.raises(UserError, match="at least 1"):
-            null_trials(SMALL, n_trials, n_seeds)
+            null_trials(replace(SMALL, steps=steps), n_trials, n_seeds)

@@ -7,9 +7,10 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from population_nets import CLASSES, INPUTS, NETWORKS, TARGETS, cross_entropy, dense, setup
+from population_nets import CLASSES, INPUTS, NETWORKS, TARGETS, by_itself, cross_entropy, dense, furthest, setup
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
@@ -19,6 +20,7 @@ from gradiometer.session import Setup
 from gradiometer.trial import population_groups
 from gradiometer.trial.population import Population
 from gradiometer.trial.population_groups import grouped
+from gradiometer.trial.population_jobs import train_together
 from gradiometer.trial.population_refusals import PopulationError, network_refusal, refusal
 from gradiometer.trial.population_structure import difference
 
@@ -389,3 +391,45 @@ def test_groups_are_cut_into_equal_parts_and_large_networks_go_alone(monkeypatch
     monkeypatch.setattr(population_groups, "LARGEST_NUMBERS", numbers - 1)
     told = grouped(setups)
     assert not told.together and "too many to gain" in told.alone[0][1].reason
+
+
+def test_jobs_are_trained_where_they_can_be_and_named_where_they_cannot() -> None:
+    """Two structures, one that refuses in the rehearsal, one that is alone; each member as by itself."""
+    builds = [dense, NETWORKS["layer norm"], holding(lambda: Layer(reads_a_value)), lambda: dense(nn.Dropout)]
+    setups = [setup(job, builds[job % 4]) for job in range(16)]
+    shares: list[float] = []
+    told: list[tuple[int, ...]] = []
+
+    def ended(population: Population, jobs: tuple[int, ...]) -> None:
+        assert population.steps == 5
+        told.append(jobs)
+
+    together = train_together(setups, 5, ended=ended, moved=shares.append)
+    assert told == [(0, 4, 8, 12), (1, 5, 9, 13)]
+    assert {job: error.module for job, error in together.alone.items()} == {
+        **dict.fromkeys((2, 6, 10, 14), "body.deep"),
+        **dict.fromkeys((3, 7, 11, 15), "1"),
+    }
+    assert shares == sorted(shares) and len(shares) == 10 and shares[-1] == 0.5
+    for job in range(16):
+        alone = setup(job, builds[job % 4])
+        if job in together.alone:
+            assert np.isnan(together.losses[job]).all()
+            assert furthest(setups[job].model, alone.model) == 0
+        else:
+            assert together.losses[job].tolist() == pytest.approx(by_itself(alone, 5), rel=1e-5)
+            assert furthest(setups[job].model, alone.model) < 2e-6
+
+
+def test_an_interruption_leaves_whole_populations_behind() -> None:
+    setups = [setup(job, [dense, NETWORKS["layer norm"]][job % 2]) for job in range(8)]
+
+    def moved(share: float) -> None:
+        if share > 0.7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_together(setups, 5, moved=moved)
+    for job in range(8):
+        fresh = setup(job, [dense, NETWORKS["layer norm"]][job % 2])
+        assert (furthest(setups[job].model, fresh.model) > 0) == (job % 2 == 0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from gradiometer.session import Setup
 
 from .population import Population
 from .population_feeds import Drawn
-from .population_groups import grouped
+from .population_jobs import Array, train_together
 from .population_refusals import PopulationError
 
 CHUNK = 512
@@ -83,10 +82,10 @@ class NullTrials:
     """
 
     recipe: Recipe
-    untreated: np.ndarray[Any, np.dtype[np.float64]]
-    treated: np.ndarray[Any, np.dtype[np.float64]]
-    first_untreated: np.ndarray[Any, np.dtype[np.float64]]
-    first_treated: np.ndarray[Any, np.dtype[np.float64]]
+    untreated: Array
+    treated: Array
+    first_untreated: Array
+    first_treated: Array
     trivial: float
 
 
@@ -95,10 +94,11 @@ def null_trials(recipe: Recipe, n_trials: int = 40, n_seeds: int = 8) -> NullTri
 
     recipe: of every run; its seed is the first trial's first one. Seeds of trials do not overlap. Both arms of all
     trials are trained as populations.
-    UserError for fewer than 1 trial or seed; PopulationError where the recipe cannot be trained so.
+    UserError for fewer than 1 trial, seed or step; PopulationError where the recipe cannot be trained so.
     """
-    if n_trials < 1 or n_seeds < 1:
-        raise UserError(f"{n_trials} trials of {n_seeds} seeds were asked for. Ask for at least 1 of each.")
+    if min(n_trials, n_seeds, recipe.steps) < 1:
+        asked = f"{n_trials} trials of {n_seeds} seeds and {recipe.steps} steps"
+        raise UserError(f"{asked} were asked for. Ask for at least 1 of each.")
     made = RecipeSetups(recipe)
     seeds = [recipe.seed + number for number in range(n_trials * n_seeds)]
     setups = [made.setup(replace(recipe, seed=seed), extra) for extra in (0, REDRAWN) for seed in seeds]
@@ -108,26 +108,20 @@ def null_trials(recipe: Recipe, n_trials: int = 40, n_seeds: int = 8) -> NullTri
     return NullTrials(recipe, last[0], last[1], first[0], first[1], trivial)
 
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
-
-
 def run_setups(setups: Sequence[Setup], steps: int, task: Task) -> tuple[Array, Array]:
     """Train setups of one task as populations: loss of the first step [setup], outcome after the last [setup].
 
-    PopulationError where one of them cannot stand in a population.
+    steps: at least 1. PopulationError where one of them cannot stand in a population.
     """
-    groups = grouped(setups)
-    if groups.alone:
-        raise groups.alone[0][1]
-    first, last = np.empty(len(setups)), np.empty(len(setups))
-    for group in groups.together:
-        population = Population([setups[job] for job in group])
-        population.run(steps)
-        jobs = list(group)
-        first[jobs] = population.losses[:, 0].double().numpy() if steps else np.nan
-        last[jobs] = split_loss(population, task.goal, _data(setups[jobs[0]])).double().numpy()
-        population.write_back()
-    return first, last
+    last = np.empty(len(setups))
+
+    def ended(population: Population, jobs: tuple[int, ...]) -> None:
+        last[list(jobs)] = split_loss(population, task.goal, _data(setups[jobs[0]])).double().numpy()
+
+    together = train_together(setups, steps, ended=ended)
+    if together.alone:
+        raise next(iter(together.alone.values()))
+    return together.losses[:, 0], last
 
 
 def _data(setup: Setup) -> tuple[Tensor, Tensor]:
