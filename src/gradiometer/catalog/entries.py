@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from . import entries_ends, entries_network, entries_step, entries_wiring, predictions
+from . import entries_ends, entries_network, entries_norms, entries_step, entries_wiring, predictions
 from .entry import Entry
 
 RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
@@ -121,6 +121,7 @@ ARCHITECTURE = (
     ),
     Entry(
         name="batchnorm",
+        kind="surgery",
         title="BatchNorm before the activation",
         changes="a normalisation in every hop",
         mathematics="gain² = D2/Var φ ≥ 1, whatever the weights",
@@ -132,13 +133,14 @@ ARCHITECTURE = (
     ),
     Entry(
         name="layernorm",
-        title="LayerNorm in place of BatchNorm",
-        changes="the normalisation's axis",
+        kind="surgery",
+        title="LayerNorm before the activation",
+        changes="a normalisation in every hop, or the axis of a BatchNorm",
         mathematics="gain² = D2/M2 in place of D2/Var φ",
         answers={"norm-explodes-error": 2},
         side_effects="no batch coupling; not the same regularisation",
         source="Ba 2016; Yang 2019",
-        edit="nn.BatchNorm1d(n) → nn.LayerNorm(n)",
+        edit="nn.Sequential(linear, nn.LayerNorm(n), activation); nn.BatchNorm1d(n) → nn.LayerNorm(n)",
         predict=predictions.unit_variance,
     ),
     Entry(
@@ -246,4 +248,5 @@ ADVICE = (
 )
 
 MORE = entries_wiring.ENTRIES + entries_ends.ENTRIES + entries_network.ENTRIES + entries_step.ENTRIES
+MORE += entries_norms.ENTRIES
 ENTRIES: tuple[Entry, ...] = INITIALISATION + ACTIVATIONS + ARCHITECTURE + STEP + ADVICE + MORE
