@@ -93,6 +93,20 @@ def test_what_holds_for_every_cure(cure: str, network: str, given: dict[str, str
     check_checkpoints(make, prescription, x)
 
 
+def test_standardised_weights_are_blind_to_offset_and_size() -> None:
+    model = lab("plain", depth=3)
+    x = inputs(model)
+    apply(model, Prescription("weight-standardise", {"gain": 1.5}), batch=x)
+    layer, y = model.blocks[1].linear, torch.randn(5, 64, dtype=x.dtype)
+    std, mean = torch.std_mean(layer.weight, 1, correction=0, keepdim=True)
+    used = 1.5 * (layer.weight - mean) / (std * 8)
+    assert torch.allclose(layer(y), F.linear(y, used, layer.bias), rtol=1e-10)
+    before = layer(y)
+    with torch.no_grad():
+        layer.weight.mul_(3).add_(0.7)
+    assert torch.allclose(layer(y), before, rtol=1e-9)
+
+
 class Functional(nn.Module):
     """Activations as functions; one layer used twice; one whose output is pooled first; a sum."""
 
@@ -128,7 +142,7 @@ def test_a_batch_norm_becomes_a_layer_norm_with_the_same_parameters() -> None:
     old = dict(model.named_parameters())
     saved = copy.deepcopy(model.state_dict())
     apply(model, Prescription("layernorm"), optimizer, x)
-    assert dict(model.named_parameters()) == old
+    assert {n: id(p) for n, p in model.named_parameters()} == {n: id(p) for n, p in old.items()}
     assert not any(isinstance(m, nn.BatchNorm1d) for m in model.modules())
     z = model.blocks[0].linear(x)
     assert torch.allclose(model.blocks[0].norm(z), F.layer_norm(z, (64,)), atol=1e-12)
@@ -167,6 +181,7 @@ def test_a_network_compiled_after_the_cure_gives_the_same() -> None:
         x = inputs(model)
         apply(model, Prescription(cure), batch=x)
         twin = copy.deepcopy(model)
+        torch._dynamo.reset()
         compiled = torch.compile(twin, backend="eager", fullgraph=True)
         assert torch.allclose(compiled(x), model(x), atol=1e-6)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from . import entries_ends, entries_network, entries_norms, entries_step, entries_wiring, predictions
-from .entry import Entry
+from . import entries_ends, entries_network, entries_norms, entries_skips, entries_step, entries_wiring, predictions
+from .entry import Entry, Param
 
 RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
 SHRINKS, SMALL, LARGE = "activation-shrinks-error", "init-too-small", "init-too-large"
@@ -99,6 +99,7 @@ ACTIVATIONS = (
 ARCHITECTURE = (
     Entry(
         name="skip",
+        kind="surgery",
         title="skips, 1/√L branches",
         changes="an identity beside every layer, the branch scaled by 1/√L",
         mathematics="J = I + J_F/√L: gain² = 1 + χ/L a hop, at most e over the depth",
@@ -107,9 +108,12 @@ ARCHITECTURE = (
         source="He 2016; Yang and Schoenholz 2017",
         edit="x = x + f(x) / L ** 0.5   # L = number of layers with a skip",
         predict=predictions.scaled_skip,
+        cost="one addition a layer; the stream is kept until the next pass",
+        params=(Param("scale", 0.0, "factor of each branch; 0 takes 1/√L"),),
     ),
     Entry(
         name="rezero",
+        kind="surgery",
         title="ReZero skips",
         changes="an identity beside every layer, the branch times a learned α that starts at 0",
         mathematics="J = I at the start",
@@ -248,5 +252,5 @@ ADVICE = (
 )
 
 MORE = entries_wiring.ENTRIES + entries_ends.ENTRIES + entries_network.ENTRIES + entries_step.ENTRIES
-MORE += entries_norms.ENTRIES
+MORE += entries_norms.ENTRIES + entries_skips.ENTRIES
 ENTRIES: tuple[Entry, ...] = INITIALISATION + ACTIVATIONS + ARCHITECTURE + STEP + ADVICE + MORE
