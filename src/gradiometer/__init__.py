@@ -5,6 +5,7 @@
     with gm.watch(model, optimizer):        # watch a training, print the page at the end
         train()
     gm.check(model, batch, loss)            # before the training, on a copy
+    gm.cure(model, "tanh", batch=inputs)    # surgery in place, with a receipt that undoes it
     gm.explain(model, batch, loss)          # one error, walked back hop by hop by hand-written laws
     run = gm.open("gradiometer-runs/x.gmr") # a recorded run
     gm.diagnose(run)                        # its findings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .records import GradiometerError, ModelError, Run, RunFileError, UserError, Walk
     from .session import Setup, assert_healthy, check, watch
     from .store import open_run as open
+    from .surgery import cure
     from .walk.explain import explain
 
 __version__ = "0.1.0"
@@ -40,6 +42,7 @@ __all__ = [
     "__version__",
     "assert_healthy",
     "check",
+    "cure",
     "diagnose",
     "explain",
     "lab",
@@ -57,6 +60,7 @@ _HOME: dict[str, tuple[str, str]] = {
     "UserError": ("records", "UserError"),
     "assert_healthy": ("session.check", "assert_healthy"),
     "check": ("session.check", "check"),
+    "cure": ("surgery.door", "cure"),
     "diagnose": ("diagnosis", "diagnose"),
     "explain": ("walk.explain", "explain"),
     "lab": ("lab", ""),

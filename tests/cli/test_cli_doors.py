@@ -24,6 +24,7 @@ NAMES = [
     "__version__",
     "assert_healthy",
     "check",
+    "cure",
     "diagnose",
     "explain",
     "lab",
@@ -34,6 +35,7 @@ NAMES = [
 ]
 OPTIONS = {
     "causes": ["[NAME]", "--json", "--help"],
+    "cures": ["[NAME]", "--json", "--help"],
     "run": [
         "SCRIPT",
         "ARGS",
@@ -44,6 +46,7 @@ OPTIONS = {
         "--out",
         "--json",
         "--causal",
+        "--cure",
         "--fail-on",
         "--ignore",
         "--quiet",

@@ -9,7 +9,7 @@ from torch import nn
 from gradiometer.records import ModelError, Prescription, UserError
 from gradiometer.surgery import apply
 
-CURE = Prescription("orthogonal")
+CURE, X = Prescription("orthogonal"), torch.ones(2, 3)
 
 
 class Wrapped(nn.Module):
@@ -34,21 +34,21 @@ class DistributedDataParallel(Wrapped):
 )
 def test_networks_that_cannot_be_operated_on(model: nn.Module, told: str) -> None:
     with pytest.raises(ModelError, match=told):
-        apply(model, CURE)
+        apply(model, CURE, batch=X)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_script_module_is_refused() -> None:
     model = nn.Sequential(torch.jit.script(nn.Linear(3, 3)))
     with pytest.raises(ModelError, match="TorchScript"):
-        apply(model, CURE)
+        apply(model, CURE, batch=X)
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
 def test_weights_that_a_hook_makes_are_refused() -> None:
     model = nn.Sequential(nn.utils.weight_norm(nn.Linear(3, 3)))
     with pytest.raises(ModelError, match=r"0\.weight is made anew by a hook.*parametrizations\.weight_norm"):
-        apply(model, CURE)
+        apply(model, CURE, batch=X)
 
 
 def test_wrong_calls() -> None:
@@ -59,6 +59,8 @@ def test_wrong_calls() -> None:
         apply(model, Prescription("orthogonal", {"gain": 2.0}))
     with pytest.raises(UserError, match=r"seed='two'.*whole number"):
         apply(model, Prescription("orthogonal", {"seed": "two"}))
+    with pytest.raises(UserError, match="orthogonal needs batch="):
+        apply(model, CURE)
     with pytest.raises(UserError, match="got a dict as model"):
         apply({}, CURE)  # type: ignore[arg-type]
     with pytest.raises(UserError, match="holds no parameter of this Linear"):

@@ -19,6 +19,9 @@ def network() -> nn.Sequential:
     return nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.BatchNorm1d(5), nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 2))
 
 
+X = torch.linspace(-1.5, 2.0, 32).view(8, 4)
+
+
 def train(model: nn.Module, optimizer: Optimizer, steps: int = 1) -> None:
     for seed in range(steps):
         x = torch.randn(8, 4, generator=torch.Generator().manual_seed(seed))
@@ -113,7 +116,7 @@ def test_a_cure_is_undone_and_the_training_goes_on_as_if_nothing_had_been(orthog
     model, optimizer = trained()
     twin, other = trained()
     before = whole(model, optimizer)
-    receipt = apply(model, orthogonal, optimizer)
+    receipt = apply(model, orthogonal, optimizer, X)
     assert whole(model, optimizer) != before
     receipt.undo()
     assert whole(model, optimizer) == before
@@ -125,7 +128,7 @@ def test_a_cure_is_undone_and_the_training_goes_on_as_if_nothing_had_been(orthog
 def test_training_is_not_thrown_away_unasked(orthogonal: Prescription) -> None:
     model, optimizer = trained()
     before = whole(model, optimizer)
-    receipt = apply(model, orthogonal, optimizer)
+    receipt = apply(model, orthogonal, optimizer, X)
     model(torch.randn(8, 4))  # running statistics are no training
     train(model, optimizer)
     now = whole(model, optimizer)
@@ -146,7 +149,7 @@ def test_the_optimizer_a_script_holds_and_its_scheduler_go_on() -> None:
     group, state = optimizer.param_groups[0], optimizer.state
     train(model, optimizer)
     scheduler.step()
-    receipt = apply(model, Prescription("orthogonal"), optimizer)
+    receipt = apply(model, Prescription("orthogonal"), optimizer, X)
     train(model, optimizer)
     scheduler.step()
     receipt.undo(discard_training=True)
@@ -159,9 +162,9 @@ def test_the_optimizer_a_script_holds_and_its_scheduler_go_on() -> None:
 def test_cures_are_undone_in_reverse_order(orthogonal: Prescription) -> None:
     model = network()
     before = whole(model)
-    first = apply(model, orthogonal)
+    first = apply(model, orthogonal, batch=X)
     middle = whole(model)
-    second = apply(model, Prescription("orthogonal", {"seed": 4}))
+    second = apply(model, Prescription("orthogonal", {"seed": 4}), batch=X)
     with pytest.raises(UserError, match="was applied after it"):
         first.undo()
     second.undo()
@@ -180,21 +183,21 @@ def test_a_failure_inside_leaves_the_network_as_it_was(monkeypatch: pytest.Monke
     model, optimizer = trained()
     before = whole(model, optimizer)
     with pytest.raises(ModelError, match="no"):
-        apply(model, Prescription("orthogonal"), optimizer)
+        apply(model, Prescription("orthogonal"), optimizer, X)
     assert whole(model, optimizer) == before
 
 
 def test_the_global_generators_are_not_touched(orthogonal: Prescription) -> None:
     model = network()
     state = torch.get_rng_state()
-    apply(model, orthogonal)
+    apply(model, orthogonal, batch=X)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
     ways = [network() for _ in range(3)]
     for model, seed in zip(ways, (1, 1, 2), strict=True):
-        apply(model, Prescription("orthogonal", {"seed": seed}))
+        apply(model, Prescription("orthogonal", {"seed": seed}), batch=X)
     assert torch.equal(ways[0][0].weight, ways[1][0].weight)
     assert not torch.equal(ways[0][0].weight, ways[2][0].weight)
 
@@ -202,8 +205,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
 def test_targets_confine_a_cure() -> None:
     model = network()
     kept = model[0].weight.clone()
-    receipt = apply(model, Prescription("orthogonal", targets=("3",)))
+    receipt = apply(model, Prescription("orthogonal", targets=("3",)), batch=X)
     assert torch.equal(model[0].weight, kept)
     assert [c.site for c in receipt.changes] == ["3.weight"]
     with pytest.raises(UserError, match="no module 'nowhere'"):
-        apply(model, Prescription("orthogonal", targets=("nowhere",)))
+        apply(model, Prescription("orthogonal", targets=("nowhere",)), batch=X)

@@ -1,9 +1,21 @@
 """The catalog of cures as values: what answers which cause, and what theory predicts. Nothing is applied here."""
 
 from .context import Context
-from .entries import ENTRIES
+from .entries import ENTRIES, GROUPS
 from .entry import Entry, Kind, Param
-from .lookup import SEED, entry_of, settings_of
+from .lookup import SEED, entry_of, in_general, settings_of
 from .prescribe import cures_for
 
-__all__ = ["ENTRIES", "SEED", "Context", "Entry", "Kind", "Param", "cures_for", "entry_of", "settings_of"]
+__all__ = [
+    "ENTRIES",
+    "GROUPS",
+    "SEED",
+    "Context",
+    "Entry",
+    "Kind",
+    "Param",
+    "cures_for",
+    "entry_of",
+    "in_general",
+    "settings_of",
+]

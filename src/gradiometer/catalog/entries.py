@@ -2,99 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-from . import entries_ends, entries_network, entries_norms, entries_skips, entries_step, entries_wiring, predictions
+from . import (
+    entries_activation,
+    entries_ends,
+    entries_init,
+    entries_network,
+    entries_norms,
+    entries_skips,
+    entries_step,
+    entries_wiring,
+    predictions,
+)
 from .entry import Entry, Param
 
-RECTIFIERS = frozenset({"relu", "leaky_relu", "prelu"})
 SHRINKS, SMALL, LARGE = "activation-shrinks-error", "init-too-small", "init-too-large"
 SATURATED, DEAD, DEPTH = "activation-saturated", "activation-dead", "depth-without-skip"
-
-INITIALISATION = (
-    Entry(
-        name="critical",
-        title="critical init for this activation",
-        changes="weight and bias variance",
-        mathematics="σw² = 1/D2(q), σb² = q − M2(q)/D2(q): error and signal both keep their size",
-        answers={SMALL: 1, LARGE: 1, DEPTH: 6},
-        side_effects="none at initialisation; the first layer must be set from real data",
-        source="Schoenholz 2017; Poole 2016",
-        edit="nn.init.normal_(layer.weight, std=(sigma_w2 / layer.in_features) ** 0.5)  # {recipe}",
-        predict=predictions.at_critical_init,
-    ),
-    Entry(
-        name="lsuv",
-        title="LSUV, unit variance from one batch",
-        changes="weight scale of every layer, measured on a batch",
-        mathematics="W ← W/std(Wx), so that every pre-activation has variance one",
-        answers={SMALL: 2, LARGE: 2},
-        side_effects="needs a batch; keeps the error only where D2/M2 is near one",
-        source="Mishkin 2016",
-        edit="for each layer, first to last: layer.weight.data /= layer(x).std()",
-        predict=predictions.unit_variance,
-    ),
-    Entry(
-        name="reinit-dead",
-        title="re-initialise the dead units",
-        changes="incoming weights and bias of units that never fire",
-        mathematics="fresh row of variance 2/fan_in, bias 0: the unit fires for half of the inputs again",
-        answers={DEAD: 3},
-        side_effects="the units start from noise; the cause of the death stays",
-        source="theory of rectifiers, section 6",
-        edit="nn.init.normal_(layer.weight[dead], std=(2 / layer.in_features) ** 0.5); layer.bias[dead] = 0",
-    ),
-)
-
-ACTIVATIONS = (
-    Entry(
-        name="tanh",
-        title="tanh, critical point",
-        changes="activation and its weight variance",
-        mathematics="σw² = 1.761, σb² = 0.05 hold q = 0.57 and gain 1",
-        answers={SHRINKS: 1},
-        side_effects="the range is (−1, 1), no longer that of a probability",
-        source="Schoenholz 2017",
-        edit="nn.Sigmoid() → nn.Tanh(); std = (1.761 / fan_in) ** 0.5, bias std = 0.05 ** 0.5",
-        predict=partial(predictions.exchange_critical, "tanh"),
-        not_for=frozenset({"tanh"}),
-    ),
-    Entry(
-        name="relu",
-        title="ReLU, He init",
-        changes="activation and its weight variance",
-        mathematics="σw² = 2, D2 = 1/2: gain 1 for every q",
-        answers={SHRINKS: 3, SATURATED: 4},
-        side_effects="outputs are not bounded; units can die",
-        source="He 2015",
-        edit='nn.ReLU(); nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")',
-        predict=partial(predictions.exchange_critical, "relu"),
-        not_for=RECTIFIERS,
-    ),
-    Entry(
-        name="relu-bare",
-        title="ReLU, init as it is",
-        changes="activation alone",
-        mathematics="D2 becomes 1/2, σw² stays",
-        answers={SHRINKS: 5},
-        side_effects="the weights stay below the critical variance",
-        source="theory, section 6",
-        edit="nn.ReLU()",
-        predict=partial(predictions.exchange_bare, "relu"),
-        not_for=RECTIFIERS,
-    ),
-    Entry(
-        name="leaky",
-        title="leaky ReLU, slope 0.2",
-        changes="activation",
-        mathematics="φ' ≥ 0.2 everywhere: no unit can be off for all inputs; σw² = 2/(1 + a²)",
-        answers={DEAD: 2},
-        side_effects="less sparse",
-        source="Maas 2013; He 2015",
-        edit="nn.ReLU() → nn.LeakyReLU(0.2)",
-        not_for=frozenset({"leaky_relu", "prelu"}),
-    ),
-)
 
 ARCHITECTURE = (
     Entry(
@@ -122,6 +44,7 @@ ARCHITECTURE = (
         source="Bachlechner 2020",
         edit="x = x + self.alpha * f(x)   # alpha = nn.Parameter(torch.zeros(()))",
         predict=lambda context: 1.0,
+        cost="one addition a layer and one number to learn; the stream is kept until the next pass",
     ),
     Entry(
         name="batchnorm",
@@ -134,6 +57,7 @@ ARCHITECTURE = (
         source="Ioffe 2015; Yang 2019",
         edit="nn.Sequential(linear, nn.BatchNorm1d(linear.out_features), activation)",
         predict=predictions.batch_norm,
+        cost="one pass over each normalised signal a step; two parameters a unit",
     ),
     Entry(
         name="layernorm",
@@ -146,17 +70,7 @@ ARCHITECTURE = (
         source="Ba 2016; Yang 2019",
         edit="nn.Sequential(linear, nn.LayerNorm(n), activation); nn.BatchNorm1d(n) → nn.LayerNorm(n)",
         predict=predictions.unit_variance,
-    ),
-    Entry(
-        name="orthogonal",
-        kind="surgery",
-        title="orthogonal weights, same variance",
-        changes="the spectrum of the weights",
-        mathematics="all singular values equal: no spread beyond that of φ'",
-        answers={DEPTH: 3},
-        side_effects="none at initialisation; helps tanh-like units more than rectifiers",
-        source="Saxe 2014; Pennington 2017",
-        edit="nn.init.orthogonal_(layer.weight, gain=sigma_w)",
+        cost="one pass over each normalised signal a step; two parameters a unit",
     ),
 )
 
@@ -251,6 +165,14 @@ ADVICE = (
     ),
 )
 
-MORE = entries_wiring.ENTRIES + entries_ends.ENTRIES + entries_network.ENTRIES + entries_step.ENTRIES
-MORE += entries_norms.ENTRIES + entries_skips.ENTRIES
-ENTRIES: tuple[Entry, ...] = INITIALISATION + ACTIVATIONS + ARCHITECTURE + STEP + ADVICE + MORE
+GROUPS: dict[str, tuple[Entry, ...]] = {
+    "initialisation": entries_init.ENTRIES,
+    "activations": entries_activation.ENTRIES,
+    "architecture": ARCHITECTURE + entries_norms.ENTRIES + entries_skips.ENTRIES + entries_network.ENTRIES,
+    "step and number format": STEP + entries_step.ENTRIES,
+    "output, loss, data": entries_ends.ENTRIES,
+    "wiring and operations": ADVICE + entries_wiring.ENTRIES,
+}
+"""Every cure, by what it changes."""
+
+ENTRIES: tuple[Entry, ...] = tuple(entry for group in GROUPS.values() for entry in group)

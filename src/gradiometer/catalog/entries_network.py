@@ -1,30 +1,10 @@
-"""Cures for faults of initialisation, activations and architecture."""
+"""Cures for faults of activations and architecture."""
 
 from __future__ import annotations
 
 from .entry import Entry
 
 ENTRIES: tuple[Entry, ...] = (
-    Entry(
-        name="random-init",
-        title="random weights",
-        changes="the weights of the equal units",
-        mathematics="rows drawn apart get gradients of their own",
-        answers={"init-symmetric": 1},
-        side_effects="none",
-        source="He 2015; Glorot 2010",
-        edit='nn.init.kaiming_normal_(layer.weight, nonlinearity="relu"); nn.init.zeros_(layer.bias)',
-    ),
-    Entry(
-        name="true-fan",
-        title="the true fan of grouped layers",
-        changes="the variance of grouped convolutions",
-        mathematics="fan_out = k² C_out / groups; torch.nn.init counts k² C_out",
-        answers={"init-wrong-fan": 1},
-        side_effects="none",
-        source="He 2015, counted per group",
-        edit="nn.init.normal_(conv.weight, std=(2 * conv.groups / (conv.out_channels * k * k)) ** 0.5)",
-    ),
     Entry(
         name="bounded-activation",
         title="an activation that keeps its size",

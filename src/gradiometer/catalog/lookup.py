@@ -23,6 +23,11 @@ def entry_of(name: str) -> Entry:
     raise UserError(f"There is no cure {name!r}.{told} `gradiometer cures` lists them.")
 
 
+def in_general(entry: Entry) -> str:
+    """The edit without the numbers of a network."""
+    return entry.edit.replace("{recipe}", "sigma_w2 = 1/D2 of the activation").replace("{rate_tenth}", "lr / 10")
+
+
 def settings_of(entry: Entry, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
     """All settings of a cure: the given ones as the type of their default, the others at their default.
 

@@ -29,6 +29,12 @@ def unit_variance(context: Context) -> float:
     return math.nan if act is None else math.sqrt(float(theory.ln_hop(act)))
 
 
+def named_init(kind: str, context: Context) -> float:
+    """√χ at the q where a deep network of square layers rests under an initialisation by name (he, xavier)."""
+    act = context.law()
+    return math.nan if act is None else float(theory.init_outlook(act, kind, 64).gain)
+
+
 def batch_norm(context: Context) -> float:
     """√(D2/Var φ) at q = 1: batch normalisation before the activation, whatever the weights."""
     act = context.law()

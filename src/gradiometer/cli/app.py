@@ -8,7 +8,7 @@ import typer
 
 from gradiometer import __version__
 
-from . import causes_manual, check, diagnose, explain, export, report, reproduce, run, runs, train
+from . import causes_manual, check, cures, diagnose, explain, export, report, reproduce, run, runs, train
 
 # Without Rich the help page costs 100 ms less, and reads the same in a terminal and in a pipe.
 app = typer.Typer(name="gradiometer", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -36,6 +36,7 @@ def gradiometer(
     gradiometer reproduce loss        a published experiment, published and measured side by side
     gradiometer diagnose latest       judge a recorded run again
     gradiometer causes                the manual of causes
+    gradiometer cures                 the manual of cures
     """
 
 
@@ -49,6 +50,7 @@ app.command(epilog=train.EXAMPLES)(train.train)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
 app.command(epilog=diagnose.EXAMPLES)(diagnose.diagnose)
 app.command(epilog=causes_manual.EXAMPLES)(causes_manual.causes)
+app.command(epilog=cures.EXAMPLES)(cures.cures)
 app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=export.EXAMPLES)(export.export)

@@ -12,6 +12,7 @@ import typer
 from gradiometer.session.script import ScriptTarget, run_script
 
 from .causal import Causal
+from .cure_option import Cures
 from .guard import command
 from .options import FailOnOption, Ignore
 from .run_page import end_watch
@@ -25,6 +26,7 @@ Examples:
   gradiometer run --steps 200 --fail-on fail train.py
   gradiometer run --json diagnosis.json --ignore lr-too-low train.py
   gradiometer run --causal train.py
+  gradiometer run --cure critical:seed=1 train.py
   gradiometer run -m package.train --epochs 3
 
 \b
@@ -63,6 +65,7 @@ def run(
         str | None, typer.Option(metavar="FILE", help="Write the diagnosis as one JSON document, beside the page.")
     ] = None,
     causal: Causal = False,
+    cure: Cures = None,
     fail_on: FailOnOption = None,
     ignore: Ignore = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print one line with the verdict, no page.")] = False,
@@ -81,6 +84,7 @@ def run(
         steps=steps,
         json=json,
         causal=causal,
+        cures=tuple(cure or ()),
         fail_on=fail_on,
         ignore=tuple(ignore or ()),
         length="line" if quiet else "page",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from gradiometer.session.script import ScriptOutcome
 
 from .causal import causal_words
-from .guard import FINDING, INTERRUPTED
+from .guard import FINDING, INTERRUPTED, WRONG_USAGE
 from .outlet import is_asked_failure, put_json
 from .run_plan import Plan
 from .run_watch import LateWatch
@@ -42,9 +42,12 @@ def _kept(watch: LateWatch) -> str:
 
 def _told(plan: Plan, watch: LateWatch, outcome: ScriptOutcome, stream: TextIO) -> int:
     run = watch.end(outcome)
+    cured = _cured(plan, watch, stream)
+    if watch.moment is not None and watch.moment.problem:
+        return cured
     if run is None or _is_untrained(watch):
         _say(_nothing(plan, watch), stream)
-        return 0
+        return cured
     from gradiometer.diagnosis import diagnose
     from gradiometer.views import Style
 
@@ -54,7 +57,29 @@ def _told(plan: Plan, watch: LateWatch, outcome: ScriptOutcome, stream: TextIO) 
     _put(causal_words(run, Style.of_stream(stream)), stream)
     if plan.json is not None:
         _document(diagnosis, plan.json, stream)
-    return FINDING if is_asked_failure(diagnosis, plan.fail_on) else 0
+    return cured or (FINDING if is_asked_failure(diagnosis, plan.fail_on) else 0)
+
+
+def _cured(plan: Plan, watch: LateWatch, stream: TextIO) -> int:
+    """Tell what the cures changed, or why there is nothing to tell. The exit code: 2 where one was not applied."""
+    moment = watch.moment
+    if not plan.cures or moment is None:
+        return 0
+    if moment.problem:
+        _say(f"{moment.problem} The script was stopped before its first step.", stream)
+        return WRONG_USAGE
+    if not moment.receipts:
+        _say(
+            "No cure was applied: no network that an optimizer holds was called with gradients, and not compiled.",
+            stream,
+        )
+        return WRONG_USAGE
+    from gradiometer.views import Style
+    from gradiometer.views.text_cures import receipt_page
+
+    for receipt in moment.receipts:
+        _put("\n" + receipt_page(receipt.record, moment.model, Style.of_stream(stream)), stream)
+    return 0
 
 
 def as_recorded(run: Run, session: Session | None) -> Run:

@@ -11,6 +11,7 @@ from typing import Literal
 from gradiometer.session.script import ScriptTarget
 
 from .causes import check_ignored
+from .cure_option import check_cures
 from .guard import refuse
 from .outlet import check_writable
 from .settings import FailOn, read_settings
@@ -23,7 +24,7 @@ class Plan:
     """The command line and pyproject.toml together. Paths are absolute: the script may change the working folder.
 
     out: the run file, None until pyproject.toml was read. causal: make the causal
-    tests at the end. length: one line, or the whole page.
+    tests at the end. cures: to apply before the first step, as they were written. length: one line, or the whole page.
     """
 
     target: ScriptTarget
@@ -35,6 +36,7 @@ class Plan:
     fail_on: FailOn | None = None
     ignore: tuple[str, ...] = ()
     causal: bool = False
+    cures: tuple[str, ...] = ()
     length: Literal["line", "page"] = "page"
 
     @property
@@ -46,6 +48,7 @@ class Plan:
         """This plan with the settings of pyproject.toml behind it. UserError where any of it cannot be done."""
         settings = read_settings()
         check_ignored(self.ignore, "--ignore")
+        check_cures(self.cures)
         if self.budget is not None and not 0 < self.budget <= 1:
             refuse(f"--budget {self.budget:g} is no share of the wall time: it lies above 0 and is at most 1.")
         return replace(

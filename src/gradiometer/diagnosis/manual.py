@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..catalog import ENTRIES, Entry
+from ..catalog import ENTRIES, Entry, in_general
 from ..records import CAUSES, UserError
 from .panel import PANEL
 from .rule import Card
@@ -28,9 +28,4 @@ def card_of(cause: str) -> Card:
 def cures_of(cause: str) -> tuple[Entry, ...]:
     """The catalog's cures for a cause, best first."""
     found = sorted((e for e in ENTRIES if cause in e.answers), key=lambda e: e.answers[cause])
-    return tuple(replace(e, edit=_in_general(e.edit)) for e in found)
-
-
-def _in_general(edit: str) -> str:
-    """An edit without the numbers of a network."""
-    return edit.replace("{recipe}", "sigma_w2 = 1/D2 of the activation").replace("{rate_tenth}", "lr / 10")
+    return tuple(replace(e, edit=in_general(e)) for e in found)

@@ -36,6 +36,7 @@ unless ``Snapshot.watch`` is told, and schedulers. An exception inside an operat
 from __future__ import annotations
 
 from .apply import apply
+from .door import cure
 from .passes import Batch, undisturbed
 from .patient import Patient
 from .receipt import LiveReceipt
@@ -48,6 +49,7 @@ __all__ = [
     "Operation",
     "Patient",
     "apply",
+    "cure",
     "operation",
     "operations",
     "plain",

@@ -44,5 +44,25 @@ def draw_layer(
             layer.bias.copy_(torch.empty(layer.bias.shape).normal_(0.0, bias_std, generator=generator))
 
 
+def redraw_units(model: nn.Module, path: str, units: tuple[int, ...], std: float, generator: torch.Generator) -> None:
+    """Fresh incoming weights, normal, for some units (rows; of a transposed convolution columns); their bias 0."""
+    layer: Any = model.get_submodule(path)
+    fresh, rows = layer.weight.detach().clone(), list(units)
+    turned = fresh.transpose(0, 1) if getattr(layer, "transposed", False) else fresh
+    turned[rows] = torch.empty(turned[rows].shape).normal_(0.0, std, generator=generator).to(fresh)
+    set_weight(layer, fresh)
+    set_bias(model, path, units, tuple(0.0 for _ in units))
+
+
+def set_bias(model: nn.Module, path: str, units: tuple[int, ...], values: tuple[float, ...]) -> None:
+    """Biases of some units, where the layer has biases."""
+    layer: Any = model.get_submodule(path)
+    if layer.bias is not None:
+        with torch.no_grad():
+            layer.bias[list(units)] = torch.tensor(values).to(layer.bias)
+
+
 plain(set_weight, imports=("from typing import Any",))
 plain(draw_layer, set_weight)
+plain(set_bias, imports=("from typing import Any",))
+plain(redraw_units, set_weight, set_bias)

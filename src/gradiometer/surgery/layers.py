@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,16 +29,20 @@ class Layer:
     has_bias: bool
 
 
-def weight_layers(patient: Patient) -> list[Layer]:
-    """The chosen layers in the order of the network, each tensor once; those that must stay are told as kept.
+def weight_layers(patient: Patient, among: Callable[[str], bool] | None = None) -> list[Layer]:
+    """The chosen layers (``among``: those of other paths) in the order of the network, each tensor once.
 
-    Kept are frozen weights, weights that something else than a layer shares, and the inside of attention.
+    Those that must stay are told as kept.
+
+    Kept: frozen weights, weights that something else than a layer shares, and the inside of attention.
     ModelError where none is left, or where the weights are made by hooks.
     """
     out: list[Layer] = []
     done: set[int] = set()
     shared = _others(patient.model)
-    for path, module in patient.modules(nn.Linear, _ConvNd):
+    for path, module in patient.model.named_modules():
+        if not isinstance(module, nn.Linear | _ConvNd) or not (among or patient.chosen)(path):
+            continue
         weight = _weight(patient, path, module)
         reason = _kept_because(patient, path, weight, shared)
         if reason:
@@ -113,3 +118,17 @@ def _kept_because(patient: Patient, path: str, weight: torch.Tensor, shared: dic
     if id(weight) in shared:
         return f"shared with {shared[id(weight)]}"
     return "" if weight.requires_grad else "frozen"
+
+
+def parameter_beside(model: nn.Module, layers: set[str]) -> str:
+    """Name of the weight of the first of these layers: new parameters beside it train as it does.
+
+    Without layers, the first parameter of the network.
+    """
+    names = {id(p): name for name, p in model.named_parameters()}
+    for path, module in model.named_modules():
+        if path in layers:
+            weight = module._parameters.get("weight")
+            found = weight if weight is not None else next(module.parameters())
+            return names[id(found)]
+    return next(iter(names.values()))

@@ -55,7 +55,7 @@ class Batch:
 
 def run_once(model: nn.Module, batch: Batch) -> Any:
     """One forward pass with autograd, hidden from a watch; random numbers as they were. ModelError where it fails."""
-    with state_kept(), paused(), torch.inference_mode(False), torch.enable_grad():
+    with state_kept(), paused(), eager(model), torch.inference_mode(False), torch.enable_grad():
         try:
             return batch.run(model)
         except GradiometerError:
@@ -66,6 +66,21 @@ def run_once(model: nn.Module, batch: Batch) -> Any:
                 f"{type(model).__name__} could not be run on the batch: {how} raised {type(error).__name__}: {error}. "
                 "Pass the batch as the training loop does, with loss= where the call is more than model(batch)."
             ) from error
+
+
+@contextmanager
+def eager(model: nn.Module) -> Iterator[None]:
+    """What is compiled runs as it is written, so that hooks and modes see it."""
+    if not any(is_compiled(module) for module in model.modules()):
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def is_compiled(module: nn.Module) -> bool:
+    """True where torch.compile has taken this module."""
+    return type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 
 from ..records import ModelError, UserError
+from .passes import is_compiled
 
 WRAPPERS = frozenset({"DistributedDataParallel", "FullyShardedDataParallel", "DataParallel"})
 
@@ -50,8 +51,7 @@ def _check_optimizers(model: nn.Module, optimizers: tuple[object, ...]) -> None:
 def check_not_compiled(model: nn.Module, cure: str) -> None:
     """ModelError where torch.compile has taken the network or a part of it: it would ignore new hooks silently."""
     for path, module in model.named_modules():
-        compiled = type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None
-        if compiled:
+        if is_compiled(module):
             raise ModelError(
                 f"{path or type(model).__name__} is compiled, and the hooks of {cure} may be ignored without a word. "
                 "Cure the network first, then compile it."
