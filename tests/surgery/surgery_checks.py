@@ -162,3 +162,19 @@ def check_checkpoints(make: Callable[[], nn.Module], cure: Prescription, x: Tens
     model.eval()
     other.eval()
     assert torch.equal(model(x), other(x))
+
+
+def check_patch_with_optimizer(
+    make: Callable[[], nn.Module], build: Callable[[nn.Module], Optimizer], cure: Prescription, x: Tensor
+) -> None:
+    """The printed function, called with the optimizer of a fresh network, gives the same training bit for bit."""
+    model, other = make(), make()
+    mine, theirs = build(model), build(other)
+    receipt = apply(model, cure, mine, x)
+    space: dict[str, Any] = {"__name__": "patched"}
+    exec(compile(receipt.as_patch(), "patch", "exec"), space)
+    space["cure"](other, [theirs])
+    for _ in range(4):
+        step(model, mine, x)
+        step(other, theirs, x)
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), other.parameters(), strict=True))

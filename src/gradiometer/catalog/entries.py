@@ -8,6 +8,7 @@ from . import (
     entries_init,
     entries_network,
     entries_norms,
+    entries_optimizer,
     entries_skips,
     entries_step,
     entries_wiring,
@@ -77,6 +78,7 @@ ARCHITECTURE = (
 STEP = (
     Entry(
         name="lower-lr",
+        kind="surgery",
         title="lower the learning rate",
         changes="the size of every step",
         mathematics="‖ΔW‖/‖W‖ back below 0.03",
@@ -84,9 +86,12 @@ STEP = (
         side_effects="slower where the rate was right",
         source="CS231n",
         edit="lr={rate_tenth}   # a tenth",
+        cost="no time",
+        params=(Param("factor", 0.1, "of every group's rate; a scheduler goes on above it"),),
     ),
     Entry(
         name="warm-up",
+        kind="surgery",
         title="warm up the learning rate",
         changes="the first steps",
         mathematics="lr grows linearly from 0 over the first steps",
@@ -94,9 +99,12 @@ STEP = (
         side_effects="a few steps later",
         source="Goyal 2017",
         edit="torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=500)",
+        cost="no time",
+        params=(Param("steps", 100, "over which the rate grows"),),
     ),
     Entry(
         name="clip",
+        kind="surgery",
         title="clip the gradient norm",
         changes="the length of steps that are too long",
         mathematics="g ← g · min(1, τ/‖g‖), τ a few times the median norm",
@@ -104,6 +112,11 @@ STEP = (
         side_effects="hides the cause; a clip that binds at every step is only a lower rate",
         source="Pascanu 2013",
         edit="nn.utils.clip_grad_norm_(model.parameters(), max_norm)",
+        cost="one norm of the gradient a step",
+        params=(
+            Param("norm", 0.0, "τ; 0 takes a multiple of the median norm of the last 100 steps"),
+            Param("times", 2.0, "that multiple"),
+        ),
     ),
 )
 
@@ -169,7 +182,7 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     "initialisation": entries_init.ENTRIES,
     "activations": entries_activation.ENTRIES,
     "architecture": ARCHITECTURE + entries_norms.ENTRIES + entries_skips.ENTRIES + entries_network.ENTRIES,
-    "step and number format": STEP + entries_step.ENTRIES,
+    "step and number format": STEP + entries_step.ENTRIES + entries_optimizer.ENTRIES,
     "output, loss, data": entries_ends.ENTRIES,
     "wiring and operations": ADVICE + entries_wiring.ENTRIES,
 }
