@@ -10,6 +10,7 @@ from . import (
     entries_norms,
     entries_optimizer,
     entries_skips,
+    entries_start,
     entries_step,
     entries_wiring,
     predictions,
@@ -184,6 +185,7 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     "architecture": ARCHITECTURE + entries_norms.ENTRIES + entries_skips.ENTRIES + entries_network.ENTRIES,
     "step and number format": STEP + entries_step.ENTRIES + entries_optimizer.ENTRIES,
     "output, loss, data": entries_ends.ENTRIES,
+    "teachers and pre-training": entries_start.ENTRIES,
     "wiring and operations": ADVICE + entries_wiring.ENTRIES,
 }
 """Every cure, by what it changes."""

@@ -12,7 +12,10 @@ SHRINKS, SATURATED, DEAD = "activation-shrinks-error", "activation-saturated", "
 WEIGHTS = Param("weights", "critical", "critical draws them anew with the variance that fits, keep leaves them")
 COST = "one forward pass over the batch, once; where it is called as a function, about a quarter more time a step"
 LOST = "what was learned is lost (unless weights=keep)"
-NOTE = "output activations and gates are left as they are"
+NOTE = (
+    "output activations and gates are left as they are; where activations are called as functions, "
+    "torch.compile finds no full graph"
+)
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(
@@ -145,6 +148,20 @@ ENTRIES: tuple[Entry, ...] = (
         not_for=frozenset({"centred_sigmoid"}),
         cost=COST,
         params=(WEIGHTS,),
+    ),
+    Entry(
+        name="add-activation",
+        kind="surgery",
+        title="an activation between the layers",
+        changes="what stands between two weight layers, and the weight variance before it",
+        mathematics="W₂W₁x is one linear map; W₂φ(W₁x) is not; σw² = 1/D2 of what is put in",
+        answers={"activation-missing": 1},
+        side_effects="what was learned is lost; grouped convolutions, and layers narrower than both neighbours, which "
+        "are factors of one map on purpose, are left as they are",
+        source="definition; He 2015",
+        edit="nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c))",
+        cost=COST.partition(";")[0],
+        params=(Param("activation", "relu", "relu, leaky_relu, tanh, elu, selu or gelu"),),
     ),
     Entry(
         name="tailored",

@@ -16,16 +16,6 @@ ENTRIES: tuple[Entry, ...] = (
         edit="torch.exp(x) → F.relu(x), F.elu(x) or torch.tanh(x)",
     ),
     Entry(
-        name="add-activation",
-        title="an activation between the layers",
-        changes="what stands between two weight layers",
-        mathematics="W₂W₁x is one linear map; W₂φ(W₁x) is not",
-        answers={"activation-missing": 1},
-        side_effects="weights want the init of the activation",
-        source="definition",
-        edit="nn.Sequential(nn.Linear(a, b), nn.ReLU(), nn.Linear(b, c))",
-    ),
-    Entry(
         name="gated-recurrence",
         title="LSTM or GRU",
         changes="the recurrent layer",

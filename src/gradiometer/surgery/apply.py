@@ -15,7 +15,7 @@ from ..records import Prescription, Receipt, UserError
 from .passes import Batch, Loss
 from .patient import Patient
 from .receipt import LiveReceipt, hand_out
-from .refusals import check_not_compiled, check_patient
+from .refusals import check_not_compiled, check_patient, uncompiled
 from .registry import Operation, operation_of
 from .snapshot import Snapshot, fingerprint
 
@@ -38,14 +38,15 @@ def apply(
     operation = operation_of(entry)
     optimizers = (optimizer,) if isinstance(optimizer, Optimizer) else tuple(optimizer or ())
     check_patient(model, optimizers)
+    if operation.hooks:
+        check_not_compiled(model, entry.name)
+    handed, model = model, uncompiled(model)
     _check_targets(model, prescription)
     given = None if batch is None else Batch.of(batch, loss)
     _check_needs(operation, {"batch": given, "optimizer": optimizers, "loss": loss})
-    if operation.hooks:
-        check_not_compiled(model, entry.name)
     seed = int(settings["seed"] or 0)
     generator = torch.Generator().manual_seed(seed)
-    patient = Patient(model, prescription, settings, optimizers, given, generator)
+    patient = Patient(model, prescription, settings, optimizers, given, generator, handed=handed)
     before = Snapshot(model, optimizers)
     try:
         with state_kept(), torch.inference_mode(False):

@@ -93,7 +93,7 @@ EXCHANGES = Exchanges()
 
 def enter_exchange(module: nn.Module, args: Any) -> None:
     """A module begins: its calls of activations are counted from 0."""
-    if torch._C._current_graph_task_id() != -1:
+    if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
         raise RuntimeError("A checkpoint computes this part again, where its exchanged activations are not in place.")
     mode: Any = EXCHANGES.mode
     if not mode.running:
@@ -133,11 +133,37 @@ def exchange_function(
         module.register_load_state_dict_pre_hook(fill_missing_keys)
 
 
+def activate_output(module: Any, args: Any, out: Tensor) -> Any:
+    """Forward hook: what the layer puts out goes through its ``gm_act``."""
+    return module.gm_act(out)
+
+
+def add_activation(
+    model: nn.Module, path: str, kind: str, settings: dict[str, Any], optimizers: Sequence[torch.optim.Optimizer] = ()
+) -> None:
+    """Put an activation behind a layer, as a module ``gm_act`` of it; its parameters train with the layer's."""
+    layer: Any = model.get_submodule(path)
+    layer.add_module("gm_act", make_activation(kind, settings, model))
+    for p in layer.gm_act.parameters():
+        join_group(optimizers, next(layer.parameters()), p)
+    layer.register_forward_hook(activate_output, prepend=True)
+    layer.register_load_state_dict_pre_hook(fill_missing_keys)
+
+
 _NAMES = textwrap.fill(", ".join(map(repr, sorted(ACTIVATION_NAMES))), 112)
 NAMES_LINE = "ACTIVATION_NAMES = (\n{}\n)".format(textwrap.indent(_NAMES, "    "))
 plain(CentredSigmoid)
 plain(make_activation, CentredSigmoid, imports=("from typing import Any",))
 plain(exchange_module, make_activation, join_group, imports=("from collections.abc import Sequence",))
+plain(activate_output, imports=("from typing import Any",))
+plain(
+    add_activation,
+    make_activation,
+    join_group,
+    fill_missing_keys,
+    activate_output,
+    imports=("from collections.abc import Sequence",),
+)
 plain(Exchange, NAMES_LINE, imports=("from torch.overrides import TorchFunctionMode",))
 plain(Exchanges, Exchange, imports=("import threading",))
 plain(enter_exchange, Exchanges, "EXCHANGES = Exchanges()")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ class FirstCall:
         self.receipts: list[LiveReceipt] = []
         self.model = ""
         self.problem = ""
-        self.calls_before = 0
+        self._optimizers: list[weakref.ref[Optimizer]] = []
         self._places: dict[int, str] = {}
         self._call: Callable[..., Any] | None = None
         self._made: Callable[..., Any] | None = None
@@ -46,6 +47,7 @@ class FirstCall:
         call: Callable[..., Any] = nn.Module.__call__
         made: Callable[..., Any] = Optimizer.__init__
         waiting, self._call, self._made = self, call, made
+        self._optimizers = [weakref.ref(o) for o in living_optimizers()]
 
         def cured_first(module: nn.Module, *args: Any, **named: Any) -> Any:
             waiting._before_call(module, args, named)
@@ -53,6 +55,7 @@ class FirstCall:
 
         def noted(optimizer: Optimizer, *args: Any, **named: Any) -> None:
             made(optimizer, *args, **named)
+            waiting._optimizers.append(weakref.ref(optimizer))
             waiting._places[id(optimizer)] = place_of_caller(sys._getframe(1))
 
         _put(nn.Module, "__call__", cured_first)
@@ -73,12 +76,10 @@ class FirstCall:
     def _before_call(self, module: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         if self._busy or self._call is None or not torch.is_grad_enabled() or torch.compiler.is_compiling():
             return
-        own = {id(p) for p in module.parameters()}
-        if not own:
-            return
-        owners = [o for o in living_optimizers() if any(id(p) in own for g in o.param_groups for p in g["params"])]
+        alive = [o for o in (ref() for ref in self._optimizers) if o is not None]
+        own = {id(p) for p in module.parameters()} if alive else set()
+        owners = [o for o in alive if any(id(p) in own for g in o.param_groups for p in g["params"])]
         if not owners or any(is_lazy(p) for p in module.parameters()):
-            self.calls_before += 1
             return
         self._busy = True
         self._release()

@@ -24,6 +24,7 @@ class Patient:
     model: changed in place. optimizers: those that hold its parameters, () where none was given. batch: None where
     none was given. settings: of the prescription, complete and of the right types. generator: on the CPU, seeded by
     the setting ``seed``; the only source of random numbers. changes: told to the user. steps: written as the patch.
+    handed: what was given to be cured: the model, or what torch.compile made of it.
     """
 
     model: nn.Module
@@ -34,6 +35,7 @@ class Patient:
     generator: torch.Generator = field(default_factory=torch.Generator)
     changes: list[Change] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    handed: nn.Module | None = None
 
     # ---- read --------------------------------------------------------------------------------------------------
 

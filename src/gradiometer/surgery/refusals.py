@@ -48,8 +48,14 @@ def _check_optimizers(model: nn.Module, optimizers: tuple[object, ...]) -> None:
             )
 
 
+def uncompiled(model: nn.Module) -> nn.Module:
+    """The network itself, where torch.compile has wrapped it: its paths are those of the user's class."""
+    inner = getattr(model, "_orig_mod", None) if is_compiled(model) else None
+    return inner if isinstance(inner, nn.Module) else model
+
+
 def check_not_compiled(model: nn.Module, cure: str) -> None:
-    """ModelError where torch.compile has taken the network or a part of it: it would ignore new hooks silently."""
+    """ModelError where torch.compile has taken the network or a part of it: it may ignore new hooks silently."""
     for path, module in model.named_modules():
         if is_compiled(module):
             raise ModelError(

@@ -46,14 +46,15 @@ PASSING = frozenset(
     | {"adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d"}
     | {"mean", "boolean_dispatch"}
     | {"add", "sub", "__add__", "__radd__", "__iadd__", "__sub__", "__rsub__", "add_", "cat", "concat", "stack", "sum"}
-    | {"__getitem__", "chunk", "split", "unbind", "narrow", "select", "roll", "repeat", "repeat_interleave", "flip"}
+    | {"__getitem__", "__get__", "chunk", "split", "unbind", "narrow", "select", "roll", "repeat", "repeat_interleave"}
+    | {"flip"}
     | {"detach", "requires_grad_", "select_scatter", "index_select", "channel_shuffle", "pixel_shuffle"}
 )
 """What hands a signal on, whatever it does to its scale: shapes, pooling, dropout, sums."""
 
 NORMS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"})
 PRODUCTS = frozenset({"mul", "__mul__", "__rmul__", "__imul__", "mul_", "div", "__truediv__", "div_", "__itruediv__"})
-SILENT = frozenset({"size", "dim", "numel", "__len__", "__get__", "item", "is_floating_point", "shape", "argmax"})
+SILENT = frozenset({"size", "dim", "numel", "__len__", "item", "is_floating_point", "shape", "argmax"})
 
 
 def activation_called(func: Callable[..., Any], args: Sequence[Any], named: Mapping[str, Any]) -> Activation | None:

@@ -191,7 +191,9 @@ class _Tracer(TorchFunctionMode):
         labels = frozenset().union(*(labels for _, labels in labelled))
         if name in SILENT:
             return
-        if name in NORMS:
+        if name == "copy_":
+            labels = given[-1][1]  # of what is copied, not of what it is copied over
+        elif name in NORMS:
             self.trace.normed.update(path for kind, path in labels if kind == "layer")
             labels = labels | {("norm", name)}
         elif name in PRODUCTS and len(labelled) > 1:

@@ -132,7 +132,8 @@ def _check_functions(patient: Patient, trace: Trace) -> None:
             "it calls activations as functions and computes parts again by torch.utils.checkpoint, where an exchange "
             "would not be in place. Write the activations as modules (nn.ReLU()), or leave checkpointing off."
         )
-    check_not_compiled(patient.model, patient.prescription.cure)
+    handed = patient.model if patient.handed is None else patient.handed
+    check_not_compiled(handed, patient.prescription.cure)
 
 
 def _put(patient: Patient, act: Activation, kind: str, settings: dict[str, Scalar]) -> None:

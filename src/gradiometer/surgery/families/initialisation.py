@@ -25,6 +25,11 @@ def critical(patient: Patient) -> None:
     _draw(patient, wanted(trace, weight_layers(patient), {}), "normal")
 
 
+def draw_layers(patient: Patient, trace: Trace, paths: set[str]) -> None:
+    """Draw these layers by the recipe of what follows each."""
+    _draw(patient, wanted(trace, weight_layers(patient, paths.__contains__), {}), "normal")
+
+
 def draw_around(patient: Patient, trace: Trace, exchanged: Mapping[str, Kind]) -> None:
     """Draw the layers before and behind activations that are exchanged for these kinds, by the recipe."""
     acts = [trace.activations[key] for key in exchanged]
@@ -161,5 +166,19 @@ def _draw(patient: Patient, plans: list[Wanted], shape: str) -> None:
         std = math.sqrt(plan.weight)
         bias_std = None if plan.bias is None else math.sqrt(plan.bias)
         patient.do(draw_layer, plan.layer.path, shape, std, bias_std)
+        _check_taken(patient, plan.layer, std)
         bias = f", bias std {bias_std:.3g}" if plan.layer.has_bias and bias_std is not None else ""
         patient.note(site, "std", f"{plan.layer.std:.4g}", f"{std:.4g}{bias} ({plan.role})")
+
+
+def _check_taken(patient: Patient, layer: Layer, std: float) -> None:
+    """ModelError where a parametrization (spectral_norm) gives the weights another size than they were drawn with."""
+    weight = layer.module.weight
+    assert isinstance(weight, Tensor)
+    found = float(weight.detach().double().square().mean().sqrt())
+    tolerance = max(0.05, 6 / math.sqrt(2 * weight.numel()))  # six standard errors of a standard deviation
+    if abs(found / std - 1) > tolerance and "weight" in getattr(layer.module, "parametrizations", {}):
+        raise patient.refuse(
+            f"{layer.path}.weight has a parametrization that sets its size: drawn with {std:.3g}, it has {found:.3g}. "
+            "Take the parametrization off (torch.nn.utils.parametrize.remove_parametrizations), then cure."
+        )
