@@ -164,7 +164,9 @@ ADVICE = (
         side_effects="the same numbers must be used in evaluation",
         source="LeCun 1998",
         edit="x = (x - x_train.mean(0)) / x_train.std(0)",
-        kind="advice",
+        kind="surgery",
+        cost="one pass over the inputs a step",
+        params=(Param("floor", 0.1, "share of the overall deviation below which a column counts as constant"),),
     ),
     Entry(
         name="stable-op",
