@@ -7,12 +7,15 @@ from . import (
     entries_ends,
     entries_init,
     entries_network,
+    entries_norms,
+    entries_optimizer,
+    entries_skips,
     entries_start,
     entries_step,
     entries_wiring,
     predictions,
 )
-from .entry import Entry
+from .entry import Entry, Param
 
 SHRINKS, SMALL, LARGE = "activation-shrinks-error", "init-too-small", "init-too-large"
 SATURATED, DEAD, DEPTH = "activation-saturated", "activation-dead", "depth-without-skip"
@@ -20,6 +23,7 @@ SATURATED, DEAD, DEPTH = "activation-saturated", "activation-dead", "depth-witho
 ARCHITECTURE = (
     Entry(
         name="skip",
+        kind="surgery",
         title="skips, 1/√L branches",
         changes="an identity beside every layer, the branch scaled by 1/√L",
         mathematics="J = I + J_F/√L: gain² = 1 + χ/L a hop, at most e over the depth",
@@ -28,9 +32,12 @@ ARCHITECTURE = (
         source="He 2016; Yang and Schoenholz 2017",
         edit="x = x + f(x) / L ** 0.5   # L = number of layers with a skip",
         predict=predictions.scaled_skip,
+        cost="one addition a layer; the stream is kept until the next pass",
+        params=(Param("scale", 0.0, "factor of each branch; 0 takes 1/√L"),),
     ),
     Entry(
         name="rezero",
+        kind="surgery",
         title="ReZero skips",
         changes="an identity beside every layer, the branch times a learned α that starts at 0",
         mathematics="J = I at the start",
@@ -39,9 +46,11 @@ ARCHITECTURE = (
         source="Bachlechner 2020",
         edit="x = x + self.alpha * f(x)   # alpha = nn.Parameter(torch.zeros(()))",
         predict=lambda context: 1.0,
+        cost="one addition a layer and one number to learn; the stream is kept until the next pass",
     ),
     Entry(
         name="batchnorm",
+        kind="surgery",
         title="BatchNorm before the activation",
         changes="a normalisation in every hop",
         mathematics="gain² = D2/Var φ ≥ 1, whatever the weights",
@@ -50,23 +59,27 @@ ARCHITECTURE = (
         source="Ioffe 2015; Yang 2019",
         edit="nn.Sequential(linear, nn.BatchNorm1d(linear.out_features), activation)",
         predict=predictions.batch_norm,
+        cost="one pass over each normalised signal a step; two parameters a unit",
     ),
     Entry(
         name="layernorm",
-        title="LayerNorm in place of BatchNorm",
-        changes="the normalisation's axis",
+        kind="surgery",
+        title="LayerNorm before the activation",
+        changes="a normalisation in every hop, or the axis of a BatchNorm",
         mathematics="gain² = D2/M2 in place of D2/Var φ",
         answers={"norm-explodes-error": 2},
         side_effects="no batch coupling; not the same regularisation",
         source="Ba 2016; Yang 2019",
-        edit="nn.BatchNorm1d(n) → nn.LayerNorm(n)",
+        edit="nn.Sequential(linear, nn.LayerNorm(n), activation); nn.BatchNorm1d(n) → nn.LayerNorm(n)",
         predict=predictions.unit_variance,
+        cost="one pass over each normalised signal a step; two parameters a unit",
     ),
 )
 
 STEP = (
     Entry(
         name="lower-lr",
+        kind="surgery",
         title="lower the learning rate",
         changes="the size of every step",
         mathematics="‖ΔW‖/‖W‖ back below 0.03",
@@ -74,9 +87,12 @@ STEP = (
         side_effects="slower where the rate was right",
         source="CS231n",
         edit="lr={rate_tenth}   # a tenth",
+        cost="no time",
+        params=(Param("factor", 0.1, "of every group's rate; a scheduler goes on above it"),),
     ),
     Entry(
         name="warm-up",
+        kind="surgery",
         title="warm up the learning rate",
         changes="the first steps",
         mathematics="lr grows linearly from 0 over the first steps",
@@ -84,9 +100,12 @@ STEP = (
         side_effects="a few steps later",
         source="Goyal 2017",
         edit="torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=500)",
+        cost="no time",
+        params=(Param("steps", 100, "over which the rate grows"),),
     ),
     Entry(
         name="clip",
+        kind="surgery",
         title="clip the gradient norm",
         changes="the length of steps that are too long",
         mathematics="g ← g · min(1, τ/‖g‖), τ a few times the median norm",
@@ -94,6 +113,11 @@ STEP = (
         side_effects="hides the cause; a clip that binds at every step is only a lower rate",
         source="Pascanu 2013",
         edit="nn.utils.clip_grad_norm_(model.parameters(), max_norm)",
+        cost="one norm of the gradient a step",
+        params=(
+            Param("norm", 0.0, "τ; 0 takes a multiple of the median norm of the last 100 steps"),
+            Param("times", 2.0, "that multiple"),
+        ),
     ),
 )
 
@@ -140,7 +164,9 @@ ADVICE = (
         side_effects="the same numbers must be used in evaluation",
         source="LeCun 1998",
         edit="x = (x - x_train.mean(0)) / x_train.std(0)",
-        kind="advice",
+        kind="surgery",
+        cost="one pass over the inputs a step",
+        params=(Param("floor", 0.1, "share of the overall deviation below which a column counts as constant"),),
     ),
     Entry(
         name="stable-op",
@@ -158,8 +184,8 @@ ADVICE = (
 GROUPS: dict[str, tuple[Entry, ...]] = {
     "initialisation": entries_init.ENTRIES,
     "activations": entries_activation.ENTRIES,
-    "architecture": ARCHITECTURE + entries_network.ENTRIES,
-    "step and number format": STEP + entries_step.ENTRIES,
+    "architecture": ARCHITECTURE + entries_norms.ENTRIES + entries_skips.ENTRIES + entries_network.ENTRIES,
+    "step and number format": STEP + entries_step.ENTRIES + entries_optimizer.ENTRIES,
     "output, loss, data": entries_ends.ENTRIES,
     "teachers and pre-training": entries_start.ENTRIES,
     "wiring and operations": ADVICE + entries_wiring.ENTRIES,

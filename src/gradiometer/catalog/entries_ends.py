@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .entry import Entry
+from .entry import Entry, Param
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(
         name="linear-output",
+        kind="surgery",
         title="a raw output",
         changes="the activation on the output",
         mathematics="a linear output reaches every target; a class loss squashes by itself",
@@ -14,6 +15,19 @@ ENTRIES: tuple[Entry, ...] = (
         side_effects="the output is no probability any more: take the softmax or sigmoid outside training",
         source="definition of the loss",
         edit="remove the activation behind the last layer; classes: nn.CrossEntropyLoss() or nn.BCEWithLogitsLoss()",
+        cost="the functions of a pass are looked at as they are called",
+    ),
+    Entry(
+        name="logit-loss",
+        kind="surgery",
+        title="the loss gets logits",
+        changes="what a cross-entropy that was given probabilities computes with; the rest keeps probabilities",
+        mathematics="δ = p − y at the logits, where softmax before cross-entropy gives J(p)ᵀ(softmax(p) − y), nearly 0",
+        answers={"loss-mismatch": 21, "output-range": 21},
+        side_effects="the printed loss is that of the logits; only where the loss takes the probabilities as they are",
+        source="Bishop 2006, section 4.3; theory, section 6",
+        edit="remove the softmax before nn.CrossEntropyLoss(), and the sigmoid before nn.BCEWithLogitsLoss()",
+        cost="the functions of a pass are looked at as they are called",
     ),
     Entry(
         name="matching-loss",
@@ -28,6 +42,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         name="mean-reduction",
+        kind="surgery",
         title="the mean over the batch",
         changes="the reduction of the loss",
         mathematics="∇ of a sum over N examples is N times that of the mean",
@@ -35,9 +50,11 @@ ENTRIES: tuple[Entry, ...] = (
         side_effects="none",
         source="definition",
         edit='reduction="mean", or divide the sum by the batch once',
+        cost="no time",
     ),
     Entry(
         name="standardise-targets",
+        kind="surgery",
         title="standardise the targets",
         changes="the targets",
         mathematics="y ← (y − mean)/std, undone on the predictions",
@@ -45,6 +62,11 @@ ENTRIES: tuple[Entry, ...] = (
         side_effects="predictions must be scaled back",
         source="LeCun 1998",
         edit="y = (y - y_train.mean()) / y_train.std()   # and back: pred * std + mean",
+        cost="no time",
+        params=(
+            Param("mean", 0.0, "of the targets"),
+            Param("std", 0.0, "of the targets; 0 takes both from the loss that was given"),
+        ),
     ),
     Entry(
         name="encode-labels",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from .entry import Entry
+from .entry import Entry, Param
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(
         name="smaller-epsilon",
+        kind="surgery",
         title="an ε below the gradient",
         changes="the optimizer's ε",
         mathematics="g/(√v + ε) → sign-like steps of length η once √v ≫ ε",
@@ -14,6 +15,8 @@ ENTRIES: tuple[Entry, ...] = (
         side_effects="noise of tiny gradients is amplified with them",
         source="Kingma and Ba 2015",
         edit="torch.optim.Adam(params, lr=lr, eps=1e-8)",
+        cost="no time",
+        params=(Param("epsilon", 1e-12, "of every group of parameters"),),
     ),
     Entry(
         name="looser-clip",
@@ -47,6 +50,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         name="raise-lr",
+        kind="surgery",
         title="raise the learning rate",
         changes="the size of every step",
         mathematics="‖ΔW‖/‖W‖ near 10⁻³ moves a layer by its own size in a thousand steps",
@@ -54,6 +58,8 @@ ENTRIES: tuple[Entry, ...] = (
         side_effects="too far, and the loss swings",
         source="CS231n",
         edit="lr = 10 × lr, until the loss falls in tens of steps; no scheduler that lowers it before",
+        cost="no time",
+        params=(Param("factor", 10.0, "of every group's rate; a scheduler goes on below it"),),
     ),
     Entry(
         name="less-noise",

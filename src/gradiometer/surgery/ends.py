@@ -1,0 +1,253 @@
+"""The two ends of a network: what it reads, what it puts out, and the error that enters there.
+
+Everything here is plain PyTorch: its source goes into patches.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from .joining import fill_missing_keys
+from .steps import plain
+
+SQUASHING = frozenset({"softmax", "sigmoid", "tanh", "relu", "hardsigmoid", "hardtanh", "relu6", "softplus"})
+CASTING = frozenset({"contiguous", "float", "double", "to", "cpu", "cuda", "clone"})
+SHAPES = ("squeeze", "unsqueeze", "view", "reshape", "flatten", "ravel", "__getitem__", "permute", "transpose")
+RESHAPING = CASTING | {*SHAPES, "movedim", "t"}
+
+
+class OutputMode(TorchFunctionMode):
+    """While a network runs: remembers what each squashing function was given, also through changes of shape.
+
+    known: [output, (input, name of the function, its dimension)], newest last. Nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: list[Any] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        out = func(*args, **named)
+        name, first = getattr(func, "__name__", ""), args[0] if args else named.get("input")
+        if not isinstance(out, Tensor) or not isinstance(first, Tensor):
+            return out
+        if name in SQUASHING and out is not first:
+            dim = named.get("dim", args[1] if len(args) > 1 else None) if name == "softmax" else None
+            self.known.append((out, (first, name, dim)))
+        elif name in RESHAPING and out is not first:
+            found = self.find(first)
+            if found is not None and (found[1] != "softmax" or name in CASTING):
+                rest = (func(found[0], *args[1:], **{k: v for k, v in named.items() if k != "input"}), *found[1:])
+                self.known.append((out, rest))
+        return out
+
+    def find(self, value: Any) -> Any:
+        """What is known of a tensor, None where nothing is."""
+        return next((known for out, known in reversed(self.known) if out is value), None)
+
+
+class Modes(threading.local):
+    """The modes of the passes that run, one stack a thread."""
+
+    def __init__(self) -> None:
+        self.running: list[Any] = []
+
+
+MODES = Modes()
+
+
+def enter_output(root: nn.Module, args: Any) -> None:
+    """Forward pre-hook of the whole network: begin to remember. What torch.compile takes cannot be looked at so."""
+    if torch.compiler.is_compiling():
+        raise RuntimeError("A cure exchanged the output of this network, which torch.compile would not see.")
+    mode: Any = OutputMode()
+    MODES.running.append((root, mode))
+    mode.__enter__()
+
+
+def leave_output(root: nn.Module) -> Any:
+    """What the pass that ends has remembered, None where the network left already."""
+    if not MODES.running or MODES.running[-1][0] is not root:
+        return None
+    mode: Any = MODES.running.pop()[1]
+    mode.__exit__(None, None, None)
+    return mode
+
+
+def put_out_raw(root: nn.Module, args: Any, out: Any) -> Any:
+    """Forward hook of the whole network, also after an exception: what the last squashing function was given."""
+    mode = leave_output(root)
+    found = None if mode is None else mode.find(out)
+    return None if found is None else found[0]
+
+
+def put_out_marked(root: nn.Module, args: Any, out: Any) -> Any:
+    """Forward hook of the whole network, also after an exception: probabilities that remember their logits."""
+    mode = leave_output(root)
+    found = None if mode is None else mode.find(out)
+    return None if found is None or found[1] not in ("softmax", "sigmoid") else Squashed.of(out, *found)
+
+
+class Squashed(Tensor):
+    """Probabilities that remember the logits they were made of: a loss that takes them as they are gets the logits.
+
+    Everything else sees probabilities. Changed in place, or changed in value, they remember nothing.
+    taken: how often a loss took logits, in this process.
+    """
+
+    gm_logits: Any
+    gm_kind: Any
+    taken = 0
+
+    @classmethod
+    def of(cls, out: Tensor, logits: Tensor, name: str, dim: Any) -> Any:
+        """Mark probabilities. dim: of the softmax."""
+        marked: Any = out.as_subclass(cls)
+        marked.gm_logits, marked.gm_kind = logits, (name, dim)
+        return marked
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named = kwargs or {}
+        first: Any = args[0] if args else named.get("input")
+        name = getattr(func, "__name__", "")
+        with torch._C.DisableTorchFunctionSubclass():
+            marked = type(first) is Squashed and first.__dict__.get("gm_logits") is not None
+            if not marked:
+                return func(*args, **named)
+            rest, others = args[1:], {k: v for k, v in named.items() if k != "input"}
+            swapped = with_logits(name, first.gm_logits, first.gm_kind)
+            if swapped is not None:
+                Squashed.taken += 1
+                return swapped(*rest, **others)
+            if name.endswith("_") and not name.endswith("__"):
+                first.gm_logits = None
+            out = func(*args, **named)
+            follows = name in CASTING or (name in RESHAPING and first.gm_kind[0] == "sigmoid")
+            if follows and isinstance(out, Tensor):
+                logits = func(first.gm_logits, *rest, **others)
+                return Squashed.of(out.as_subclass(Tensor), logits, *first.gm_kind)
+            return out
+
+
+def with_logits(name: str, logits: Tensor, kind: Any) -> Any:
+    """The loss ``name`` of probabilities as a function of the remaining arguments, None where there is none."""
+    squash, dim = kind
+    if squash == "sigmoid":
+        if name in ("binary_cross_entropy", "binary_cross_entropy_with_logits"):
+            return lambda *rest, **named: F.binary_cross_entropy_with_logits(logits, *rest, **named)
+        return (lambda: F.logsigmoid(logits)) if name == "log" else None
+    classes = 1 if logits.dim() > 1 else 0
+    if dim is not None and dim % logits.dim() == classes:
+        if name == "cross_entropy":
+            return lambda *rest, **named: F.cross_entropy(logits, *rest, **named)
+        if name == "nll_loss":
+            return lambda *rest, **named: F.nll_loss(F.log_softmax(logits, classes), *rest, **named)
+    return (lambda: F.log_softmax(logits, dim)) if name == "log" and dim is not None else None
+
+
+def raw_output(model: nn.Module) -> None:
+    """Let the network put out what its last squashing function is given."""
+    model.register_forward_pre_hook(enter_output, prepend=True)
+    model.register_forward_hook(put_out_raw, always_call=True, prepend=True)
+
+
+def logits_for_losses(model: nn.Module) -> None:
+    """Let losses that take the network's probabilities as they are compute with the logits."""
+    model.register_forward_pre_hook(enter_output, prepend=True)
+    model.register_forward_hook(put_out_marked, always_call=True, prepend=True)
+
+
+class ScaledError(torch.autograd.Function):
+    """The identity, whose error is multiplied by a factor on its way back."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, factor: float) -> Tensor:
+        """The same values."""
+        return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Keep the factor."""
+        ctx.factor = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, *errors: Any) -> Any:
+        """The error times the factor."""
+        return errors[0] * ctx.factor, None
+
+
+def mean_error(root: Any, args: Any, out: Any) -> Any:
+    """Forward hook of the whole network: its error divided by the number of examples, as that of a mean is."""
+    if not isinstance(out, Tensor):
+        return type(out)([mean_error(root, args, part) for part in out])
+    return ScaledError.apply(out, 1.0 / max(len(out), 1))
+
+
+def divide_error(model: nn.Module) -> None:
+    """Divide the error at the network's output by the number of examples."""
+    model.register_forward_hook(mean_error, prepend=True)
+
+
+def standardise_input(root: Any, args: Any) -> Any:
+    """Forward pre-hook of the whole network: (x − mean)/std with the buffers ``gm_mean`` and ``gm_std``."""
+    return ((args[0] - root.gm_mean) / root.gm_std, *args[1:])
+
+
+def add_standardisation(model: nn.Module, mean: Any, std: Any, shape: Any) -> None:
+    """Standardise what the network reads, column by column. shape: of the numbers against the axes of an input."""
+    like = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
+    for name, values in (("gm_mean", mean), ("gm_std", std)):
+        model.register_buffer(name, torch.tensor(values, dtype=torch.float64).view(shape).to(like.device, like.dtype))
+    model.register_forward_pre_hook(standardise_input, prepend=True)
+    model.register_load_state_dict_pre_hook(fill_missing_keys)
+
+
+def rescale_output(root: Any, args: Any, out: Any) -> Any:
+    """Forward hook of the whole network: mean + std · out, and the error that standardised targets would give."""
+    return ScaledError.apply(out * root.gm_target_std + root.gm_target_mean, 1.0 / root.gm_target_std**2)
+
+
+def standardise_targets(model: nn.Module, mean: float, std: float) -> None:
+    """Let the network learn standardised targets, while its outputs and its loss stay in the targets' own units."""
+    held: Any = model
+    held.gm_target_mean, held.gm_target_std = mean, std
+    model.register_forward_hook(rescale_output, prepend=True)
+
+
+ANY = ("from typing import Any",)
+
+
+def set_line(name: str, words: frozenset[str]) -> str:
+    """A set of words as lines of source, the same in every process."""
+    rows = [", ".join(map(repr, sorted(words)[at : at + 6])) for at in range(0, len(words), 6)]
+    return "\n".join((f"{name} = {{", *(f"    {row}," for row in rows), "}"))
+
+
+SETS = (set_line("SQUASHING", SQUASHING), set_line("CASTING", CASTING), set_line("RESHAPING", RESHAPING))
+plain(OutputMode, *SETS, imports=(*ANY, "from torch.overrides import TorchFunctionMode"))
+plain(Modes, imports=(*ANY, "import threading"))
+plain(enter_output, OutputMode, Modes, "MODES = Modes()", imports=ANY)
+plain(leave_output, imports=ANY)
+plain(put_out_raw, leave_output, imports=ANY)
+plain(with_logits, imports=ANY)
+plain(Squashed, with_logits, *SETS[1:], imports=ANY)
+plain(put_out_marked, leave_output, Squashed, imports=ANY)
+plain(raw_output, enter_output, put_out_raw)
+plain(logits_for_losses, enter_output, put_out_marked)
+plain(ScaledError, imports=ANY)
+plain(mean_error, ScaledError, imports=ANY)
+plain(divide_error, mean_error)
+plain(standardise_input, imports=ANY)
+plain(add_standardisation, standardise_input, fill_missing_keys, imports=ANY)
+plain(rescale_output, ScaledError, imports=ANY)
+plain(standardise_targets, rescale_output, imports=ANY)

@@ -1,0 +1,187 @@
+"""What the network reads and puts out: squashing taken away, reduction, inputs and targets standardised."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...measurement.onepass import measured_pass
+from ...records import LossSeen, UserError
+from ..ends import (
+    MODES,
+    OutputMode,
+    Squashed,
+    add_standardisation,
+    divide_error,
+    logits_for_losses,
+    raw_output,
+    standardise_targets,
+)
+from ..passes import run_once, undisturbed
+from ..patient import Patient
+from ..registry import operation
+
+ENOUGH = 2  # examples, for a standard deviation
+
+
+@operation("linear-output", needs=("batch",), hooks=True)
+def linear_output(patient: Patient) -> None:
+    """The network puts out what its last activation or softmax is given."""
+    name = _squashed_by(patient)
+    seen = _loss(patient)
+    if seen is not None and seen.kind in ("bce", "nll", "kl_div"):
+        raise patient.refuse(f"its loss ({seen.kind}) is one of probabilities, and needs the {name}. Use logit-loss.")
+    patient.do(raw_output)
+    patient.note("(output)", "last function", name, "none")
+
+
+@operation("logit-loss", needs=("batch",), hooks=True)
+def logit_loss(patient: Patient) -> None:
+    """The loss gets the logits of the network's probabilities; everything else goes on with probabilities."""
+    name = _squashed_by(patient)
+    if name not in ("softmax", "sigmoid"):
+        raise patient.refuse(f"its output comes from {name}, and is no probability. Use linear-output.")
+    patient.do(logits_for_losses)
+    batch = patient.given_batch()
+    if batch.loss is not None:
+        before = Squashed.taken
+        with undisturbed(patient.model):
+            run_once(patient.model, batch)
+        if Squashed.taken == before:
+            raise patient.refuse(
+                f"its loss does not take the output of the {name} as it is: something stands between (a clamp, an "
+                "added ε), or it is no cross-entropy. Give it the logits in the code."
+            )
+    patient.note("(loss)", "takes", f"the {name} of the logits", "the logits")
+
+
+@operation("mean-reduction", needs=("batch",), hooks=True)
+def mean_reduction(patient: Patient) -> None:
+    """The error of a loss that sums over the examples is divided by their number; the printed loss stays."""
+    seen = _loss(patient)
+    if seen is not None and seen.reduction == "mean":
+        raise patient.refuse(f"its loss ({seen.kind}) is a mean over the examples already.")
+    outs = [v for v in (_root_pass(patient)[1],) if v is not None]
+    parts = outs[0] if outs and isinstance(outs[0], (tuple, list)) else outs
+    if not parts or not all(isinstance(p, Tensor) and p.dim() for p in parts):
+        raise patient.refuse("it puts out neither a tensor with an axis of examples nor a list of such.")
+    if hasattr(parts, "_fields"):
+        raise patient.refuse("it puts out a named tuple. Write the mean into the code.")
+    patient.do(divide_error)
+    patient.note("(output)", "error", "of a sum", "divided by the number of examples")
+
+
+@operation("standardise-inputs", needs=("batch",), hooks=True)
+def standardise_inputs(patient: Patient) -> None:
+    """(x − mean)/std, column by column, with the numbers of this batch in training and evaluation."""
+    x = _first_input(patient)
+    shape, axes = _columns(x)
+    wide = x.detach().double()
+    mean, std = wide.mean(axes), wide.std(axes, correction=0)
+    whole = float(wide.std(correction=0))
+    if not math.isfinite(whole) or whole == 0:
+        why = "does not vary" if whole == 0 else "holds values that are not finite"
+        raise patient.refuse(f"its input {why} in this batch.")
+    narrow = std < patient.number("floor") * whole
+    std = torch.where(narrow, torch.full_like(std, whole), std)
+    patient.do(add_standardisation, mean.tolist(), std.tolist(), shape)
+    before = f"mean {float(wide.mean()):.3g}, std {whole:.3g}"
+    kept = f"; {int(narrow.sum())} nearly constant ones divided by {whole:.3g}" if bool(narrow.any()) else ""
+    patient.note("(input)", f"{len(std)} columns", before, f"each mean 0, std 1 on this batch{kept}")
+
+
+@operation("standardise-targets", needs=("batch",), hooks=True)
+def standardise_the_targets(patient: Patient) -> None:
+    """The network learns (y − mean)/std; its outputs and the loss stay in the units of y. MSE only."""
+    mean, std = patient.number("mean"), patient.number("std")
+    seen = _loss(patient)
+    if seen is not None and seen.kind != "mse":
+        raise patient.refuse(f"its loss is {seen.kind}, and targets can be standardised behind a squared error alone.")
+    if not std:
+        if seen is None:
+            raise UserError("standardise-targets takes mean and std from the loss. Pass loss=, or mean= and std=.")
+        mean, std = seen.target_mean, seen.target_std
+    if not (math.isfinite(mean) and 0 < std < math.inf):
+        raise patient.refuse(f"its targets have mean {mean:g} and standard deviation {std:g}.")
+    out = _root_pass(patient)[1]
+    if not isinstance(out, Tensor):
+        raise patient.refuse(f"it puts out a {type(out).__name__}, not one tensor.")
+    patient.do(standardise_targets, mean, std)
+    patient.note("(output)", "scale", "1", f"× {std:.3g} + {mean:.3g}, errors as of standardised targets")
+
+
+def _loss(patient: Patient) -> LossSeen | None:
+    """The loss as one pass shows it; None where no loss was given."""
+    batch = patient.given_batch()
+    if batch.loss is None:
+        return None
+
+    def value() -> Tensor:
+        out: Tensor = batch.run(patient.model)
+        return out
+
+    with undisturbed(patient.model), torch.inference_mode(False), torch.enable_grad():
+        run = measured_pass(patient.model, "model", value)
+    return run.losses[0] if run.losses else None
+
+
+def _root_pass(patient: Patient) -> tuple[Any, Any]:
+    """(positional arguments, output) of the network's first call in a pass."""
+    seen: list[tuple[Any, Any]] = []
+
+    def note(root: nn.Module, args: Any, out: Any) -> None:
+        seen.append((args, out))
+
+    with undisturbed(patient.model), ExitStack() as stack:
+        stack.callback(patient.model.register_forward_hook(note).remove)
+        run_once(patient.model, patient.given_batch())
+    if not seen:
+        raise patient.refuse("the loss calls parts of it and never the whole, so it has no one input and output.")
+    return seen[0]
+
+
+def _squashed_by(patient: Patient) -> str:
+    """Name of the function that the network's output comes from. ModelError where it is none that squashes."""
+    found: list[str] = []
+
+    def enter(root: nn.Module, args: Any) -> None:
+        mode: Any = OutputMode()
+        MODES.running.append((root, mode))
+        mode.__enter__()
+
+    def leave(root: nn.Module, args: Any, out: Any) -> None:
+        mode = MODES.running.pop()[1]
+        mode.__exit__(None, None, None)
+        known = mode.find(out)
+        found.append("" if known is None else known[1])
+
+    with undisturbed(patient.model), ExitStack() as stack:
+        stack.callback(patient.model.register_forward_pre_hook(enter).remove)
+        stack.callback(patient.model.register_forward_hook(leave, always_call=True).remove)
+        run_once(patient.model, patient.given_batch())
+    if not found or not found[0]:
+        raise patient.refuse("what it puts out comes from no sigmoid, softmax or other bounded function.")
+    return found[0]
+
+
+def _first_input(patient: Patient) -> Tensor:
+    args = _root_pass(patient)[0]
+    x = args[0] if args else None
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        what = "nothing in first place" if x is None else f"a {getattr(x, 'dtype', type(x).__name__)}"
+        raise patient.refuse(f"it reads {what}, which is no tensor of numbers.")
+    if x.dim() < 2 or len(x) < ENOUGH:
+        raise patient.refuse(f"its input has shape {tuple(x.shape)}: that is no batch of examples.")
+    return x
+
+
+def _columns(x: Tensor) -> tuple[list[int], list[int]]:
+    """(shape of one number a column, axes to average over). Columns: the last axis, or the channels of images."""
+    at = 1 if x.dim() > 3 else x.dim() - 1
+    shape = [1] * x.dim()
+    shape[at] = x.shape[at]
+    return shape, [axis for axis in range(x.dim()) if axis != at]

@@ -1,0 +1,333 @@
+"""Outputs, losses and data: against the same network written as it should be, bit for bit or to rounding."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from surgery_checks import inputs, lab
+from surgery_state import whole
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from gradiometer.records import ModelError, Prescription, UserError
+from gradiometer.surgery import LiveReceipt, apply
+
+BASES = [("plain", "relu"), ("residual", "tanh"), ("cnn", "sigmoid")]
+
+
+class Ended(nn.Module):
+    """A lab network with a function behind it."""
+
+    def __init__(self, network: str, activation: str, end: Callable[[Tensor], Tensor] | nn.Module) -> None:
+        super().__init__()
+        self.inner = lab(network, activation=activation, depth=3, width=8)
+        self.end = end
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.end(self.inner(x))
+
+
+def softmax(x: Tensor) -> Tensor:
+    return F.softmax(x, 1)
+
+
+def squeezed(x: Tensor) -> Tensor:
+    return torch.sigmoid(x[:, :1]).squeeze(1)
+
+
+def data(model: nn.Module, kind: str = "class") -> tuple[Tensor, Tensor]:
+    x = inputs(model)
+    numbers = torch.Generator().manual_seed(7)
+    if kind == "class":
+        return x, torch.randint(0, 10, (len(x),), generator=numbers)
+    y = torch.randn(len(x), 10, generator=numbers, dtype=x.dtype)
+    return x, (y > 0).to(x.dtype) if kind == "binary" else 40 + 6 * y
+
+
+def loss_of(criterion: Callable[[Tensor, Tensor], Tensor]) -> Any:
+    return lambda model, batch: criterion(model(batch[0]), batch[1])
+
+
+def gradients(model: nn.Module, value: Tensor) -> list[Tensor]:
+    model.zero_grad()
+    value.backward()
+    return [p.grad.clone() for p in model.parameters()]
+
+
+def assert_undone(make: Callable[[], nn.Module], cure: Prescription, batch: Any, loss: Any = None) -> LiveReceipt:
+    """In the middle of a training, undo brings every bit back, and copies and pickles keep the cure."""
+    model = make()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(batch[0]).square().sum().backward()
+        optimizer.step()
+    optimizer.zero_grad()
+    before = whole(model, optimizer)
+    receipt = apply(model, cure, optimizer, batch, loss)
+    assert whole(model, optimizer) != before
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(other(batch[0]), model(batch[0]))
+        assert type(other(batch[0])) is type(model(batch[0]))
+    model(batch[0]).square().sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    receipt.undo(discard_training=True)
+    assert whole(model, optimizer) == before
+    return receipt
+
+
+def patched(receipt: LiveReceipt, model: nn.Module) -> nn.Module:
+    space: dict[str, Any] = {"__name__": "patched"}
+    exec(compile(receipt.as_patch(), "patch", "exec"), space)
+    space["cure"](model)
+    return model
+
+
+@pytest.mark.parametrize(("network", "activation"), BASES)
+@pytest.mark.parametrize("end", [softmax, nn.Softmax(dim=-1)], ids=["function", "module"])
+def test_softmax_before_cross_entropy(network: str, activation: str, end: Any) -> None:
+    model, plain = Ended(network, activation, end), Ended(network, activation, end).inner
+    x, y = data(plain)
+    untreated = gradients(model, F.cross_entropy(model(x), y))
+    cure, loss = Prescription("logit-loss"), loss_of(nn.CrossEntropyLoss())
+    receipt = apply(model, cure, None, (x, y), loss)
+    right = F.cross_entropy(plain(x), y)
+    value = loss(model, (x, y))
+    assert torch.equal(value, right)
+    mine, theirs = gradients(model, value), gradients(plain, right)
+    assert all(torch.equal(a, b) for a, b in zip(mine, theirs, strict=True))
+    assert sum(float(g.norm()) for g in mine) > 2 * sum(float(g.norm()) for g in untreated)
+    out = model(x)
+    assert torch.equal(out.sum(1).detach(), F.softmax(plain(x), 1).sum(1).detach())  # probabilities for the rest
+    assert type(out.sum(1)) is Tensor
+    assert torch.equal(F.nll_loss(out, y), F.nll_loss(F.log_softmax(plain(x), 1), y))
+    by_hand = -(F.one_hot(y, 10) * torch.log(model(x))).sum(1).mean()
+    assert torch.allclose(by_hand, right)
+    with torch.no_grad():
+        assert torch.equal(loss(patched(receipt, Ended(network, activation, end)), (x, y)), right)
+    assert_undone(lambda: Ended(network, activation, end), cure, (x, y), None)
+
+
+@pytest.mark.parametrize(("network", "activation"), BASES)
+@pytest.mark.parametrize("criterion", [nn.BCELoss(), nn.BCEWithLogitsLoss(reduction="sum")])
+def test_sigmoid_before_binary_cross_entropy(network: str, activation: str, criterion: nn.Module) -> None:
+    model, plain = Ended(network, activation, nn.Sigmoid()), Ended(network, activation, nn.Identity()).inner
+    x, y = data(plain, "binary")
+    apply(model, Prescription("logit-loss"), None, (x, y), loss_of(criterion))
+    right = F.binary_cross_entropy_with_logits(plain(x), y, reduction=criterion.reduction)
+    value = criterion(model(x), y)
+    assert torch.equal(value, right)
+    pairs = zip(gradients(model, value), gradients(plain, right), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_shapes_between_the_sigmoid_and_the_loss() -> None:
+    model = Ended("plain", "relu", squeezed)
+    x, y = data(model.inner, "binary")
+    apply(model, Prescription("logit-loss"), batch=x)
+    logits = model.inner(x)[:, 0]
+    assert torch.equal(F.binary_cross_entropy(model(x), y[:, 0]), F.binary_cross_entropy_with_logits(logits, y[:, 0]))
+    view = model(x).view(-1, 1).float()
+    right = F.binary_cross_entropy_with_logits(logits.view(-1, 1).float(), y[:, :1].float())
+    assert torch.equal(F.binary_cross_entropy(view, y[:, :1].float()), right)
+
+
+def test_a_changed_probability_is_taken_as_it_is() -> None:
+    model = Ended("plain", "relu", softmax)
+    x, y = data(model.inner)
+    apply(model, Prescription("logit-loss"), batch=x)
+    probabilities = F.softmax(model.inner(x), 1)
+    halved = model(x)
+    with torch.no_grad():
+        halved.mul_(0.5)
+    assert torch.equal(F.cross_entropy(halved, y), F.cross_entropy(probabilities * 0.5, y))
+    assert torch.equal(F.cross_entropy(model(x) + 0.1, y), F.cross_entropy(probabilities + 0.1, y))
+    assert torch.equal(model(x).T.contiguous(), probabilities.T)
+    wrong_axis = Ended("plain", "relu", lambda x: F.softmax(x, 0))
+    apply(wrong_axis, Prescription("logit-loss"), batch=x)
+    assert torch.equal(F.cross_entropy(wrong_axis(x), y), F.cross_entropy(F.softmax(wrong_axis.inner(x), 0), y))
+
+
+@pytest.mark.parametrize(("network", "activation"), BASES)
+@pytest.mark.parametrize("end", [torch.sigmoid, nn.Tanh()], ids=["function", "module"])
+def test_a_raw_output_reaches_every_target(network: str, activation: str, end: Any) -> None:
+    model, plain = Ended(network, activation, end), Ended(network, activation, end).inner
+    x, y = data(plain, "real")
+    cure, loss = Prescription("linear-output"), loss_of(F.mse_loss)
+    receipt = apply(model, cure, None, (x, y), loss)
+    assert torch.equal(model(x), plain(x))
+    pairs = zip(gradients(model, loss(model, (x, y))), gradients(plain, F.mse_loss(plain(x), y)), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    model.eval()
+    plain.eval()
+    assert torch.equal(model(x), plain(x))
+    assert torch.equal(patched(receipt, Ended(network, activation, end).eval())(x), plain(x))
+    assert_undone(lambda: Ended(network, activation, end), cure, (x, y), loss)
+
+
+@pytest.mark.parametrize(("network", "activation"), BASES)
+def test_the_error_of_a_sum_becomes_that_of_a_mean(network: str, activation: str) -> None:
+    def make() -> nn.Module:
+        return lab(network, activation=activation, depth=3, width=8)
+
+    model, plain = make(), make()
+    x, y = data(plain)
+    summed, cure = nn.CrossEntropyLoss(reduction="sum"), Prescription("mean-reduction")
+    receipt = apply(model, cure, None, (x, y), loss_of(summed))
+    value = summed(model(x), y)
+    assert torch.equal(value, summed(plain(x), y))  # as it is printed
+    right = gradients(plain, F.cross_entropy(plain(x), y))
+    assert all(torch.allclose(a, b, rtol=1e-10) for a, b in zip(gradients(model, value), right, strict=True))
+    few = gradients(model, summed(model(x[:7]), y[:7]))  # the number of each batch
+    right = gradients(plain, F.cross_entropy(plain(x[:7]), y[:7]))
+    assert all(torch.allclose(a, b, rtol=1e-10) for a, b in zip(few, right, strict=True))
+    other = patched(receipt, make())
+    assert all(torch.equal(a, b) for a, b in zip(gradients(other, summed(other(x[:7]), y[:7])), few, strict=True))
+    assert_undone(make, cure, (x, y), loss_of(summed))
+
+
+@pytest.mark.parametrize(("network", "activation"), BASES)
+def test_inputs_are_standardised_with_the_numbers_of_the_batch(network: str, activation: str) -> None:
+    def make() -> nn.Module:
+        return lab(network, activation=activation, depth=3, width=8)
+
+    model, plain = make(), make()
+    x, y = data(plain)
+    shape = (1, -1, 1, 1) if x.dim() == 4 else (1, -1)
+    x = x * torch.linspace(1, 5, x.shape[1], dtype=x.dtype).view(shape) + 100.0
+    cure = Prescription("standardise-inputs")
+    receipt = apply(model, cure, batch=(x, y))
+    seen: list[Tensor] = []
+    model.stem.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    axes = (0, 2, 3) if x.dim() == 4 else (0,)
+    std, mean = torch.std_mean(x, axes, correction=0, keepdim=True)
+    model(x)
+    assert torch.allclose(seen[0].mean(axes), torch.zeros(1, dtype=x.dtype), atol=1e-12)
+    assert torch.allclose(seen[0].std(axes, correction=0), torch.ones(1, dtype=x.dtype), rtol=1e-12)
+    assert torch.allclose(model(x[:5]), plain((x[:5] - mean) / std), rtol=1e-9)  # frozen, whatever comes later
+    other = patched(receipt, make())
+    assert torch.equal(other(x), model(x))
+    other.load_state_dict(make().state_dict())  # from before: the numbers stay
+    assert torch.equal(other(x), model(x))
+    assert_undone(make, cure, (x, y))
+
+
+def test_columns_that_hardly_vary_are_not_blown_up() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh())
+    x = torch.randn(50, 3) * torch.tensor([1.0, 1e-6, 0.0]) + 2.0
+    receipt = apply(model, Prescription("standardise-inputs"), batch=x)
+    assert "2 nearly constant ones" in receipt.changes[0].after
+    seen: list[Tensor] = []
+    model[0].register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    model(x + torch.tensor([0.0, 1.0, 1.0]))  # they vary after all
+    assert float(seen[0].abs().max()) < 5
+
+
+@pytest.mark.parametrize(("network", "activation"), BASES)
+def test_targets_are_standardised_behind_the_loss(network: str, activation: str) -> None:
+    def make() -> nn.Module:
+        return lab(network, activation=activation, depth=3, width=8)
+
+    model, plain = make(), make()
+    x, y = data(plain, "real")
+    std, mean = torch.std_mean(y, correction=0)
+    cure = Prescription("standardise-targets")
+    receipt = apply(model, cure, None, (x, y), loss_of(F.mse_loss))
+    mine = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    theirs = torch.optim.SGD(plain.parameters(), lr=0.05, momentum=0.9)
+    for _ in range(30):
+        mine.zero_grad()
+        loss = F.mse_loss(model(x), y)
+        loss.backward()
+        mine.step()
+        theirs.zero_grad()
+        true = F.mse_loss(plain(x), (y - mean) / std)
+        true.backward()
+        theirs.step()
+        assert float(loss.detach()) == pytest.approx(float(true.detach() * std**2), rel=1e-6)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(model.parameters(), plain.parameters(), strict=True))
+    other = patched(receipt, make())
+    assert torch.allclose(other(x), make()(x) * std + mean)
+    assert_undone(make, cure, (x, y), loss_of(F.mse_loss))
+    given = Prescription("standardise-targets", {"mean": 3.0, "std": 2.0})
+    other = make()
+    apply(other, given, batch=x)
+    assert torch.equal(other(x), make()(x) * 2.0 + 3.0)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_checkpointing_changes_nothing(reentrant: bool) -> None:
+    for cure, end in (("linear-output", torch.sigmoid), ("logit-loss", softmax), ("mean-reduction", softmax)):
+        grads = []
+        for saved in (False, True):
+            model = Ended("plain", "relu", end)
+            x, y = data(model.inner)
+            x.requires_grad_()
+            apply(model, Prescription(cure), batch=x.detach())
+            if saved:
+                inside = model.inner.forward
+                model.inner.forward = lambda x, f=inside: checkpoint(f, x, use_reentrant=reentrant)
+            grads.append(gradients(model, F.cross_entropy(model(x), y)))
+        assert all(torch.equal(a, b) for a, b in zip(*grads, strict=True))
+
+
+def test_an_exception_inside_the_network_leaves_no_mode_behind() -> None:
+    model = Ended("plain", "relu", softmax)
+    x, y = data(model.inner)
+    apply(model, Prescription("logit-loss"), batch=x)
+    before = torch.overrides._get_current_function_mode_stack()
+    with pytest.raises(RuntimeError):
+        model(x[:, :3])
+    assert torch.overrides._get_current_function_mode_stack() == before
+    assert torch.equal(F.cross_entropy(model(x), y), F.cross_entropy(model.inner(x), y))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # both are torch's own, while it traces
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+@pytest.mark.parametrize("cure", ["linear-output", "logit-loss", "mean-reduction", "standardise-inputs", "standardise-targets"])
+def test_a_network_compiled_after_the_cure_gives_the_same(cure: str) -> None:
+    model = Ended("plain", "relu", torch.sigmoid).float()
+    x = inputs(model.inner)
+    apply(model, Prescription(cure, {"std": 2.0} if cure == "standardise-targets" else {}), batch=x)
+    torch._dynamo.reset()
+    compiled = torch.compile(copy.deepcopy(model), backend="eager")
+    a, b = compiled(x), model(x)
+    assert torch.allclose(a, b, atol=1e-6)
+    a.square().sum().backward()
+
+
+def test_what_is_refused() -> None:
+    base = lab("plain", depth=3, width=8)
+    x, y = data(base)
+    with pytest.raises(ModelError, match="comes from no sigmoid, softmax"):
+        apply(base, Prescription("linear-output"), batch=x)
+    with pytest.raises(ModelError, match="comes from tanh, and is no probability"):
+        apply(Ended("plain", "relu", torch.tanh), Prescription("logit-loss"), batch=x)
+    clamped = loss_of(lambda p, y: F.nll_loss(torch.log(p.clamp(min=1e-9)), y))
+    model = Ended("plain", "relu", softmax)
+    before = whole(model)
+    with pytest.raises(ModelError, match="something stands between"):
+        apply(model, Prescription("logit-loss"), None, (x, y), clamped)
+    assert whole(model) == before
+    _, real = data(base, "binary")
+    with pytest.raises(ModelError, match=r"\(bce\) is one of probabilities"):
+        binary = loss_of(nn.BCELoss())
+        apply(Ended("plain", "relu", torch.sigmoid), Prescription("linear-output"), None, (x, real), binary)
+    with pytest.raises(ModelError, match="is a mean over the examples already"):
+        apply(base, Prescription("mean-reduction"), None, (x, y), loss_of(F.cross_entropy))
+    with pytest.raises(ModelError, match="its loss is cross_entropy"):
+        apply(base, Prescription("standardise-targets"), None, (x, y), loss_of(F.cross_entropy))
+    with pytest.raises(UserError, match="Pass loss=, or mean= and std="):
+        apply(base, Prescription("standardise-targets"), batch=x)
+    with pytest.raises(ModelError, match="does not vary"):
+        apply(base, Prescription("standardise-inputs"), batch=torch.ones_like(x))
+    words = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2))
+    with pytest.raises(ModelError, match=r"reads a torch\.int64"):
+        apply(words, Prescription("standardise-inputs"), batch=torch.randint(0, 5, (3, 2)))
