@@ -103,6 +103,8 @@ def test_a_softmax_over_the_steps_of_a_sequence() -> None:
     own = {"pre": "", "kind": "cross_entropy", "pre_dims": 3, "outputs": 6}  # its log_softmax is its own part
     assert cause(classes(**own, pre_dim=1, pre_size=12)) == "loss-mismatch"
     assert cause(classes(**own, pre_dim=2, pre_size=6)) != "loss-mismatch"
+    ctc = {**own, "kind": "ctc", "pre": "log_softmax", "outputs": 32}  # [time, example, class]
+    assert cause(classes(**ctc, pre_dim=2, pre_size=6)) != "loss-mismatch"
 
 
 def test_shapes_that_spread_into_each_other() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .wording import MINUS, decades, number
 
 
@@ -34,7 +36,8 @@ def no_activation(layers: int) -> str:
 
 def fades_over_time(site: str, steps: int, fallen: float) -> str:
     """The error over the lag."""
-    return f"In `{site}` the error falls {decades(fallen)} decades over {steps} time steps: the start never learns."
+    far = f"{decades(fallen)} decades" if math.isfinite(fallen) else "to 0"
+    return f"In `{site}` the error falls {far} over {steps} time steps: the start never learns."
 
 
 def grows_over_time(site: str, steps: int, grown: float) -> str:

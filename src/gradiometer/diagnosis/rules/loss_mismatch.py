@@ -56,7 +56,8 @@ def _shapes(seen: LossSeen) -> Misfit | None:
 def _wrong_dimension(seen: LossSeen) -> Misfit | None:
     """A softmax over the examples of the batch."""
     pre = next((x for x in ends.feeders(seen) if x in SOFT), "softmax")
-    other = seen.pre_size > 1 and seen.outputs > 1 and seen.pre_size != seen.outputs
+    classes = seen.kind in CLASS_LOSSES  # elsewhere, as in CTC, the classes may stand in any dimension
+    other = classes and seen.pre_size > 1 and seen.outputs > 1 and seen.pre_size != seen.outputs
     own = seen.kind == "cross_entropy" and not ends.last_activation(seen)  # its log_softmax is no feeder
     if other and seen.pre_dim > 0 and (pre in ends.feeders(seen) or own):
         evidence = Evidence(f"elements that the {pre} runs over", seen.pre_size, "elements", seen.outputs, OURS, True)

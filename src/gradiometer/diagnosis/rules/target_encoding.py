@@ -36,8 +36,8 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         return (_finding(reading, seen, summary, evidence),)
     lowest = float(np.nanmin(reading.losses)) if np.isfinite(reading.losses).any() else 0.0
     if seen.kind in ("bce", "bce_logits") and not seen.factor < 0 and lowest < BELOW.value * abs(reading.first_loss):
-        evidence = (proof.below("lowest loss / first loss", lowest / abs(reading.first_loss), "1", BELOW),)
-        found = _finding(reading, seen, wording.below_zero(seen.kind, lowest), evidence)
+        fall = proof.below("lowest loss / first loss", lowest / abs(reading.first_loss), "1", BELOW)
+        found = _finding(reading, seen, wording.below_zero(seen.kind, lowest), (fall,))
         outputs = Alternative("output-range", "one output for several classes: as many outputs as classes")
         return (msgspec.structs.replace(found, symptom="stalled", alternatives=(*found.alternatives, outputs)),)
     alone = seen.terms <= 1  # of several losses one may be about a batch that is of one kind by design
