@@ -105,8 +105,8 @@ def _dense_gap(before: Station, layer: Station) -> str:
     """Why a layer cannot read what the layer before it reads, "" where it can."""
     if before.spatial != layer.spatial or len(before.reads) != len(layer.shape):
         return "no connection across a change of axes"
-    if isinstance(layer.module, _ConvTransposeNd) or hasattr(layer.module, "parametrizations"):
-        return "its weights are transposed or parametrized"
+    if isinstance(layer.module, _ConvTransposeNd) or "weight" not in layer.module._parameters:
+        return "its weights are transposed, or made of others"
     here = layer.shape[2:] if layer.spatial else layer.shape[:-1]
     there = before.reads[2:] if before.spatial else before.reads[:-1]
     if before.spatial and (there != here or layer.reads[2:] != here):
