@@ -191,12 +191,16 @@ def mean_error(root: Any, args: Any, out: Any) -> Any:
     if not isinstance(out, Tensor):
         return type(out)([mean_error(root, args, part) for part in out])
     scaled: Any = ScaledError
-    return scaled.apply(out, 1.0 / max(len(out), 1))
+    factor = 1.0 / max(len(out), 1)
+    if type(out) is not Tensor and getattr(out, "gm_logits", None) is not None:  # both ways back, see Squashed
+        parts = (scaled.apply(value.as_subclass(Tensor), factor) for value in (out, out.gm_logits))
+        return type(out).of(*parts, *out.gm_kind)
+    return scaled.apply(out, factor)
 
 
 def divide_error(model: nn.Module) -> None:
     """Divide the error at the network's output by the number of examples."""
-    model.register_forward_hook(mean_error, prepend=True)
+    model.register_forward_hook(mean_error)
 
 
 def standardise_input(root: Any, args: Any) -> Any:
@@ -224,7 +228,7 @@ def standardise_targets(model: nn.Module, mean: float, std: float) -> None:
     """Let the network learn standardised targets, while its outputs and its loss stay in the targets' own units."""
     held: Any = model
     held.gm_target_mean, held.gm_target_std = mean, std
-    model.register_forward_hook(rescale_output, prepend=True)
+    model.register_forward_hook(rescale_output)
 
 
 ANY = ("from typing import Any",)

@@ -21,6 +21,7 @@ from ..ends import (
     raw_output,
     standardise_targets,
 )
+from ..heads import Heads
 from ..passes import run_once, undisturbed
 from ..patient import Patient
 from ..registry import operation
@@ -31,6 +32,7 @@ ENOUGH = 2  # examples, for a standard deviation
 @operation("linear-output", needs=("batch",), hooks=True)
 def linear_output(patient: Patient) -> None:
     """The network puts out what its last activation or softmax is given."""
+    _check_free(patient)
     name = _squashed_by(patient)
     seen = _loss(patient)
     if seen is not None and seen.kind in ("bce", "nll", "kl_div"):
@@ -42,6 +44,7 @@ def linear_output(patient: Patient) -> None:
 @operation("logit-loss", needs=("batch",), hooks=True)
 def logit_loss(patient: Patient) -> None:
     """The loss gets the logits of the network's probabilities; everything else goes on with probabilities."""
+    _check_free(patient)
     name = _squashed_by(patient)
     if name not in ("softmax", "sigmoid"):
         raise patient.refuse(f"its output comes from {name}, and is no probability. Use linear-output.")
@@ -62,6 +65,7 @@ def logit_loss(patient: Patient) -> None:
 @operation("mean-reduction", needs=("batch",), hooks=True)
 def mean_reduction(patient: Patient) -> None:
     """The error of a loss that sums over the examples is divided by their number; the printed loss stays."""
+    _check_free(patient)
     seen = _loss(patient)
     if seen is not None and seen.reduction == "mean":
         raise patient.refuse(f"its loss ({seen.kind}) is a mean over the examples already.")
@@ -97,6 +101,7 @@ def standardise_inputs(patient: Patient) -> None:
 @operation("standardise-targets", needs=("batch",), hooks=True)
 def standardise_the_targets(patient: Patient) -> None:
     """The network learns (y − mean)/std; its outputs and the loss stay in the units of y. MSE only."""
+    _check_free(patient)
     mean, std = patient.number("mean"), patient.number("std")
     seen = _loss(patient)
     if seen is not None and seen.kind != "mse":
@@ -112,6 +117,12 @@ def standardise_the_targets(patient: Patient) -> None:
         raise patient.refuse(f"it puts out a {type(out).__name__}, not one tensor.")
     patient.do(standardise_targets, mean, std)
     patient.note("(output)", "scale", "1", f"× {std:.3g} + {mean:.3g}, errors as of standardised targets")
+
+
+def _check_free(patient: Patient) -> None:
+    """ModelError where auxiliary heads stand: their loss would not follow."""
+    if any(isinstance(hook, Heads) for hook in patient.model._forward_hooks.values()):
+        raise patient.refuse("auxiliary heads were put in by another cure, and their loss would not follow it.")
 
 
 def _loss(patient: Patient) -> LossSeen | None:
@@ -161,7 +172,7 @@ def _squashed_by(patient: Patient) -> str:
 
     with undisturbed(patient.model), ExitStack() as stack:
         stack.callback(patient.model.register_forward_pre_hook(enter).remove)
-        stack.callback(patient.model.register_forward_hook(leave, always_call=True).remove)
+        stack.callback(patient.model.register_forward_hook(leave, always_call=True, prepend=True).remove)
         run_once(patient.model, patient.given_batch())
     if not found or not found[0]:
         raise patient.refuse("what it puts out comes from no sigmoid, softmax or other bounded function.")
