@@ -98,6 +98,26 @@ def test_frozen_and_tied_weights_stay() -> None:
     assert moved == {"inner.weight", "inner.bias"}
 
 
+class Sampled(nn.Module):
+    """A code drawn around a mean, behind a recurrent layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory, self.mean, self.out = nn.GRU(8, 8, batch_first=True), nn.Linear(8, 8), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean = self.mean(self.memory(x)[0][:, -1])
+        return self.out(torch.relu(mean + torch.randn_like(mean)))
+
+
+def test_what_reads_only_the_shape_ends_nothing_and_recurrent_weights_are_told_as_kept() -> None:
+    model = Sampled()
+    kept = model.memory.weight_hh_l0.detach().clone()
+    receipt = gm.cure(model, "critical", batch=X.view(4, 4, 8))
+    assert {c.site: c.what for c in receipt.changes} == {"memory": "kept", "mean.weight": "std", "out.weight": "std"}
+    assert torch.equal(model.memory.weight_hh_l0, kept)
+
+
 def test_a_parametrized_weight_is_set_through_its_parametrization() -> None:
     def make() -> nn.Module:
         torch.manual_seed(0)

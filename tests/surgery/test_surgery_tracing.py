@@ -65,10 +65,30 @@ def test_what_is_read(trace: Trace) -> None:
 
 def test_what_is_not_known_is_not_guessed(trace: Trace) -> None:
     gates = {key for key, act in trace.activations.items() if GATE in act.feeds}
-    assert {trace.activations[key].kind for key in gates} == {"tanh", "sigmoid"}
+    assert {trace.activations[key].kind for key in gates} == {"sigmoid"}
+    assert GATE not in next(a for a in trace.activations.values() if a.kind == "tanh").feeds
     assert trace.follows["key"] == {"(matmul)"} or trace.follows["key"] == {"(__matmul__)"}
     assert trace.follows["out"] == {"(clamp)"}
     assert not any(OUTPUT in follows for follows in trace.follows.values())
+
+
+class Two(nn.Module):
+    """A product of two signals, neither of them a gate; and a sum of which only one part is scaled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = (nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.tanh(self.a(x)) * torch.tanh(self.b(x))
+        return torch.relu(self.c(y) + 0.1 * self.a(x)) + torch.relu(0.1 * self.b(x))
+
+
+def test_products_without_a_gate_and_sums_that_are_scaled_in_part() -> None:
+    trace = traced(Two(), Batch((torch.randn(5, 4),)))
+    assert [a.kind for a in trace.activations.values()] == ["tanh", "tanh", "relu", "scaled relu"]
+    assert all(GATE in a.feeds for a in trace.activations.values() if a.kind == "tanh")
+    assert trace.reads["c"] == {("other", GATE)}
 
 
 class Wrapped(nn.Module):

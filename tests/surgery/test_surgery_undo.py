@@ -52,6 +52,8 @@ def operate(model: nn.Sequential, optimizer: Optimizer) -> None:
     model[3].__class__ = Wide
     model[3].gm_scale = nn.Parameter(torch.ones(()))
     model[0].gm_norm = nn.LayerNorm(5)
+    model[0].note, model[0].in_features = "new", 9
+    optimizer.note = "new"
     model[5].weight = nn.Parameter(torch.zeros(2, 5))
     del model[2]._buffers["num_batches_tracked"]
     model[2]._non_persistent_buffers_set.add("running_mean")
@@ -123,6 +125,17 @@ def test_a_cure_is_undone_and_the_training_goes_on_as_if_nothing_had_been(orthog
     train(model, optimizer, 3)
     train(twin, other, 3)
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), twin.state_dict().values(), strict=True))
+
+
+def test_moments_of_the_old_weights_are_forgotten_and_others_kept() -> None:
+    model, optimizer = trained()
+    apply(model, Prescription("orthogonal", targets=("3",)), optimizer, X)
+    assert model[3].weight not in optimizer.state
+    assert model[3].bias in optimizer.state
+    assert model[0].weight in optimizer.state
+    train(model, optimizer)
+    assert int(optimizer.state[model[3].weight]["step"]) == 1
+    assert int(optimizer.state[model[0].weight]["step"]) == 3
 
 
 def test_training_is_not_thrown_away_unasked(orthogonal: Prescription) -> None:

@@ -32,7 +32,7 @@ class Layer:
 def weight_layers(patient: Patient, among: Callable[[str], bool] | None = None) -> list[Layer]:
     """The chosen layers (``among``: those of other paths) in the order of the network, each tensor once.
 
-    Those that must stay are told as kept.
+    Those that must stay are told as kept, recurrent modules among them.
 
     Kept: frozen weights, weights that something else than a layer shares, and the inside of attention.
     ModelError where none is left, or where the weights are made by hooks.
@@ -41,7 +41,11 @@ def weight_layers(patient: Patient, among: Callable[[str], bool] | None = None) 
     done: set[int] = set()
     shared = _others(patient.model)
     for path, module in patient.model.named_modules():
-        if not isinstance(module, nn.Linear | _ConvNd) or not (among or patient.chosen)(path):
+        if not (among or patient.chosen)(path):
+            continue
+        if isinstance(module, nn.RNNBase | nn.RNNCellBase):
+            patient.note(path, "kept", "recurrent weights", "recurrent weights")
+        if not isinstance(module, nn.Linear | _ConvNd):
             continue
         weight = _weight(patient, path, module)
         reason = _kept_because(patient, path, weight, shared)

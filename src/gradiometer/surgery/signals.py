@@ -54,7 +54,15 @@ PASSING = frozenset(
 
 NORMS = frozenset({"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm"})
 PRODUCTS = frozenset({"mul", "__mul__", "__rmul__", "__imul__", "mul_", "div", "__truediv__", "div_", "__itruediv__"})
-SILENT = frozenset({"size", "dim", "numel", "__len__", "item", "is_floating_point", "shape", "argmax"})
+SILENT = frozenset({"size", "dim", "numel", "__len__", "item", "is_floating_point", "shape", "argmax"}) | {
+    "randn_like",
+    "rand_like",
+    "zeros_like",
+    "ones_like",
+    "empty_like",
+    "full_like",
+}
+"""What reads no more than the form of a signal, or ends it in whole numbers."""
 
 
 def activation_called(func: Callable[..., Any], args: Sequence[Any], named: Mapping[str, Any]) -> Activation | None:

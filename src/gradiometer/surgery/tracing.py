@@ -25,7 +25,11 @@ from .signals import NORMS, PASSING, PRODUCTS, SILENT, activation_called, tensor
 
 Label = tuple[str, str]
 """("layer", its path) | ("act", its key) | ("norm", name) | ("input", "") | ("other", what it was): where a signal
-comes from; ("scaled", "") beside them where it was multiplied by a number since."""
+comes from; ("scaled", "") beside them where all of it was multiplied by a number since."""
+
+SCALED: Label = ("scaled", "")
+SQUASHING = frozenset({"sigmoid", "hardsigmoid"})
+"""Activations that open and close a gate: of a product, the other factor is the signal."""
 
 OUTPUT, GATE, WEIGHTS = "(output)", "(gate)", "(weights)"
 """What a signal can arrive at beside layers and activations; in brackets, so that no path of a module is like it."""
@@ -162,7 +166,7 @@ class _Tracer(TorchFunctionMode):
         if not labels:  # of a parameter: counted, and not followed
             return
         kind, args = known
-        if ("scaled", "") in labels:
+        if SCALED in labels:
             kind = f"scaled {kind}"
         fresh = Activation(path, number, kind, args, _form(path, module))
         act = self.trace.activations.setdefault(fresh.key, fresh)
@@ -188,7 +192,7 @@ class _Tracer(TorchFunctionMode):
     def passed(self, name: str, given: list[tuple[Tensor, frozenset[Label]]], out: Any) -> None:
         """Any other operation: it hands the signal on, or ends what is known of it."""
         labelled = [(t, labels) for t, labels in given if labels]
-        labels = frozenset().union(*(labels for _, labels in labelled))
+        labels = _together([labels for _, labels in labelled])
         if name in SILENT:
             return
         if name == "copy_":
@@ -197,15 +201,23 @@ class _Tracer(TorchFunctionMode):
             self.trace.normed.update(path for kind, path in labels if kind == "layer")
             labels = labels | {("norm", name)}
         elif name in PRODUCTS and len(labelled) > 1:
-            self.met(GATE, [t for t, _ in labelled])
-            labels = frozenset({("other", GATE)})
+            gates = [t for t, marks in labelled if self.opens(marks)]
+            signals = [t for t, _ in labelled if not any(t is g for g in gates)] if gates else []
+            self.met(GATE, gates if signals else [t for t, _ in labelled])
+            labels = self.of(signals[0]) | {SCALED} if signals else frozenset({("other", GATE)})
         elif name in PRODUCTS:
-            labels = labels | {("scaled", "")}
+            labels = labels | {SCALED}
         elif name not in PASSING:
             self.met(f"({name})", [t for t, _ in labelled])
             labels = frozenset({("other", name)})
         for value in flatten(out):
             self.put(value, labels)
+
+    def opens(self, labels: frozenset[Label]) -> bool:
+        """True for a signal that is nothing but what sigmoids put out."""
+        acts = [name for source, name in labels if source == "act"]
+        others = {source for source, _ in labels} - {"act", "scaled"}
+        return bool(acts) and not others and all(self.trace.activations[a].kind in SQUASHING for a in acts)
 
     # ---- labels ------------------------------------------------------------------------------------------------
 
@@ -224,6 +236,12 @@ class _Tracer(TorchFunctionMode):
                 self.trace.follows.setdefault(name, set()).add(what)
             elif kind == "act":
                 self.trace.activations[name].feeds.add(reader or what)
+
+
+def _together(labels: list[frozenset[Label]]) -> frozenset[Label]:
+    """Where a sum of signals comes from; it is scaled only where all of them are."""
+    union = frozenset().union(*labels)
+    return union if all(SCALED in one for one in labels) else union - {SCALED}
 
 
 def _form(path: str, module: nn.Module) -> str:

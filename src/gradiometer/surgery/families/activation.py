@@ -94,8 +94,13 @@ def _exchange(patient: Patient, kind: str, settings: dict[str, Scalar], weights:
     fresh = (kind, tuple(sorted(settings.items())))
     wanted = [act for act in acts if (act.kind, tuple(sorted(act.args.items()))) != fresh]
     if not wanted:
-        why = f"every hidden activation is {kind} already" if acts else "no activation stands between its layers"
-        raise patient.refuse(f"{why}, so there is none to exchange.")
+        reasons = sorted({f"{c.site} stays ({c.after})" for c in patient.changes if c.what == "kept"})
+        told = f": {'; '.join(reasons[:3])}" if reasons else ""
+        if acts:
+            raise patient.refuse(f"every hidden activation is {kind} already, so there is none to exchange.")
+        raise patient.refuse(
+            f"no activation stands between its layers as their signal{told}. There is none to exchange."
+        )
     if any(act.form == "function" for act in wanted):
         _check_functions(patient, trace)
     for act in wanted:

@@ -23,7 +23,7 @@ def add_between(patient: Patient) -> None:
     if kind not in KINDS:
         raise UserError(f"add-activation got activation={kind!r}. It wants one of {', '.join(KINDS)}.")
     trace = traced(patient.model, patient.given_batch())
-    layers = [layer for layer in weight_layers(patient) if trace.follows.get(layer.path) == {WEIGHTS}]
+    layers = [layer for layer in weight_layers(patient) if _is_read_bare(trace, layer.path)]
     bare = [layer for layer in layers if not _is_factor(patient, trace, layer)]
     if not bare:
         why = "only factors of one map follow each other" if layers else "no layer reads another layer as it is"
@@ -34,6 +34,12 @@ def add_between(patient: Patient) -> None:
         _follow(trace, layer.path, kind)
     around = {layer.path for layer in bare} | {path for layer in bare for path in _readers(trace, layer.path)}
     draw_layers(patient, trace, around)
+
+
+def _is_read_bare(trace: Trace, path: str) -> bool:
+    """True where other layers alone read this one, and read nothing beside it (a sum of several is a skip)."""
+    beside = [{s for s in trace.reads[r] if s[0] not in ("norm", "scaled")} for r in _readers(trace, path)]
+    return trace.follows.get(path) == {WEIGHTS} and all(sources == {("layer", path)} for sources in beside)
 
 
 def _is_factor(patient: Patient, trace: Trace, layer: Layer) -> bool:
