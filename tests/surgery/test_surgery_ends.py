@@ -15,7 +15,7 @@ from surgery_state import whole
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gradiometer.records import ModelError, Prescription, UserError
+from gradiometer.records import ModelError, Prescription
 from gradiometer.surgery import LiveReceipt, apply
 
 BASES = [("plain", "relu"), ("residual", "tanh"), ("cnn", "sigmoid")]
@@ -326,7 +326,7 @@ def test_what_is_refused() -> None:
         apply(base, Prescription("mean-reduction"), None, (x, y), loss_of(F.cross_entropy))
     with pytest.raises(ModelError, match="its loss is cross_entropy"):
         apply(base, Prescription("standardise-targets"), None, (x, y), loss_of(F.cross_entropy))
-    with pytest.raises(UserError, match="Pass loss=, or mean= and std="):
+    with pytest.raises(ModelError, match="Pass loss=, or mean= and std="):
         apply(base, Prescription("standardise-targets"), batch=x)
     with pytest.raises(ModelError, match="does not vary"):
         apply(base, Prescription("standardise-inputs"), batch=torch.ones_like(x))

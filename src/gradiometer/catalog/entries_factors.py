@@ -41,7 +41,7 @@ ENTRIES: tuple[Entry, ...] = (
         title="heads of their own for early layers",
         changes="the error: every second layer of the trunk gets a linear head, whose loss joins the network's",
         mathematics="e_l = χ e_(l+1) + c where a head reads layer l: no layer is further than a few hops from a loss",
-        answers={DEPTH: 44, "activation-shrinks-error": 44},
+        answers={DEPTH: 53, "activation-shrinks-error": 53},
         side_effects="early layers learn what a linear head can use; the printed loss stays that of the output alone",
         source="Lee 2015; Szegedy 2015 (weight 0.3)",
         edit="loss = criterion(out, y) + 0.3 * sum(criterion(head(h), y) for head, h in zip(heads, hidden))",

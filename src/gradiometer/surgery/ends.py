@@ -193,8 +193,9 @@ def mean_error(root: Any, args: Any, out: Any) -> Any:
     scaled: Any = ScaledError
     factor = 1.0 / max(len(out), 1)
     if type(out) is not Tensor and getattr(out, "gm_logits", None) is not None:  # both ways back, see Squashed
-        parts = (scaled.apply(value.as_subclass(Tensor), factor) for value in (out, out.gm_logits))
-        return type(out).of(*parts, *out.gm_kind)
+        marked: Any = out
+        parts = (scaled.apply(value.as_subclass(Tensor), factor) for value in (marked, marked.gm_logits))
+        return type(marked).of(*parts, *marked.gm_kind)
     return scaled.apply(out, factor)
 
 

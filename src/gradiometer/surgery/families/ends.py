@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...measurement.onepass import measured_pass
-from ...records import LossSeen, UserError
+from ...records import LossSeen
 from ..ends import (
     MODES,
     OutputMode,
@@ -108,7 +108,7 @@ def standardise_the_targets(patient: Patient) -> None:
         raise patient.refuse(f"its loss is {seen.kind}, and targets can be standardised behind a squared error alone.")
     if not std:
         if seen is None:
-            raise UserError("standardise-targets takes mean and std from the loss. Pass loss=, or mean= and std=.")
+            raise patient.refuse("mean and deviation of its targets are not known. Pass loss=, or mean= and std=.")
         mean, std = seen.target_mean, seen.target_std
     if not (math.isfinite(mean) and 0 < std < math.inf):
         raise patient.refuse(f"its targets have mean {mean:g} and standard deviation {std:g}.")
