@@ -18,7 +18,12 @@ from ..ends import (
     add_standardisation,
     divide_error,
     logits_for_losses,
+    mean_error,
+    put_out_marked,
+    put_out_raw,
     raw_output,
+    rescale_output,
+    standardise_input,
     standardise_targets,
 )
 from ..heads import Heads
@@ -32,7 +37,7 @@ ENOUGH = 2  # examples, for a standard deviation
 @operation("linear-output", needs=("batch",), hooks=True)
 def linear_output(patient: Patient) -> None:
     """The network puts out what its last activation or softmax is given."""
-    _check_free(patient)
+    _check_free(patient, put_out_raw)
     name = _squashed_by(patient)
     seen = _loss(patient)
     if seen is not None and seen.kind in ("bce", "nll", "kl_div"):
@@ -44,7 +49,7 @@ def linear_output(patient: Patient) -> None:
 @operation("logit-loss", needs=("batch",), hooks=True)
 def logit_loss(patient: Patient) -> None:
     """The loss gets the logits of the network's probabilities; everything else goes on with probabilities."""
-    _check_free(patient)
+    _check_free(patient, put_out_marked)
     name = _squashed_by(patient)
     if name not in ("softmax", "sigmoid"):
         raise patient.refuse(f"its output comes from {name}, and is no probability. Use linear-output.")
@@ -65,7 +70,7 @@ def logit_loss(patient: Patient) -> None:
 @operation("mean-reduction", needs=("batch",), hooks=True)
 def mean_reduction(patient: Patient) -> None:
     """The error of a loss that sums over the examples is divided by their number; the printed loss stays."""
-    _check_free(patient)
+    _check_free(patient, mean_error)
     seen = _loss(patient)
     if seen is not None and seen.reduction == "mean":
         raise patient.refuse(f"its loss ({seen.kind}) is a mean over the examples already.")
@@ -82,6 +87,8 @@ def mean_reduction(patient: Patient) -> None:
 @operation("standardise-inputs", needs=("batch",), hooks=True)
 def standardise_inputs(patient: Patient) -> None:
     """(x − mean)/std, column by column, with the numbers of this batch in training and evaluation."""
+    if standardise_input in patient.model._forward_pre_hooks.values():
+        raise patient.refuse("it was applied already. Undo that first.")
     x = _first_input(patient)
     shape, axes = _columns(x)
     wide = x.detach().double()
@@ -101,7 +108,7 @@ def standardise_inputs(patient: Patient) -> None:
 @operation("standardise-targets", needs=("batch",), hooks=True)
 def standardise_the_targets(patient: Patient) -> None:
     """The network learns (y − mean)/std; its outputs and the loss stay in the units of y. MSE only."""
-    _check_free(patient)
+    _check_free(patient, rescale_output)
     mean, std = patient.number("mean"), patient.number("std")
     seen = _loss(patient)
     if seen is not None and seen.kind != "mse":
@@ -119,8 +126,11 @@ def standardise_the_targets(patient: Patient) -> None:
     patient.note("(output)", "scale", "1", f"× {std:.3g} + {mean:.3g}, errors as of standardised targets")
 
 
-def _check_free(patient: Patient) -> None:
-    """ModelError where auxiliary heads stand: their loss would not follow."""
+def _check_free(patient: Patient, own: object) -> None:
+    """ModelError where the cure, which has put in the hook ``own``, or auxiliary heads stand already."""
+    model = patient.model
+    if any(hook is own for hook in (*model._forward_hooks.values(), *model._forward_pre_hooks.values())):
+        raise patient.refuse("it was applied already. Undo that first.")
     if any(isinstance(hook, Heads) for hook in patient.model._forward_hooks.values()):
         raise patient.refuse("auxiliary heads were put in by another cure, and their loss would not follow it.")
 

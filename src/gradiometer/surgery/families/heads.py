@@ -22,6 +22,8 @@ def auxiliary_heads(patient: Patient) -> None:
     """A linear head on every n-th layer of the trunk, in training; its loss on the same targets joins the network's."""
     if any(hook in OUTPUTS for hook in patient.model._forward_hooks.values()):
         raise patient.refuse("another cure changes its output or its loss already. Undo that first.")
+    if any("gm_head" in module._modules for module in patient.model.modules()):
+        raise patient.refuse("it has heads of a cure already. Undo that first.")
     every, weight = int(patient.number("every")), patient.number("weight")
     if every < 1 or not weight > 0:
         raise patient.refuse(f"every is {every} and weight {weight:g}. Both must be above 0.")
