@@ -74,3 +74,11 @@ def test_several_cures_train_and_are_undone_in_turn(cures: tuple[str, ...]) -> N
     still = [n for n, p in model.named_parameters() if n in before and torch.equal(p, before[n]) and idle not in n]
     assert not still
     assert all(bool(p.isfinite().all()) for p in model.parameters())
+
+
+@pytest.mark.parametrize("cure", ["skip", "standardise-inputs", "dense", "auxiliary-heads"])
+def test_a_patch_with_many_layers_keeps_to_its_width(cure: str) -> None:
+    model = lab("plain", depth=20, width=6)
+    text = apply(model, Prescription(cure), batch=inputs(model)).as_patch()
+    assert max(map(len, text.splitlines())) <= 120
+    compile(text, "patch", "exec")
