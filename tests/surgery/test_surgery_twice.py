@@ -6,6 +6,7 @@ import pytest
 import torch
 from surgery_checks import inputs, lab, step
 from surgery_state import whole
+from torch import nn
 
 from gradiometer.records import ModelError, Prescription
 from gradiometer.surgery import apply
@@ -82,3 +83,24 @@ def test_a_patch_with_many_layers_keeps_to_its_width(cure: str) -> None:
     text = apply(model, Prescription(cure), batch=inputs(model)).as_patch()
     assert max(map(len, text.splitlines())) <= 120
     compile(text, "patch", "exec")
+
+
+@pytest.mark.parametrize("cure", ["skip", "layernorm", "weight-standardise", "low-rank", "mean-reduction"])
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # both are torch's own,
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # while it traces
+def test_a_network_that_ran_compiled_beside_is_not_left_behind(cure: str) -> None:
+    model = lab("plain", depth=3, width=12).float()
+    x = inputs(model)
+    compiled = torch.compile(model, backend="eager")
+    plain = compiled(x).detach()
+
+    def bias(network: nn.Module) -> torch.Tensor:
+        model.zero_grad()
+        network(x).sum().backward()
+        return model.head.bias.grad
+
+    receipt = apply(model, Prescription(cure), batch=x)
+    assert torch.allclose(compiled(x), model(x), atol=1e-6)
+    assert torch.allclose(bias(compiled), bias(model))
+    receipt.undo()
+    assert torch.equal(compiled(x), plain)
