@@ -1,13 +1,11 @@
 """False positives: trials in which no arm can help, because every arm only draws the same weights anew.
 
-    python benchmarks/aa_trials.py --trials 40
+    python benchmarks/aa_trials.py
 
 Each trial compares three re-drawn starts with no cure on eight paired seeds, on a shallow network that trains well, as
 populations of small networks, and is judged as every other trial is. A trial with a ``helps`` or a ``hurts`` is a false
 positive; at most one in ten of 40 may be, and the test is built for one in twenty. Every sham, treated and undone, must
 be equal to its partner without a cure to the last bit.
-
-    --one-by-one    trains them by themselves, which tells what the populations save
 """
 
 from __future__ import annotations
@@ -113,8 +111,9 @@ def count(results: list[TrialResult], floor: float) -> dict[str, int]:
 def main() -> None:
     """Run the trials and print the counts; exit code 1 beyond one in ten, or where a sham differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=40)
-    parser.add_argument("--one-by-one", dest="executor", action="store_const", const=LocalExecutor)
+    parser.add_argument("--trials", type=int, default=40, help="How many (default 40).")
+    alone = "Train them by themselves, which tells what populations save."
+    parser.add_argument("--one-by-one", dest="executor", action="store_const", const=LocalExecutor, help=alone)
     parser.add_argument("--json", type=Path, help="Write the counts.")
     args = parser.parse_args()
     torch.set_num_threads(1)

@@ -105,7 +105,8 @@ def test_outcomes_are_those_of_trainings_one_by_one(make: Make) -> None:
     ours, theirs = outcomes_of(executor, jobs), outcomes_of(LocalExecutor(make, (0, 1)), jobs)
     agree(ours, theirs)
     assert executor.notes() == (
-        "24 trainings were made side by side, in one population of networks of equal structure.",
+        "24 trainings were made side by side, in one population of networks of equal structure; these have no cost of "
+        "their own.",
     )
     assert all(math.isnan(o.seconds) for o in ours.values()) and not any(
         o.digest == theirs[o.key].digest for o in ours.values() if o.arm == "orthogonal"

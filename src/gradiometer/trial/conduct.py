@@ -63,7 +63,9 @@ class _Trial:
             stage = screening_jobs(spec)
             first = min((j for j in stage if j.arm == none), key=lambda j: abs(math.log(j.lr_factor)))
         if first.key not in {o.key for o in self.writer.result.outcomes}:
-            self._run(self.executor.opening(stage, first), "the first run")
+            opening = self.executor.opening(stage, first)
+            whole = "screening" if spec.screening_seeds else "the paired trial"
+            self._run(opening, "the first run" if len(opening) == 1 else whole)
         outcome = next(o for o in self.writer.result.outcomes if o.key == first.key)
         if outcome.state in {"failed", "refused"}:
             raise UserError(f"Without any cure the script fails: {outcome.note}")

@@ -65,7 +65,8 @@ class PopulationExecutor:
         out = []
         if self.together:
             where = "one population" if self.populations == 1 else f"{self.populations} populations"
-            out.append(f"{self.together} trainings were made side by side, in {where} of networks of equal structure.")
+            told = f"{self.together} trainings were made side by side, in {where} of networks of equal structure"
+            out.append(f"{told}; these have no cost of their own.")
         if self.reasons:
             told = "; ".join(f"{n} ({reason})" for reason, n in self.reasons.most_common())
             out.append(f"Made one by one: {told}.")
