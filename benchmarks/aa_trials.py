@@ -1,10 +1,11 @@
 """False positives: trials in which no arm can help, because every arm only draws the same weights anew.
 
-    python benchmarks/aa_trials.py --trials 40
+    python benchmarks/aa_trials.py
 
-Each trial compares three re-drawn starts with no cure on eight paired seeds, on a shallow network that trains well, and
-is judged as every other trial is. A trial with a ``helps`` or a ``hurts`` is a false positive; at most one in ten of 40
-may be, and the test is built for one in twenty.
+Each trial compares three re-drawn starts with no cure on eight paired seeds, on a shallow network that trains well, as
+populations of small networks, and is judged as every other trial is. A trial with a ``helps`` or a ``hurts`` is a false
+positive; at most one in ten of 40 may be, and the test is built for one in twenty. Every sham, treated and undone, must
+be equal to its partner without a cure to the last bit.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import process_time
 
 import msgspec
 import torch
@@ -22,12 +24,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import gradiometer as gm
-from gradiometer.records import Scalar, TrialArm, TrialResult, TrialSpec
+from gradiometer.records import Job, Scalar, TrialArm, TrialResult, TrialSpec
 from gradiometer.store import TrialWriter
 from gradiometer.trial.arms import NONE
 from gradiometer.trial.conduct import conduct
 from gradiometer.trial.design import floor_of
+from gradiometer.trial.executor import Heard, Moved
 from gradiometer.trial.local import LocalExecutor
+from gradiometer.trial.population_executor import PopulationExecutor
 from gradiometer.trial.treating import Moment
 from gradiometer.trial.verdict import judge
 
@@ -63,18 +67,38 @@ def redraw_and_undo(moment: Moment, params: Mapping[str, Scalar]) -> None:
     moment.model.load_state_dict(kept)
 
 
-def trial(number: int, folder: Path) -> TrialResult:
+class Timed:
+    """An executor whose work is timed. seconds: of processor time, for making, treating, training and judging."""
+
+    def __init__(self, executor: LocalExecutor | PopulationExecutor) -> None:
+        self.executor, self.seconds = executor, 0.0
+        self.opening, self.notes, self.close = executor.opening, executor.notes, executor.close
+
+    def run(self, jobs: Sequence[Job], heard: Heard, moved: Moved) -> None:
+        """As ``Executor.run``."""
+        started = process_time()
+        self.executor.run(jobs, heard, moved)
+        self.seconds += process_time() - started
+
+
+def trial(number: int, folder: Path, executor: Timed) -> TrialResult:
     """One trial; its seeds are its own. Ends the program where the instrument itself is at fault."""
     arms = tuple(TrialArm(f"redrawn {k}", "cure", f"{__name__}:redraw", {"number": k}) for k in range(3))
     sham = TrialArm("sham", "sham", f"{__name__}:redraw_and_undo", of=arms[0].name)
     seeds = tuple(range(100 * number, 100 * number + SEEDS))
     spec = TrialSpec((NONE, *arms, sham), seeds, STEPS, cap=LN4, floor=floor_of(LN4))
     with TrialWriter.new(folder / f"{number}.gmr", spec) as writer:
-        result = conduct(LocalExecutor(make), writer, lambda share, words: None)
+        result = conduct(executor, writer, lambda share, words: None)
     bad = [v for v in result.verdicts if v.decision == "invalid"]
     if bad:
         raise SystemExit(f"Trial {number} is invalid: {bad[0].reasons}")
     return result
+
+
+def shams(results: Sequence[TrialResult]) -> tuple[int, int]:
+    """Shams that end equal to no cure of their seed, bit for bit, in the digest of all losses and parameters; shams."""
+    pairs = [(o, r.of(NONE.name)[o.seed]) for r in results for o in r.of("sham").values()]
+    return sum(sham.digest == none.digest for sham, none in pairs), len(pairs)
 
 
 def count(results: list[TrialResult], floor: float) -> dict[str, int]:
@@ -85,20 +109,34 @@ def count(results: list[TrialResult], floor: float) -> dict[str, int]:
 
 
 def main() -> None:
-    """Run the trials and print the count; exit code 1 beyond one in ten."""
+    """Run the trials and print the counts; exit code 1 beyond one in ten, or where a sham differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--trials", type=int, default=40, help="How many (default 40).")
+    alone = "Train them by themselves, which tells what populations save."
+    parser.add_argument("--one-by-one", dest="executor", action="store_const", const=LocalExecutor, help=alone)
     parser.add_argument("--json", type=Path, help="Write the counts.")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    executor = Timed((args.executor or PopulationExecutor)(make))
     with tempfile.TemporaryDirectory() as folder:
-        results = [trial(k, Path(folder)) for k in range(1, args.trials + 1)]
+        results = [trial(k, Path(folder), executor) for k in range(1, args.trials + 1)]
     counts = {"with the effect floor": count(results, floor_of(LN4)), "without it": count(results, 0.0)}
     for name, c in counts.items():
         print(f"{name}: of {c['trials']} trials without an effect {c['helps']} say helps, {c['hurts']} hurts")
+    equal, all_shams = shams(results)
+    print(f"{equal} of {all_shams} shams are equal to no cure, bit for bit")
+    trainings = sum(len(r.outcomes) for r in results)
+    print(f"{trainings} trainings of {STEPS} steps: {executor.seconds:.1f} s of processor time")
+    print("\n".join(executor.notes()) or "All were made one by one.")
     if args.json:
-        args.json.write_text(json.dumps(counts, indent=2) + "\n")
-    sys.exit(max(c["helps"] for c in counts.values()) > args.trials // 10)
+        told = {
+            **counts,
+            "shams": {"equal": equal, "of": all_shams},
+            "trainings": trainings,
+            "seconds": executor.seconds,
+        }
+        args.json.write_text(json.dumps(told, indent=2) + "\n")
+    sys.exit(max(c["helps"] for c in counts.values()) > args.trials // 10 or equal < all_shams)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,9 @@ class Numbers:
         self.change = change
         self.ran: list[Job] = []
 
+    def opening(self, stage: Sequence[Job], first: Job) -> Sequence[Job]:
+        return [first]
+
     def run(self, jobs: Sequence[Job], heard: Heard, moved: Moved) -> None:
         for k, job in enumerate(jobs):
             self.ran.append(job)
@@ -51,6 +54,9 @@ class Numbers:
         off = math.log(job.lr_factor) - BEST.get(name, 0.0)
         value = LEVELS[name] + 0.02 * math.sin(3 * job.seed) + 0.2 * off * off
         return Outcome(job.key, job.arm.name, job.seed, job.lr_factor, job.stage, value, digest=f"{value}", seconds=1.0)
+
+    def notes(self) -> tuple[str, ...]:
+        return ("how it was trained",)
 
     def close(self) -> None: ...
 
@@ -87,7 +93,8 @@ def test_a_trial_from_the_screening_to_the_ablation(tmp_path: Path) -> None:
     assert [j.seed for j in paired if j.arm.role == "sham"] == [11, 12]
     assert [j.lr_factor for j in paired if j.arm.name == "b"] == pytest.approx([10.0] * 8)
     assert {j.lr_factor for j in paired if j.arm.role == "ablation"} == {1.0}
-    assert len(result.notes) == 2 and all("left out after the screening" in n for n in result.notes)
+    assert len(result.notes) == 3 and all("left out after the screening" in n for n in result.notes[:2])
+    assert result.notes[2] == "how it was trained"
     assert [j.seed for j in paired[:8]] == [11] * 5 + [12] * 3
 
 
@@ -160,6 +167,27 @@ def test_without_a_screening_every_arm_goes_into_the_trial(tmp_path: Path) -> No
     )
     result = conducted(tmp_path / "t.gmr", Numbers(), spec)
     assert {o.stage for o in result.outcomes} == {"trial"} and [v.arm for v in result.verdicts] == ["a", "random"]
+
+
+@pytest.mark.parametrize("screening", [SPEC.screening_seeds, ()])
+def test_an_executor_may_open_with_the_whole_first_stage(tmp_path: Path, screening: tuple[int, ...]) -> None:
+    class AtOnce(Numbers):
+        calls: list[int]
+
+        def opening(self, stage: Sequence[Job], first: Job) -> Sequence[Job]:
+            assert first in stage
+            return stage
+
+        def run(self, jobs: Sequence[Job], heard: Heard, moved: Moved) -> None:
+            self.calls.append(len(jobs))
+            super().run(jobs, heard, moved)
+
+    together, one_first = AtOnce(), Numbers()
+    together.calls = []
+    spec = msgspec.structs.replace(SPEC, screening_seeds=screening)
+    ours, theirs = conducted(tmp_path / "a.gmr", together, spec), conducted(tmp_path / "b.gmr", one_first, spec)
+    assert together.calls[0] > 1 and ours.verdicts == theirs.verdicts
+    assert sorted(o.key for o in ours.outcomes) == sorted(o.key for o in theirs.outcomes)
 
 
 def test_a_loss_that_is_no_ruler_ends_the_trial_after_one_run(tmp_path: Path) -> None:

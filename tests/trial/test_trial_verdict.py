@@ -164,3 +164,15 @@ def test_an_effect_far_beyond_the_noise_is_found_nearly_always() -> None:
     assert np.mean([d == "helps" for row in found for d in row[1:]]) <= 0.05
     none = decisions(rng, 60, 0.08, 0.15)  # below the floor of 0.115
     assert np.mean([row[0] == "helps" for row in none]) <= 0.1
+
+
+def test_the_cost_is_the_median_of_what_is_known() -> None:
+    """Trainings side by side have no time of their own: they must neither hide nor move that of the others."""
+    arm = TrialArm("a", "cure", "x:y")
+    result = trial([(TrialArm("none", "none"), [1.0 + 0.01 * s for s in range(8)]), (arm, [0.5] * 8)])
+    times = {"none": [math.nan] * 8, "a": [math.nan, 3.0, math.nan, 5.0, 4.0, math.nan, math.nan, math.nan]}
+    outcomes = tuple(msgspec.structs.replace(o, seconds=times[o.arm][o.seed]) for o in result.outcomes)
+    (verdict,) = judge(msgspec.structs.replace(result, outcomes=outcomes))
+    assert verdict.seconds == 4.0 and math.isnan(verdict.seconds_none)
+    (known,) = judge(result)
+    assert known.seconds == known.seconds_none == 2.0

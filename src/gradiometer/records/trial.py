@@ -110,9 +110,9 @@ class Outcome(msgspec.Struct, frozen=True):
     where the treatment could not be applied, ``failed`` where the script raised; ``note`` says why. incomparable: why
     its outputs cannot be judged by the untreated script's loss, "" where they can. first: the primary outcome before
     the first step, nan unknown. steps: taken. curve: the script's own losses, thinned, [(step, loss)]. seconds: of
-    processor time. repeats: times that its process was killed and it was begun anew. digest: of all losses and of the
-    final parameters, which are equal bit for bit where it is equal. mechanism: measured numbers by name. patch: the
-    treatment as code, "" where there is none.
+    processor time, nan where it was trained side by side with others. repeats: times that its process was killed and
+    it was begun anew. digest: of all losses and of the final parameters, which are equal bit for bit where it is
+    equal. mechanism: measured numbers by name. patch: the treatment as code, "" where there is none.
     """
 
     key: str

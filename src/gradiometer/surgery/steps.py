@@ -6,6 +6,7 @@ anything else than the cure did.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -72,6 +73,11 @@ class Step:
         return f"{self.function.__name__}({', '.join(words)})"
 
 
+@functools.cache  # a trial asks for the same few functions for each of its trainings, and Python parses their files
+def _source(part: Any) -> str:
+    return inspect.getsource(part).rstrip()
+
+
 def sources(functions: Sequence[Any]) -> tuple[list[str], list[str]]:
     """(lines of imports, sources) of declared functions and all their parts, each once, parts first."""
     imports: dict[str, None] = {}
@@ -85,7 +91,7 @@ def sources(functions: Sequence[Any]) -> tuple[list[str], list[str]]:
         imports.update(dict.fromkeys(lines))
         for inner in parts:
             add(inner)
-        out[inspect.getsource(part).rstrip()] = None
+        out[_source(part)] = None
 
     for function in functions:
         add(function)

@@ -41,7 +41,7 @@ def conduct(executor: Executor, writer: TrialWriter, progress: Progress) -> Tria
         trial.ablate()
     except KeyboardInterrupt:
         return writer.close("interrupted", judge(writer.result))
-    return writer.close("finished", judge(writer.result), notes)
+    return writer.close("finished", judge(writer.result), (*notes, *executor.notes()))
 
 
 class _Trial:
@@ -54,13 +54,18 @@ class _Trial:
         return self.writer.result.spec
 
     def begin(self) -> str:
-        """One run without a cure; why its loss cannot be a ruler, "" where it can. UserError where the script fails."""
+        """A run without a cure, and what the executor makes beside it; why its loss cannot be a ruler, "" where it can.
+        UserError where the script fails."""
         spec = self.spec
         none = next(a for a in spec.arms if a.role == "none")
-        first = Job(none, spec.seeds[0], none.lr_factor, spec.steps, "trial")
+        first, stage = _job(spec, none, spec.seeds[0]), self._paired()
         if spec.screening_seeds:
-            first = min((j for j in screening_jobs(spec) if j.arm == none), key=lambda j: abs(math.log(j.lr_factor)))
-        self._run([first], "the first run")
+            stage = screening_jobs(spec)
+            first = min((j for j in stage if j.arm == none), key=lambda j: abs(math.log(j.lr_factor)))
+        if first.key not in {o.key for o in self.writer.result.outcomes}:
+            opening = self.executor.opening(stage, first)
+            whole = "screening" if spec.screening_seeds else "the paired trial"
+            self._run(opening, "the first run" if len(opening) == 1 else whole)
         outcome = next(o for o in self.writer.result.outcomes if o.key == first.key)
         if outcome.state in {"failed", "refused"}:
             raise UserError(f"Without any cure the script fails: {outcome.note}")
@@ -83,10 +88,12 @@ class _Trial:
 
     def pair(self) -> None:
         """All chosen arms on every seed, seed by seed, so that what is there when it stops is paired."""
+        self._run(self._paired(), "the paired trial")
+
+    def _paired(self) -> list[Job]:
         spec = self.spec
-        arms = [a for a in spec.arms if a.name in spec.chosen]
-        jobs = [_job(spec, a, s) for s in spec.seeds for a in arms if a.role != "sham" or s in spec.seeds[:SHAM_SEEDS]]
-        self._run(jobs, "the paired trial")
+        arms = [a for a in spec.arms if not spec.chosen or a.name in spec.chosen]
+        return [_job(spec, a, s) for s in spec.seeds for a in arms if a.role != "sham" or s in spec.seeds[:SHAM_SEEDS]]
 
     def repeat(self) -> None:
         """Where the sham differs: is it the treatment, or does no cure differ from itself? Repeated on every seed, for

@@ -17,6 +17,13 @@ Moved = Callable[[float], None]
 class Executor(Protocol):
     """Runs trainings: one at a time, in processes, or as a population."""
 
+    def opening(self, stage: Sequence[Job], first: Job) -> Sequence[Job]:
+        """Which jobs of a trial's first stage are run before it is known whether the untreated training works at all.
+
+        first: the one that shows it, which must be among them.
+        """
+        ...
+
     def run(self, jobs: Sequence[Job], heard: Heard, moved: Moved) -> None:
         """Train every job; ``heard`` gets one outcome a job, of the job's key, in any order.
 
@@ -25,6 +32,10 @@ class Executor(Protocol):
         ended; what was heard before stays valid, and the jobs that were not heard may be run again.
         Raises UserError where nothing can be trained at all.
         """
+        ...
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the trial must know of how its trainings were made, a sentence each; () for nothing."""
         ...
 
     def close(self) -> None:

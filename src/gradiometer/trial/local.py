@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import math
 import random
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from ..session.check import DEFAULT_LR, Setup
 from ..session.live import Session
 from ..session.options import Options
 from .executor import Heard, Moved
+from .mechanism import mechanism_of_setup
 from .seeding import mixed
 from .treating import Moment, resolve
 
@@ -36,28 +38,39 @@ Make = Callable[[int], Setup]
 
 class LocalExecutor:
     """Trains what ``make(seed)`` gives. Every training begins with random numbers of the job's seed; the global
-    generators are put back afterwards."""
+    generators are put back afterwards.
 
-    def __init__(self, make: Make) -> None:
-        self.make = make
+    measured: seeds of the paired trial on which the way of the error is looked at, right after a treatment.
+    """
+
+    def __init__(self, make: Make, measured: Collection[int] = ()) -> None:
+        self.make, self.measured = make, frozenset(measured)
+
+    def opening(self, stage: Sequence[Job], first: Job) -> Sequence[Job]:
+        """The one that shows it."""
+        return [first]
 
     def run(self, jobs: Sequence[Job], heard: Heard, moved: Moved) -> None:
         """As ``Executor.run``."""
         for k, job in enumerate(jobs):
-            heard(train_here(self.make, job))
+            heard(train_here(self.make, job, self.measured))
             moved((k + 1) / len(jobs))
+
+    def notes(self) -> tuple[str, ...]:
+        """Nothing that a reader must know."""
+        return ()
 
     def close(self) -> None:
         """Nothing stands."""
 
 
-def train_here(make: Make, job: Job) -> Outcome:
+def train_here(make: Make, job: Job, measured: Collection[int] = ()) -> Outcome:
     """One training of ``job.steps`` steps, judged by the setup's own loss in eval mode on batches that it has seen."""
-    with numbers_kept(), torch.inference_mode(False), torch.enable_grad():
-        training = _Training(made(make, job.seed), job)
+    with at_home():
+        training = Training(made(make, job.seed), job)
         started = time.process_time()
         try:
-            training.treat()
+            training.treat(measured)
         except GradiometerError as error:
             return training.outcome("refused", str(error), time.process_time() - started)
         try:
@@ -66,6 +79,13 @@ def train_here(make: Make, job: Job) -> Outcome:
             said = f"{type(error).__name__}: {error}"
             return training.outcome("failed", said, time.process_time() - started)
         return training.judged(started)
+
+
+@contextlib.contextmanager
+def at_home() -> Iterator[None]:
+    """Gradients are on, whatever the caller has set, and the caller's random numbers go on as if nothing was drawn."""
+    with numbers_kept(), torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def made(make: Make, seed: int) -> Setup:
@@ -121,7 +141,9 @@ def endless(batches: Iterable[Any]) -> Iterator[Any]:
             )
 
 
-class _Training:
+class Training:
+    """One training from its making to its outcome. What is trained stands in ``setup`` and ``optimizer``."""
+
     def __init__(self, setup: Setup, job: Job) -> None:
         self.setup, self.job = setup, job
         self.optimizer = owner(setup)
@@ -130,29 +152,37 @@ class _Training:
         self.losses: list[float] = []
         self.seen: list[tuple[int, Any]] = []
         self.stride = 1
-        self.first = math.nan
         self.patch = ""
+        self.mechanism: dict[str, float] = {}
 
-    def treat(self) -> None:
-        """The moment of the cure; random numbers go on as if nothing had been drawn."""
-        arm = self.job.arm
-        if arm.treat:
-            seed = mixed("treatment", self.job.seed) % 2**31
-            moment = Moment(self.setup.model, (self.optimizer,), (self.first_batch,), {}, seed, self.setup.loss)
-            with paused(), numbers_kept():
-                self.patch = resolve(arm.treat)(moment, arm.params) or ""
+    def treat(self, measured: Collection[int] = ()) -> None:
+        """The moment of the cure; random numbers go on as if nothing had been drawn.
+
+        measured: seeds on which a treated network of the paired trial is measured. No cure never is, so that a sham
+        that equals it shows that measuring changes nothing.
+        """
+        job = self.job
+        if not job.arm.treat:
+            return
+        seed = mixed("treatment", job.seed) % 2**31
+        moment = Moment(self.setup.model, (self.optimizer,), (self.first_batch,), {}, seed, self.setup.loss)
+        with paused(), numbers_kept():
+            self.patch = resolve(job.arm.treat)(moment, job.arm.params) or ""
+        if job.stage == "trial" and job.seed in measured:
+            self.mechanism = mechanism_of_setup(self.setup, self.first_batch)
 
     def train(self) -> None:
         """So many steps, or until the loss has not been finite for a while."""
-        bad = 0
-        batches = itertools.chain([self.first_batch], self.stream)
-        for step, batch in zip(range(self.job.steps or 0), batches, strict=False):
-            self._keep(step, batch)
-            value = _step(self.setup, self.optimizer, batch, self.job.lr_factor)
-            self.losses.append(value)
-            bad = 0 if math.isfinite(value) else bad + 1
-            if bad >= PATIENCE:
+        for _, batch in zip(range(self.job.steps or 0), self.batches(), strict=False):
+            self.losses.append(_step(self.setup, self.optimizer, batch, self.job.lr_factor))
+            if hopeless(self.losses[-PATIENCE:]):
                 return
+
+    def batches(self) -> Iterator[Any]:
+        """The batches from the first on, for ever; what is drawn here counts as seen."""
+        for step, batch in enumerate(itertools.chain([self.first_batch], self.stream)):
+            self._keep(step, batch)
+            yield batch
 
     def _keep(self, step: int, batch: Any) -> None:
         if step % self.stride == 0:
@@ -161,7 +191,7 @@ class _Training:
             self.seen, self.stride = self.seen[::2], self.stride * 2
 
     def judged(self, started: float) -> Outcome:
-        """The outcome of a training that has come to its end."""
+        """The outcome of a training that has come to its end. started: processor time when it began, nan unknown."""
         value = self._measured()
         state: OutcomeState = "finished" if math.isfinite(value) and self._ended() else "diverged"
         note = "" if state == "finished" else "Its loss is not finite."
@@ -200,8 +230,14 @@ class _Training:
             curve=tuple(enumerate(self.losses))[::stride],
             seconds=seconds,
             digest=_digest(self.setup.model, self.losses),
+            mechanism=self.mechanism,
             patch=self.patch,
         )
+
+
+def hopeless(last: Sequence[float]) -> bool:
+    """Whether the losses of the last PATIENCE steps are nan or inf, all of them."""
+    return len(last) >= PATIENCE and not any(math.isfinite(value) for value in last)
 
 
 def _with_value(outcome: Outcome, value: float) -> Outcome:

@@ -41,7 +41,7 @@ def grouped(setups: Sequence[Setup]) -> Groups:
     alone: dict[int, PopulationError] = {}
     kinds: dict[object, list[list[int]]] = {}  # what is quickly compared -> groups of jobs
     for job, setup in enumerate(setups):
-        told = _by_itself(setup)
+        told = by_itself(setup)
         if told is not None:
             alone[job] = told
             continue
@@ -61,7 +61,8 @@ def grouped(setups: Sequence[Setup]) -> Groups:
     return Groups(tuple(sorted(populations)), tuple(sorted(alone.items())))
 
 
-def _by_itself(setup: Setup) -> PopulationError | None:
+def by_itself(setup: Setup) -> PopulationError | None:
+    """Why a job can stand in no population, whatever the others are; None where nothing is known. Nothing is run."""
     told = network_refusal(setup.model)
     if told is not None:
         return told

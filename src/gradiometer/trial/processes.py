@@ -38,6 +38,10 @@ class ScriptExecutor:
         self._server: subprocess.Popen[bytes] | None = None
         self._rulers: set[str] = set()
 
+    def opening(self, stage: Sequence[Job], first: Job) -> Sequence[Job]:
+        """The one that shows it."""
+        return [first]
+
     def run(self, jobs: Sequence[Job], heard: Heard, moved: Moved) -> None:
         """As ``Executor.run``. UserError where the server cannot be started or dies."""
         orders = self._orders(jobs)
@@ -145,6 +149,10 @@ class ScriptExecutor:
             server.kill()
             server.wait()
         self._rulers = {path for path in self._rulers if os.path.exists(path)}
+
+    def notes(self) -> tuple[str, ...]:
+        """Nothing that a reader must know: runs that were begun anew are counted in their outcomes."""
+        return ()
 
     def close(self) -> None:
         """End the server and its runs, and remove what they have left."""

@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from ..diagnosis import diagnose
 from ..quantities import loss_seen
 from ..records import Diagnosis, Primary, Run, TrialArm, TrialSpec, UserError
 from ..store import TrialWriter
 from .arms import asked_arms, cure_arm, prescribed
 from .conduct import Progress, conduct
-from .design import DIAGNOSIS_SEEDS, LR_FACTORS, Terms
-from .local import LocalExecutor, Make, watched_training
+from .design import DIAGNOSIS_SEEDS, LR_FACTORS, SHAM_SEEDS, Terms
+from .local import Make, watched_training
+from .population_executor import PopulationExecutor
 from .prove import Proof, Ruler, nothing_to_try, plan
 
 STEPS = 200  # where none are given: a network that learns at all has left its trivial level by then
@@ -34,6 +37,9 @@ def prove(
     progress: Progress | None = None,
 ) -> Proof:
     """Try cures on what ``make(seed)`` gives, beside no cure, a sham and a random cure, on paired seeds.
+
+    Small networks of equal structure are trained side by side as one population, everything else one by one;
+    ``proof.result.notes`` says how many, and why.
 
     make: gives a ``gm.Setup``, and draws all that it draws from its seed or the global generators. cures: names, as
     ``gm.prove(make, ["relu"])``; "auto" takes those that the diagnosis of one training prescribes. lr_search: try the
@@ -58,7 +64,7 @@ def prove(
     with tempfile.TemporaryDirectory(prefix="gradiometer-trial-") as folder:
         file = Path(folder) / "trial.gmr" if path is None else Path(path)
         with TrialWriter.new(file, spec) as writer:
-            return Proof(diagnosis, conduct(LocalExecutor(make), writer, tell))
+            return Proof(diagnosis, conduct(PopulationExecutor(make, spec.seeds[:SHAM_SEEDS]), writer, tell))
 
 
 def _watched(make: Make, steps: int) -> Run:
@@ -71,4 +77,5 @@ def _watched(make: Make, steps: int) -> Run:
 def _spec(run: Run, diagnosis: Diagnosis, arms: tuple[TrialArm, ...], terms: Terms) -> TrialSpec:
     curve = run.curve()
     first = float(curve[0, 1]) if len(curve) else math.nan
-    return plan(arms, diagnosis, terms, Ruler(Primary(), loss_seen(run, run.main), first))
+    spec = plan(arms, diagnosis, terms, Ruler(Primary(), loss_seen(run, run.main), first))
+    return msgspec.structs.replace(spec, mechanism="total_decades")

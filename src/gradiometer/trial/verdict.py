@@ -104,10 +104,16 @@ def _verdict(spec: TrialSpec, c: _Compared, p_holm: float, trial: tuple[str, int
         p=c.p,
         p_holm=p_holm,
         lr_factor=c.arm.lr_factor,
-        seconds=median(o.seconds for _, o in c.pairs) if c.pairs else math.nan,
-        seconds_none=median(o.seconds for o, _ in c.pairs) if c.pairs else math.nan,
+        seconds=_typical([o.seconds for _, o in c.pairs]),
+        seconds_none=_typical([o.seconds for o, _ in c.pairs]),
     )
     return _decided(spec, c, verdict, (invalid, family))
+
+
+def _typical(seconds: Sequence[float]) -> float:
+    """The median of what is known; nan where nothing is: trainings side by side have no time of their own."""
+    known = [s for s in seconds if math.isfinite(s)]
+    return median(known) if known else math.nan
 
 
 def _decided(spec: TrialSpec, c: _Compared, v: Verdict, trial: tuple[str, int]) -> Verdict:
