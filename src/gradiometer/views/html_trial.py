@@ -8,7 +8,9 @@ from pathlib import PurePath
 from statistics import median
 from typing import Any
 
-from gradiometer.records import TrialArm, TrialResult
+import msgspec
+
+from gradiometer.records import Outcome, TrialArm, TrialResult
 from gradiometer.records import Verdict as ArmVerdict
 
 from .figures import Figure
@@ -29,12 +31,15 @@ _NOT_SHOWN = ("none", "repeat", "sham")
 def trial_html(result: TrialResult) -> str:
     """The whole page. UserError where the extra ``report`` is not installed."""
     check_installed()
+    if result.state != "finished":  # nothing is decided yet, whatever the file holds
+        result = msgspec.structs.replace(result, verdicts=())
     rows = forest_rows(result)
     charts: dict[str, Spec] = {}
     context = _head(result) | {
         "forest": _forest(result, rows, charts),
         "cards": [_card(result, v) for v in result.verdicts],
         "progress": _progress(result) if result.state != "finished" else [],
+        "none_rate": next((UNICODE.factor(a.lr_factor) for a in result.spec.arms if a.role == "none"), ""),
         "curves": _curves(result, charts),
         "mechanism": _mechanism(result, charts),
         "patch": patch(result),
@@ -124,7 +129,7 @@ def _numbers(v: ArmVerdict) -> list[tuple[str, str]]:
             ("effect", UNICODE.number(v.effect)),
             ("interval", UNICODE.unknown if math.isnan(v.interval[0]) else f"{low} to {high}"),
             ("seeds won", f"{v.won} of {v.pairs}"),
-            ("failed, no cure", f"{v.diverged}, {v.diverged_none}"),
+            ("failed", f"{v.diverged}" + (f", without a cure {v.diverged_none}" if v.diverged_none else "")),
             ("p, corrected", UNICODE.number(v.p_holm)),
             *out,
         ]
@@ -139,19 +144,13 @@ def _progress(result: TrialResult) -> list[tuple[str, str, str]]:
     chosen = result.spec.chosen
     out = []
     for arm in result.spec.arms:
-        done, screened = (
-            len(result.of(arm.name)),
-            sum(o.arm == arm.name for o in result.outcomes if _screening(o.stage)),
-        )
+        done = len(result.of(arm.name))
+        screened = len([o for o in result.outcomes if o.arm == arm.name and o.stage == "screening"])
         left = bool(chosen) and arm.name not in chosen and arm.role == "cure"
         words = "not chosen" if left else f"{done} of {planned}" if arm.role != "sham" else f"{done}"
         words += f", {screened} before to choose" if screened else ""
         out.append((arm.name, role_words(arm) if arm.role != "none" else "no cure", words))
     return out
-
-
-def _screening(stage: str) -> bool:
-    return stage == "screening"
 
 
 def _curves(result: TrialResult, charts: dict[str, Spec]) -> list[dict[str, Any]]:
@@ -192,7 +191,7 @@ def _tried(result: TrialResult) -> dict[str, Any] | None:
         own = [o for o in seen if o.arm == arm.name]
         if not own:
             continue
-        cells = [_median([o.value for o in own if o.lr_factor == r and o.state == "finished"]) for r in rates]
+        cells = [_median([o for o in own if o.lr_factor == r]) for r in rates]
         note = next((o.note for o in own if o.state == "refused"), "")
         went = "not chosen" if result.spec.chosen and arm.name not in result.spec.chosen else ""
         went = went or (f"{UNICODE.times}{UNICODE.factor(arm.lr_factor)}" if result.spec.chosen else "not decided")
@@ -200,10 +199,10 @@ def _tried(result: TrialResult) -> dict[str, Any] | None:
     return {"rates": [f"{UNICODE.times}{UNICODE.factor(r)}" for r in rates], "rows": rows}
 
 
-def _median(values: list[float]) -> str:
-    """Of what ended with a number; a dash where nothing did."""
-    known = [v for v in values if math.isfinite(v)]
-    return UNICODE.number(median(known)) if known else UNICODE.unknown
+def _median(outcomes: Sequence[Outcome]) -> str:
+    """Of what ended with a number; in a word where nothing did, "" where nothing was tried."""
+    known = [o.value for o in outcomes if o.state == "finished" and math.isfinite(o.value)]
+    return UNICODE.number(median(known)) if known else outcomes[0].state if outcomes else ""
 
 
 def _limits(result: TrialResult) -> list[str]:

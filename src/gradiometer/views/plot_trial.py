@@ -145,6 +145,7 @@ def paired_chart(figure: Figure, low: float, high: float, ink: str) -> Spec:
         hovermode="closest",
         xaxis=axis(
             showgrid=False,
+            ticklabelstandoff=4,
             range=[xs[0], xs[-1]],
             tickvals=[t for t, _ in steps],
             ticktext=[w for _, w in steps],
@@ -183,7 +184,7 @@ def mechanism_chart(figure: Figure) -> Spec:
     labels, span = figure.axes[0].labels, value_span(figure)
     ticks = span.ticks(6, UNICODE)
     before, after = figure.named("before"), figure.named("after the cure")
-    shapes = [_down(m.start, {"color": "@ink", "width": 1, "dash": "2px,2px"}) for m in figure.marks_of("limit")]
+    shapes = [_down(m.start, {"color": "@line-2", "width": 1}) for m in figure.marks_of("limit")]
     shapes += _bars(before, after)
     predicted = figure.named("predicted")
     shapes += [_theory(i, x) for i, x in enumerate(predicted.values if predicted else ()) if math.isfinite(x)]
