@@ -25,6 +25,8 @@ from ..session.check import DEFAULT_LR, Setup
 from ..session.live import Session
 from ..session.options import Options
 from .executor import Heard, Moved
+from .mechanism import way_back
+from .ruler import full_precision
 from .seeding import mixed
 from .treating import Moment, resolve
 
@@ -132,6 +134,7 @@ class _Training:
         self.stride = 1
         self.first = math.nan
         self.patch = ""
+        self.mechanism: dict[str, float] = {}
 
     def treat(self) -> None:
         """The moment of the cure; random numbers go on as if nothing had been drawn."""
@@ -141,6 +144,9 @@ class _Training:
             moment = Moment(self.setup.model, (self.optimizer,), (self.first_batch,), {}, seed, self.setup.loss)
             with paused(), numbers_kept():
                 self.patch = resolve(arm.treat)(moment, arm.params) or ""
+        if self.job.stage == "trial":  # of every arm alike, so that what a pass may leave behind is no difference
+            with paused(), numbers_kept(), full_precision():
+                self.mechanism = way_back(self.setup.model, lambda network: self.setup.loss(network, self.first_batch))
 
     def train(self) -> None:
         """So many steps, or until the loss has not been finite for a while."""
@@ -200,6 +206,7 @@ class _Training:
             curve=tuple(enumerate(self.losses))[::stride],
             seconds=seconds,
             digest=_digest(self.setup.model, self.losses),
+            mechanism=self.mechanism,
             patch=self.patch,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -18,7 +19,18 @@ from .capture import Sample
 
 
 def mechanism_of(model: nn.Module, sample: Sample) -> dict[str, float]:
-    """Numbers of one pass over a copy with the untreated script's loss, on one batch, in the modes of the network.
+    """``way_back`` with the untreated script's loss, on one batch that was captured."""
+
+    def loss(copied: nn.Module) -> Tensor:
+        tensors = list(flatten(copied(*cloned(sample.args), **cloned(sample.kwargs))))
+        found: Tensor = sample.loss(*(tensors[i] for i in sample.read))
+        return found
+
+    return way_back(model, loss)
+
+
+def way_back(model: nn.Module, loss: Callable[[nn.Module], Tensor]) -> dict[str, float]:
+    """Numbers of one pass of ``loss(network)`` over a copy of the network, in the modes of its modules.
 
     ``total_decades``: log10 of the error at the input's end of the trunk over that at its head; ``hops``: of the
     trunk; ``gain``: the norm gain of one hop, geometric mean. Where a norm is 0 or not finite: −inf or nan.
@@ -26,14 +38,8 @@ def mechanism_of(model: nn.Module, sample: Sample) -> dict[str, float]:
     """
     try:
         copied = copy.deepcopy(model)
-
-        def loss() -> Tensor:
-            tensors = list(flatten(copied(*cloned(sample.args), **cloned(sample.kwargs))))
-            found: Tensor = sample.loss(*(tensors[i] for i in sample.read))
-            return found
-
         with torch.inference_mode(False), torch.enable_grad():
-            run = measured_pass(copied, "network", loss)
+            run = measured_pass(copied, "network", lambda: loss(copied))
         hops = of(run, "gain_decades", "network")
     except (GradiometerError, RuntimeError, TypeError, ValueError, IndexError):
         return {}

@@ -181,7 +181,6 @@ def _plan(request: Request, run: Run, seen: Seen, cures: tuple[TrialArm, ...], d
         steps=length.steps,
         screening_steps=length.screening_steps if chooses else None,
         model=_model(run, diagnosis) if len(run.networks) > 1 else "",
-        mechanism="total_decades",
         script=request.target.name,
         argv=request.target.args,
         budget_s=terms.budget_s,
@@ -219,6 +218,7 @@ def plan(cures: tuple[TrialArm, ...], diagnosis: Diagnosis, terms: Terms, ruler:
         cap=level,
         floor=floor_of(level),
         floor_source=how,
+        mechanism="total_decades",
         found=next(iter(diagnosis.findings), None),
     )
 
