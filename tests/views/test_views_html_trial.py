@@ -157,6 +157,13 @@ def test_an_invalid_trial_shows_no_effects() -> None:
     assert not {"forest", "mechanism"} & set(charts_of(page))
 
 
+def test_an_arm_that_could_not_be_applied_has_reasons_and_no_numbers() -> None:
+    refused = Verdict("relu", "no evidence", ("It could not be applied.",), seconds=0.1, seconds_none=3.0)
+    words = words_of(trial_html(whole(refused, SLIGHT)))
+    assert "— No evidence relu cure It could not be applied." in words
+    assert words_of(trial_html(whole(HELPS))).count("1.97 effect") == 1
+
+
 def test_a_plan_without_any_outcome_is_a_page() -> None:
     words = words_of(trial_html(TrialResult(SPEC)))
     assert "No verdict yet: 0 runs of the paired trial so far." in words and "0 of 8" in words

@@ -20,7 +20,7 @@ Examples:
   gradiometer report latest
   gradiometer report latest -o report.html
   gradiometer report gradiometer-runs/train-20260101-120000-4711.gmr
-  gradiometer report gradiometer-runs/train-trial-20260101-120000-17.gmr -o trial.html
+  gradiometer report gradiometer-runs/train-trial-20260101-120000-17.gmr
 """
 
 

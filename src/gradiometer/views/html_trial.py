@@ -121,18 +121,18 @@ def _card(result: TrialResult, v: ArmVerdict) -> dict[str, Any]:
 
 
 def _numbers(v: ArmVerdict) -> list[tuple[str, str]]:
-    """The numbers of an arm, each with its name."""
-    out = [("rate", f"{UNICODE.times}{UNICODE.factor(v.lr_factor)}")]
-    if v.pairs:
-        low, high = (UNICODE.number(x) for x in v.interval)
-        out = [
-            ("effect", UNICODE.number(v.effect)),
-            ("interval", UNICODE.unknown if math.isnan(v.interval[0]) else f"{low} to {high}"),
-            ("seeds won", f"{v.won} of {v.pairs}"),
-            ("failed", f"{v.diverged}" + (f", without a cure {v.diverged_none}" if v.diverged_none else "")),
-            ("p, corrected", UNICODE.number(v.p_holm)),
-            *out,
-        ]
+    """The numbers of an arm, each with its name; none where nothing was compared."""
+    if not v.pairs:  # never trained with it: there is no rate and no cost to tell
+        return []
+    low, high = (UNICODE.number(x) for x in v.interval)
+    out = [
+        ("effect", UNICODE.number(v.effect)),
+        ("interval", UNICODE.unknown if math.isnan(v.interval[0]) else f"{low} to {high}"),
+        ("seeds won", f"{v.won} of {v.pairs}"),
+        ("failed", f"{v.diverged}" + (f", without a cure {v.diverged_none}" if v.diverged_none else "")),
+        ("p, corrected", UNICODE.number(v.p_holm)),
+        ("rate", f"{UNICODE.times}{UNICODE.factor(v.lr_factor)}"),
+    ]
     if v.seconds_none > 0:
         out.append(("cost", f"{UNICODE.times}{UNICODE.factor(v.seconds / v.seconds_none)}"))
     return out
