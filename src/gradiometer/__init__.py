@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from . import lab, theory
     from .diagnosis import diagnose
-    from .records import GradiometerError, ModelError, Run, RunFileError, UserError, Walk
+    from .records import GradiometerError, ModelError, Run, RunFileError, TrialResult, UserError, Walk
     from .session import Setup, assert_healthy, check, watch
     from .store import open_run as open
     from .surgery import cure
@@ -101,8 +101,9 @@ def _print_page(run: Run) -> None:
     print(text_page(run, diagnose(run), Style.of_stream(sys.stderr)), file=sys.stderr)  # noqa: T201
 
 
-def report(run: Run | Walk, path: str | os.PathLike[str] | None = None) -> str:
-    """One self-contained HTML page of a run (verdict, profile, findings, cures), or of a walk, to step through.
+def report(run: Run | Walk | TrialResult, path: str | os.PathLike[str] | None = None) -> str:
+    """One self-contained HTML page of a run (verdict, profile, findings, cures), of a walk, to step through, or of a
+    trial (verdict, effects, curves, mechanism, patch): ``proof.result`` of ``gm.prove``.
 
     Without ``path`` the page is returned; with it, it is written there and the path is returned.
     Raises UserError where the extra ``report`` is missing, or where the file cannot be written.
@@ -111,13 +112,16 @@ def report(run: Run | Walk, path: str | os.PathLike[str] | None = None) -> str:
     from pathlib import Path
 
     from .diagnosis import diagnose
-    from .records import UserError, Walk
+    from .records import TrialResult, UserError, Walk
 
     try:
-        from .views import html_page
+        from .views import html_page, trial_html
         from .views.html_walk import walk_page
 
-        page = walk_page(run) if isinstance(run, Walk) else html_page(run, diagnose(run))
+        if isinstance(run, TrialResult):
+            page = trial_html(run)
+        else:
+            page = walk_page(run) if isinstance(run, Walk) else html_page(run, diagnose(run))
     except ModuleNotFoundError as error:
         missing = f"A report needs {error.name}, which is not installed: pip install 'gradiometer[report]'."
         raise UserError(missing) from error

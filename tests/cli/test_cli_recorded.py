@@ -17,7 +17,8 @@ from cli_runs import chain_file
 from cli_tools import environment
 
 from gradiometer.cli import main
-from gradiometer.records import STATS
+from gradiometer.records import STATS, TrialArm, TrialSpec
+from gradiometer.store import TrialWriter
 
 VANISHES, KEEPS = 0.2, 1.0
 Call = Callable[..., "Done"]
@@ -198,6 +199,19 @@ def test_report_writes_one_page(folder: Path, call: Call) -> None:
     assert (folder / "r.html").read_text(encoding="utf-8").lstrip().lower().startswith("<!doctype html>")
 
 
+def test_report_tells_a_trial_from_a_run_by_its_file(folder: Path, call: Call) -> None:
+    pytest.importorskip("plotly")
+    plan = TrialSpec((TrialArm("none", "none"), TrialArm("relu", "cure")), seeds=(11, 12), steps=9, script="deep.py")
+    with TrialWriter.new(folder / "gradiometer-runs" / "deep-trial.gmr", plan):
+        pass  # its process was killed here
+    done = call("report", "deep-trial", "-o", "t.html")
+    assert (done.returncode, done.stdout) == (0, "t.html\n"), done.stderr
+    page = (folder / "t.html").read_text(encoding="utf-8")
+    assert "No verdict yet" in page and "deep.py" in page
+    assert call("report", "latest", "-o", "r.html").returncode == 0
+    assert "No verdict yet" not in (folder / "r.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -205,7 +219,7 @@ def test_report_writes_one_page(folder: Path, call: Call) -> None:
         (["export", "latest", "-o", "gone/x.csv"], "-o gone/x.csv: there is no folder gone."),
         (["export", "latest", "-o", "folder.csv"], "-o folder.csv is a folder."),
         (["report", "latest", "-o", "gone/x.html"], "-o gone/x.html: there is no folder gone."),
-        (["report", "latest", "-o", "gradiometer-runs/vanishing.gmr"], "-o gradiometer-runs/vanishing.gmr is the run"),
+        (["report", "latest", "-o", "gradiometer-runs/vanishing.gmr"], "-o gradiometer-runs/vanishing.gmr is the file"),
         (["diagnose", "latest", "--json", "gone/x.json"], "--json gone/x.json: there is no folder gone."),
         (["diagnose", "latest", "--ignore", "nonsense"], "--ignore names no known cause in 'nonsense'."),
         (["runs", "--json", "gradiometer-runs"], "--json gradiometer-runs is a folder."),

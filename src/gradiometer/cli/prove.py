@@ -142,7 +142,7 @@ def _request(asked: Asked, resume: Path | None) -> Request:
         primary = Primary("metric", better, _metric_name(asked.metric), asked.metric)
     elif asked.log is not None:
         primary = Primary("log", better, asked.log)
-    return Request(asked.target, resume or asked.file, Path.cwd(), asked.cures, primary, terms)
+    return Request(asked.target, resume or asked.file, Path.cwd(), asked.cures, primary, terms, asked.again())
 
 
 def _metric_name(pattern: str) -> str:

@@ -1,4 +1,4 @@
-"""``gradiometer report``: one self-contained HTML file of a recorded run."""
+"""``gradiometer report``: one self-contained HTML file of a recorded run or of a trial."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ Examples:
   gradiometer report latest
   gradiometer report latest -o report.html
   gradiometer report gradiometer-runs/train-20260101-120000-4711.gmr
+  gradiometer report gradiometer-runs/train-trial-20260101-120000-17.gmr
 """
 
 
@@ -28,15 +29,20 @@ def report(
     run: RunName,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="PATH", help="Where to write it.  [default: RUN with .html]"),
+        typer.Option("-o", "--output", metavar="PATH", help="Where to write it.  [default: the file, with .html]"),
     ] = None,
 ) -> int:
-    """Write a recorded run as one HTML file that needs no network. Needs the extra `report`."""
+    """Write a recorded run, or a trial, as one HTML file that needs no network. Needs the extra `report`.
+
+    RUN may be the file of a trial (gradiometer prove) as well, also of one that was cut short.
+    """
+    from gradiometer.store import open_recorded
+
     path = find_run(run, read_settings().runs_folder)
     page = output or path.with_suffix(".html")
     if page.resolve() == path.resolve():
-        refuse(f"-o {page} is the run itself. Name another file for the report.")
+        refuse(f"-o {page} is the file itself. Name another file for the report.")
     check_writable(page, "-o")
-    gradiometer.report(gradiometer.open(path), page)
+    gradiometer.report(open_recorded(path), page)
     put_text(f"{page}\n")
     return 0

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from .finding import Finding
 from .network import Scalar
 
 TRIAL_SCHEMA = 1
@@ -62,7 +63,8 @@ class TrialSpec(msgspec.Struct, frozen=True):
     what a diverged run counts. floor: the least effect that matters, in the same units; floor_source: how both were
     set. alpha: chance of a wrong ``helps`` or ``hurts`` over all arms together.
     mechanism: the number in ``Outcome.mechanism`` that is told beside the outcome. model: the network that is treated,
-    "" for the first that trains. digest: SHA-256 of the script, "" for code.
+    "" for the first that trains. digest: SHA-256 of the script, "" for code. command: what was typed, "" for code.
+    found: the finding that the trial answers, None where cures were asked for and nothing was found.
     """
 
     arms: tuple[TrialArm, ...]
@@ -85,6 +87,8 @@ class TrialSpec(msgspec.Struct, frozen=True):
     argv: tuple[str, ...] = ()
     digest: str = ""
     budget_s: float = math.nan
+    command: str = ""
+    found: Finding | None = None
     schema: int = TRIAL_SCHEMA
 
 

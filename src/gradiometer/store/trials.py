@@ -16,11 +16,13 @@ import msgspec
 
 from gradiometer.records import Outcome, TrialResult, TrialSpec, TrialState, UserError, Verdict
 
-from .connect import connected
+from .connect import OtherKindError, connected
 from .create import claim, connect_to_write, put_header
 from .documents import from_texts, to_text
+from .reader import open_run
 from .refusals import reading, writing
 from .schema import TRIAL, TRIAL_MIGRATIONS, migrate
+from .stored import StoredRun
 
 T = TypeVar("T")
 
@@ -33,6 +35,19 @@ def open_trial(path: str | os.PathLike[str]) -> TrialResult:
     file = Path(path)
     with reading(file), connected(file, TRIAL) as connection:
         return _read(connection)
+
+
+def open_recorded(path: str | os.PathLike[str]) -> StoredRun | TrialResult:
+    """Read a file of ours, whatever its header says that it holds: a run or a trial.
+
+    Raises RunFileError where it is missing, foreign, damaged, newer, or holds anything else.
+    """
+    try:
+        return open_run(path)
+    except OtherKindError as error:
+        if error.kind != TRIAL:
+            raise
+        return open_trial(path)
 
 
 class TrialWriter:

@@ -44,7 +44,7 @@ LEAST_LIMIT_S = 60.0
 class Request:
     """What is to be proven. folder: the working folder of the runs. path: where the trial's file goes.
 
-    cures: ``NAME`` or ``NAME:param=value``; () takes those that the diagnosis prescribes.
+    cures: ``NAME`` or ``NAME:param=value``; () takes those that the diagnosis prescribes. command: what repeats it.
     """
 
     target: ScriptTarget
@@ -53,6 +53,7 @@ class Request:
     cures: tuple[str, ...] = ()
     primary: Primary = field(default_factory=Primary)
     terms: Terms = field(default_factory=Terms)
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +181,10 @@ def _plan(request: Request, run: Run, seen: Seen, cures: tuple[TrialArm, ...], d
         steps=length.steps,
         screening_steps=length.screening_steps if chooses else None,
         model=_model(run, diagnosis) if len(run.networks) > 1 else "",
-        mechanism="total_decades",
         script=request.target.name,
         argv=request.target.args,
         budget_s=terms.budget_s,
+        command=request.command,
     )
 
 
@@ -217,6 +218,8 @@ def plan(cures: tuple[TrialArm, ...], diagnosis: Diagnosis, terms: Terms, ruler:
         cap=level,
         floor=floor_of(level),
         floor_source=how,
+        mechanism="total_decades",
+        found=next(iter(diagnosis.findings), None),
     )
 
 

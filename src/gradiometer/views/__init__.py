@@ -4,6 +4,7 @@ from .experiment import ToldExperiment, ToldRow, ToldTable
 from .figures import Axis, Figure, Mark, Series
 from .html import html_page
 from .html_experiment import experiments_page
+from .html_trial import trial_html
 from .listing import LiveStatus, RunRow, live_line, runs_table
 from .signals import Pictures, pictures
 from .style import Style
@@ -34,5 +35,6 @@ __all__ = [
     "text_note",
     "text_page",
     "text_svg",
+    "trial_html",
     "trial_page",
 ]

@@ -75,6 +75,10 @@ class Figure:
         """The first mark of a kind that covers a place of the first axis, or None."""
         return next((m for m in self.marks if m.kind == kind and m.start <= place <= m.end), None)
 
+    def marks_of(self, kind: MarkKind) -> tuple[Mark, ...]:
+        """The marks of a kind, in order."""
+        return tuple(m for m in self.marks if m.kind == kind)
+
     def places(self, kind: MarkKind) -> tuple[int, ...]:
         """The places that marks of a kind cover, in order."""
         found = {i for m in self.marks if m.kind == kind for i in range(int(m.start), int(m.end) + 1)}

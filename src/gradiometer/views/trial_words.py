@@ -15,9 +15,8 @@ from .wording import Verdict
 def trial_verdict(result: TrialResult, numbers: Numbers) -> Verdict:
     """Tag and sentence that stand first. The best arm is the cure with the largest effect among those that help."""
     best = best_arm(result)
-    if result.state == "interrupted":
-        done = len([o for o in result.outcomes if o.stage == "trial"])
-        return Verdict("unknown", "Cut short", "", f"It was stopped after {done} runs of the paired trial.")
+    if result.state != "finished":
+        return _unfinished(result)
     if best is not None:
         return Verdict("healthy", "Helps", best.arm, _helps(result, best, numbers))
     decisions = {v.decision for v in result.verdicts}
@@ -33,6 +32,20 @@ def best_arm(result: TrialResult) -> ArmVerdict | None:
     roles = {a.name: a.role for a in result.spec.arms}
     helping = [v for v in result.verdicts if v.decision == "helps" and roles.get(v.arm) == "cure"]
     return max(helping, key=lambda v: v.effect, default=None)
+
+
+def _unfinished(result: TrialResult) -> Verdict:
+    """No verdict yet: the trial was stopped, is under way, or its process was killed."""
+    done = len([o for o in result.outcomes if o.stage == "trial"])
+    runs = "1 run" if done == 1 else f"{done} runs"
+    if result.state == "interrupted":
+        return Verdict("unknown", "Cut short", "", f"It was stopped after {runs} of the paired trial.")
+    return Verdict("unknown", "Not finished", "", f"No verdict yet: {runs} of the paired trial so far.")
+
+
+def none_arm(result: TrialResult) -> str:
+    """The name of the arm that changes nothing, "" where the plan has none."""
+    return next((a.name for a in result.spec.arms if a.role == "none"), "")
 
 
 def within(spec: TrialSpec, numbers: Numbers) -> str:
@@ -72,6 +85,17 @@ def mechanism(result: TrialResult, arm: str) -> float:
     found = [o.mechanism[result.spec.mechanism] for o in own if result.spec.mechanism in o.mechanism]
     known = [x for x in found if not math.isnan(x)]
     return median(known) if known else math.nan
+
+
+def predicted_decades(result: TrialResult, arm: str) -> float:
+    """What theory predicts for an arm's mechanism, decades: log10 of the gain per hop that the finding's cure of that
+    name promises, times the hops; nan where theory has no number, or nobody prescribed it."""
+    finding = result.spec.found
+    cure = next((c for c in finding.cures if c.name == arm), None) if finding is not None else None
+    hops = next((o.mechanism["hops"] for o in result.outcomes if "hops" in o.mechanism), math.nan)
+    if cure is None or not (math.isfinite(cure.gain_after) and cure.gain_after > 0):
+        return math.nan
+    return hops * math.log10(cure.gain_after)
 
 
 def mechanism_words(result: TrialResult, numbers: Numbers) -> str:

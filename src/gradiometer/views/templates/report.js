@@ -45,6 +45,8 @@
         note.ax = start - end;
       }
       delete note.rail;
+      if (note.wide && room < note.wide) note.visible = false;
+      delete note.wide;
       if (note.clamp) {  // a sentence below stays inside the chart
         const [a, b] = layout.xaxis.range, half = (note.text.length * 6.6) / 2 / room * (b - a);
         note.x = Math.min(Math.max(note.x, a + half), Math.max(b - half, (a + b) / 2));
