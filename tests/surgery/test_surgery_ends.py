@@ -291,7 +291,9 @@ def test_an_exception_inside_the_network_leaves_no_mode_behind() -> None:
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # both are torch's own, while it traces
 @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
-@pytest.mark.parametrize("cure", ["linear-output", "logit-loss", "mean-reduction", "standardise-inputs", "standardise-targets"])
+@pytest.mark.parametrize(
+    "cure", ["linear-output", "logit-loss", "mean-reduction", "standardise-inputs", "standardise-targets"]
+)
 def test_a_network_compiled_after_the_cure_gives_the_same(cure: str) -> None:
     model = Ended("plain", "relu", torch.sigmoid).float()
     x = inputs(model.inner)
