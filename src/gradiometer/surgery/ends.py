@@ -190,7 +190,8 @@ def mean_error(root: Any, args: Any, out: Any) -> Any:
     """Forward hook of the whole network: its error divided by the number of examples, as that of a mean is."""
     if not isinstance(out, Tensor):
         return type(out)([mean_error(root, args, part) for part in out])
-    return ScaledError.apply(out, 1.0 / max(len(out), 1))
+    scaled: Any = ScaledError
+    return scaled.apply(out, 1.0 / max(len(out), 1))
 
 
 def divide_error(model: nn.Module) -> None:
@@ -205,16 +206,18 @@ def standardise_input(root: Any, args: Any) -> Any:
 
 def add_standardisation(model: nn.Module, mean: Any, std: Any, shape: Any) -> None:
     """Standardise what the network reads, column by column. shape: of the numbers against the axes of an input."""
+    root: Any = model
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
     for name, values in (("gm_mean", mean), ("gm_std", std)):
         model.register_buffer(name, torch.tensor(values, dtype=torch.float64).view(shape).to(like.device, like.dtype))
     model.register_forward_pre_hook(standardise_input, prepend=True)
-    model.register_load_state_dict_pre_hook(fill_missing_keys)
+    root.register_load_state_dict_pre_hook(fill_missing_keys)
 
 
 def rescale_output(root: Any, args: Any, out: Any) -> Any:
     """Forward hook of the whole network: mean + std · out, and the error that standardised targets would give."""
-    return ScaledError.apply(out * root.gm_target_std + root.gm_target_mean, 1.0 / root.gm_target_std**2)
+    scaled: Any = ScaledError
+    return scaled.apply(out * root.gm_target_std + root.gm_target_mean, 1.0 / root.gm_target_std**2)
 
 
 def standardise_targets(model: nn.Module, mean: float, std: float) -> None:
