@@ -135,6 +135,8 @@ def test_prove_does_not_treat_what_is_healthy() -> None:
     for bad in ({"steps": 3}, {"seeds": 1}, {"cures": ["elixir"]}):
         with pytest.raises(UserError):
             gm.prove(shallow, **bad)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="no cure 'elixir'"):
+        gm.prove(shallow, "elixir")
 
 
 def test_arms_are_read_as_a_command_line_has_them() -> None:

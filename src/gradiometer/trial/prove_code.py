@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from ..diagnosis import diagnose
 from ..quantities import loss_seen
@@ -25,7 +24,7 @@ LEAST_STEPS = 10
 
 def prove(
     make: Make,
-    cures: Literal["auto"] | Sequence[str] = "auto",
+    cures: str | Sequence[str] = "auto",
     seeds: int = 8,
     steps: int = STEPS,
     *,
@@ -35,9 +34,9 @@ def prove(
 ) -> Proof:
     """Try cures on what ``make(seed)`` gives, beside no cure, a sham and a random cure, on paired seeds.
 
-    make: gives a ``gm.Setup``, and draws all that it draws from its seed or the global generators. cures: names, as
-    ``gm.prove(make, ["relu"])``; "auto" takes those that the diagnosis of one training prescribes. lr_search: try the
-    learning rate of every arm alike. path: a file for the trial (*.gmr); None keeps none. progress: told the share
+    make: gives a ``gm.Setup``, and draws all that it draws from its seed or the global generators. cures: a name or several,
+    as ``gm.prove(make, ["relu"])``; "auto" takes those that the diagnosis of one training prescribes. lr_search:
+    try the learning rate of every arm alike. path: a file for the trial (*.gmr); None keeps none. progress: told the share
     that is done and what is under way.
 
     ``proof.result.verdicts`` says what helps; ``proof.result`` is None where nothing is wrong or nothing can be tried,
@@ -46,7 +45,8 @@ def prove(
     """
     if steps < LEAST_STEPS or seeds < 2:
         raise UserError(f"prove() needs {LEAST_STEPS} steps and 2 seeds at least; it got {steps} and {seeds}.")
-    asked = asked_arms(()) if cures == "auto" else asked_arms(tuple(cures))
+    named = (cures,) if isinstance(cures, str) else tuple(cures)
+    asked = asked_arms(() if cures == "auto" else named)
     run = _watched(make, steps)
     diagnosis = diagnose(run)
     arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis))
