@@ -34,10 +34,10 @@ def prove(
 ) -> Proof:
     """Try cures on what ``make(seed)`` gives, beside no cure, a sham and a random cure, on paired seeds.
 
-    make: gives a ``gm.Setup``, and draws all that it draws from its seed or the global generators. cures: a name or several,
-    as ``gm.prove(make, ["relu"])``; "auto" takes those that the diagnosis of one training prescribes. lr_search:
-    try the learning rate of every arm alike. path: a file for the trial (*.gmr); None keeps none. progress: told the share
-    that is done and what is under way.
+    make: gives a ``gm.Setup``, and draws all that it draws from its seed or the global generators. cures: a name or
+    several, as ``gm.prove(make, ["relu"])``; "auto" takes those that the diagnosis of one training prescribes.
+    lr_search: try the learning rate of every arm alike. path: a file for the trial (*.gmr); None keeps none.
+    progress: told the share that is done and what is under way.
 
     ``proof.result.verdicts`` says what helps; ``proof.result`` is None where nothing is wrong or nothing can be tried,
     and ``proof.reason`` says which. Nothing outside changes: the random generators are put back. Raises UserError for
