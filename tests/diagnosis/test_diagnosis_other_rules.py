@@ -298,6 +298,10 @@ def test_a_constant_output() -> None:
     logits = msgspec.structs.replace(loss, kind="cross_entropy", pre_size=1, outputs=3)
     beside = diagnose(replace(constant, losses=(logits,))).findings[0].alternatives
     assert [a.cause for a in beside] == ["loss-mismatch"]
+    follows = msgspec.structs.replace(loss, pre="", input_spread=0.5, input_std=0.5, input_mean=0.1)  # behind a round()
+    blocked = diagnose(replace(constant, losses=(follows,))).findings[0]
+    assert (blocked.symptom, blocked.cause) == ("zero", "gradient-blocked")
+    assert "precision-underflow" in [a.cause for a in blocked.alternatives]
     perfect = tuple(replace(f, loss=0.0) for f in constant.frames)
     done = replace(constant, frames=perfect, curves={"net": constant.curves["net"] * np.array([1.0, 0.0, 1.0])})
     assert found(done) == []

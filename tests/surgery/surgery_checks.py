@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from surgery_state import whole
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -72,7 +73,7 @@ def step(model: nn.Module, optimizer: Optimizer, x: Tensor) -> None:
     """One step on a made-up target."""
     optimizer.zero_grad()
     target = torch.randn(len(x), N_OUT, generator=torch.Generator().manual_seed(5), dtype=x.dtype)
-    (model(x) - target).square().mean().backward()
+    F.mse_loss(model(x), target).backward()
     optimizer.step()
 
 

@@ -15,7 +15,7 @@ from surgery_state import whole
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gradiometer.records import ModelError, Prescription, UserError
+from gradiometer.records import ModelError, Prescription
 from gradiometer.surgery import LiveReceipt, apply
 
 BASES = [("plain", "relu"), ("residual", "tanh"), ("cnn", "sigmoid")]
@@ -326,10 +326,31 @@ def test_what_is_refused() -> None:
         apply(base, Prescription("mean-reduction"), None, (x, y), loss_of(F.cross_entropy))
     with pytest.raises(ModelError, match="its loss is cross_entropy"):
         apply(base, Prescription("standardise-targets"), None, (x, y), loss_of(F.cross_entropy))
-    with pytest.raises(UserError, match="Pass loss=, or mean= and std="):
+    with pytest.raises(ModelError, match="Pass loss=, or mean= and std="):
         apply(base, Prescription("standardise-targets"), batch=x)
     with pytest.raises(ModelError, match="does not vary"):
         apply(base, Prescription("standardise-inputs"), batch=torch.ones_like(x))
     words = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2))
     with pytest.raises(ModelError, match=r"reads a torch\.int64"):
         apply(words, Prescription("standardise-inputs"), batch=torch.randint(0, 5, (3, 2)))
+
+
+@pytest.mark.parametrize("order", [("mean-reduction", "logit-loss"), ("logit-loss", "mean-reduction")])
+def test_two_cures_of_one_output_do_both(order: tuple[str, str]) -> None:
+    model = Ended("plain", "relu", softmax)
+    plain = Ended("plain", "relu", softmax).inner
+    x, y = data(plain)
+    for cure in order:
+        apply(model, Prescription(cure), batch=x)
+    summed = nn.CrossEntropyLoss(reduction="sum")
+    pairs = zip(gradients(model, summed(model(x), y)), gradients(plain, F.cross_entropy(plain(x), y)), strict=True)
+    assert all(torch.allclose(a, b, rtol=1e-10) for a, b in pairs)
+
+
+@pytest.mark.parametrize("order", [("linear-output", "standardise-targets"), ("standardise-targets", "linear-output")])
+def test_a_raw_output_is_scaled_in_either_order(order: tuple[str, str]) -> None:
+    model = Ended("plain", "relu", torch.sigmoid)
+    x, _ = data(model.inner)
+    for cure in order:
+        apply(model, Prescription(cure, {"mean": 3.0, "std": 2.0} if "targets" in cure else {}), batch=x)
+    assert torch.equal(model(x), model.inner(x) * 2.0 + 3.0)

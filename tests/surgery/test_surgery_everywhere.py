@@ -54,7 +54,6 @@ def test_applied_and_undone_or_refused(network: str, activation: str) -> None:
             assert whole(model, optimizer) == before, f"{cure} was refused and left traces"
             continue
         applied.append(cure)
-        assert torch.isfinite(model(x)).all()
         names: dict[str, Any] = {"__name__": "patch"}
         exec(receipt.as_patch(), names)
         if "optimizer" not in operation.needs:
@@ -62,6 +61,7 @@ def test_applied_and_undone_or_refused(network: str, activation: str) -> None:
             now, patched = model.state_dict(), twin.state_dict()
             assert list(now) == list(patched), cure
             assert all(torch.equal(now[k], patched[k]) for k in now), cure
+        assert torch.isfinite(model(x)).all()  # after the comparison: a pass moves running statistics
         receipt.undo()
         assert whole(model, optimizer) == before, f"{cure} was not undone"
     assert len(applied) >= (0 if network == "lstm" else 3)

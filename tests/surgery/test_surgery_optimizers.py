@@ -330,6 +330,9 @@ def test_what_is_refused() -> None:
     patched.step = lambda closure=None: None  # type: ignore[method-assign]
     with pytest.raises(ModelError, match="has a step of its own"):
         apply(model, Prescription("adam"), patched)
+    half = small().half()
+    with pytest.raises(ModelError, match="float16 weights, in which the epsilon of Adam is 0"):
+        apply(half, Prescription("adam"), sgd(half))
     with pytest.raises(ModelError, match="learning rate of 0"):
         apply(model, Prescription("adam"), torch.optim.SGD(model.parameters(), lr=0.0))
     for cure, setting in (("lower-lr", "factor"), ("layerwise-rate", "rate"), ("warm-up", "steps")):

@@ -104,7 +104,7 @@ def test_crossings_gain_by_the_power_of_the_first_signal(given: dict[str, Any]) 
     assert sum(logs) / 4 == pytest.approx(sum(wanted) / 4, rel=0.15, abs=0.003)
 
 
-@pytest.mark.parametrize(("given", "chi"), [(HE, 1.0), (TORCH, 1 / 6)])
+@pytest.mark.parametrize(("given", "chi"), [(HE, 1.0), (TORCH, 1 / 6), (SIGMOID, 1 / 48)])
 def test_dense_connections_raise_the_error_toward_the_input(given: dict[str, Any], chi: float) -> None:
     # S_j = Σ_{l>j} χ S_l / l, S_12 = 1: for χ = 1 it is 1/(j + 1). j counts the inputs; block j − 1 makes h_j.
     square = {12: 1.0}

@@ -15,7 +15,18 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from views_build import Chain, diagnosis_of, run_of, sigmoid_chain, vanishing
 
-from gradiometer.records import STAT_INDEX, Diagnosis, Evidence, Finding, Network, NotCovered, Run, RunInfo, Site
+from gradiometer.records import (
+    STAT_INDEX,
+    Alternative,
+    Diagnosis,
+    Evidence,
+    Finding,
+    Network,
+    NotCovered,
+    Run,
+    RunInfo,
+    Site,
+)
 from gradiometer.views import Style, text_page, text_svg
 from gradiometer.views.rows import rows
 from gradiometer.views.signals import guilty_hops, pictures
@@ -180,6 +191,15 @@ def test_no_command_that_does_not_exist() -> None:
     for run, diagnosis, style in pages().values():
         page = text_page(run, diagnosis, style)
         assert set(re.findall(r"gradiometer (\w+)", page)) <= known
+
+
+def test_alternatives_of_one_reason_share_it() -> None:
+    chain = sigmoid_chain()
+    run, finding = run_of(chain), vanishing(chain)
+    others = [Alternative(c, "their size is not the cause") for c in ("inputs-collapse", "gradients-shatter")]
+    told = replaced(finding, alternatives=(*finding.alternatives, *others))
+    page = text_page(run, diagnosis_of(run, told), PLAIN).replace("\n", " ")
+    assert "28 % of the drop; inputs-collapse, gradients-shatter: their size is not the cause" in page
 
 
 def test_stored_run_ends_in_its_path_and_the_command(tmp_path: Path) -> None:

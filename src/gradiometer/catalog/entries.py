@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     entries_activation,
     entries_ends,
+    entries_factors,
     entries_init,
     entries_network,
     entries_norms,
@@ -185,6 +186,7 @@ GROUPS: dict[str, tuple[Entry, ...]] = {
     "initialisation": entries_init.ENTRIES,
     "activations": entries_activation.ENTRIES,
     "architecture": ARCHITECTURE + entries_norms.ENTRIES + entries_skips.ENTRIES + entries_network.ENTRIES,
+    "decomposition and heads": entries_factors.ENTRIES,
     "step and number format": STEP + entries_step.ENTRIES + entries_optimizer.ENTRIES,
     "output, loss, data": entries_ends.ENTRIES,
     "teachers and pre-training": entries_start.ENTRIES,

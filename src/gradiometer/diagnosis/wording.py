@@ -186,6 +186,11 @@ def not_moved(parameters: int) -> str:
     return f"Gradients arrive, but no step moves any of {parameters} parameters."
 
 
+def lets_nothing_through(site: str) -> str:
+    """An error of 0 although the output follows the input."""
+    return f"The error is exactly 0 at `{site}`, whose output does follow the input: what comes after has no slope."
+
+
 def steps_idle(step: int) -> str:
     """Steps without any gradient."""
     return f"From step {step} on none of the optimizer's parameters has a gradient: the losses go to other tensors."

@@ -15,7 +15,7 @@ from ..records import Prescription, Receipt, UserError
 from .passes import Batch, Loss
 from .patient import Patient
 from .receipt import LiveReceipt, hand_out
-from .refusals import check_not_compiled, check_patient, uncompiled
+from .refusals import check_not_compiled, check_patient, forget_compiled, uncompiled
 from .registry import Operation, operation_of
 from .snapshot import Snapshot, fingerprint
 
@@ -57,6 +57,8 @@ def apply(
         before.restore()
         raise
     before.close()
+    if operation.hooks:
+        forget_compiled()
     receipt = LiveReceipt(
         record=Receipt(prescription, tuple(patient.changes)),
         entry=entry,

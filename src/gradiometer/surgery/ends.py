@@ -191,12 +191,17 @@ def mean_error(root: Any, args: Any, out: Any) -> Any:
     if not isinstance(out, Tensor):
         return type(out)([mean_error(root, args, part) for part in out])
     scaled: Any = ScaledError
-    return scaled.apply(out, 1.0 / max(len(out), 1))
+    factor = 1.0 / max(len(out), 1)
+    if type(out) is not Tensor and getattr(out, "gm_logits", None) is not None:  # both ways back, see Squashed
+        marked: Any = out
+        parts = (scaled.apply(value.as_subclass(Tensor), factor) for value in (marked, marked.gm_logits))
+        return type(marked).of(*parts, *marked.gm_kind)
+    return scaled.apply(out, factor)
 
 
 def divide_error(model: nn.Module) -> None:
     """Divide the error at the network's output by the number of examples."""
-    model.register_forward_hook(mean_error, prepend=True)
+    model.register_forward_hook(mean_error)
 
 
 def standardise_input(root: Any, args: Any) -> Any:
@@ -206,11 +211,11 @@ def standardise_input(root: Any, args: Any) -> Any:
 
 def add_standardisation(model: nn.Module, mean: Any, std: Any, shape: Any) -> None:
     """Standardise what the network reads, column by column. shape: of the numbers against the axes of an input."""
-    root: Any = model
     like = next((p for p in model.parameters() if p.is_floating_point()), torch.zeros(()))
+    root: Any = model
     for name, values in (("gm_mean", mean), ("gm_std", std)):
-        model.register_buffer(name, torch.tensor(values, dtype=torch.float64).view(shape).to(like.device, like.dtype))
-    model.register_forward_pre_hook(standardise_input, prepend=True)
+        root.register_buffer(name, torch.tensor(values, dtype=torch.float64).view(shape).to(like.device, like.dtype))
+    root.register_forward_pre_hook(standardise_input, prepend=True)
     root.register_load_state_dict_pre_hook(fill_missing_keys)
 
 
@@ -224,7 +229,7 @@ def standardise_targets(model: nn.Module, mean: float, std: float) -> None:
     """Let the network learn standardised targets, while its outputs and its loss stay in the targets' own units."""
     held: Any = model
     held.gm_target_mean, held.gm_target_std = mean, std
-    model.register_forward_hook(rescale_output, prepend=True)
+    model.register_forward_hook(rescale_output)
 
 
 ANY = ("from typing import Any",)

@@ -50,8 +50,14 @@ def _body(steps: list[Step]) -> str:
     out: list[str] = []
     for _, group in groupby(steps, key=lambda s: (s.function, len(s.args), tuple(k for k, _ in s.named))):
         run = list(group)
-        out += [step.line() for step in run] if len(run) < 3 or not run[0].args else _loop(run)
+        out += [_wrapped(step.line()) for step in run] if len(run) < 3 or not run[0].args else _loop(run)
     return "\n".join(out) or "pass"
+
+
+def _wrapped(line: str) -> str:
+    """A call over several lines where it is long: a list of layers, or of numbers. It breaks inside its brackets."""
+    width = WIDTH - 4  # it is indented
+    return textwrap.fill(line, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def _loop(run: list[Step]) -> list[str]:

@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from ..catalog import Entry
 from ..records import Change, Prescription, Receipt, UserError
 from .patch import patch_of
+from .refusals import forget_compiled
 from .snapshot import Snapshot, fingerprint
 from .steps import Step
 
@@ -65,6 +66,7 @@ class LiveReceipt:
                 "undo(discard_training=True) goes back all the same, to the weights from before."
             )
         before.restore()
+        forget_compiled()
         _standing[model] = [weakref.ref(r) for r in later]
         self._model = self._before = None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
@@ -62,3 +65,12 @@ def check_not_compiled(model: nn.Module, cure: str) -> None:
                 f"{path or type(model).__name__} is compiled, and the hooks of {cure} may be ignored without a word. "
                 "Cure the network first, then compile it."
             )
+
+
+def forget_compiled() -> None:
+    """Let torch.compile look again at what it has compiled: a network that was compiled beside the one that is cured
+    would go on without the hooks. What else was compiled is compiled anew at its next call. Nothing where it never
+    ran."""
+    dynamo: Any = sys.modules.get("torch._dynamo")
+    if dynamo is not None:
+        dynamo.reset()

@@ -33,11 +33,18 @@ def finding_lines(finding: Finding, style: Style, learning: str) -> list[Text]:
         body = paragraph(style.words(learning), style.columns - 15)
         out += [line(("learning time  " if i == 0 else " " * 15, "title"), (t.plain, "")) for i, t in enumerate(body)]
     if finding.alternatives:
-        words = "; ".join(f"{a.cause}: {a.reason}" for a in finding.alternatives)
-        out += paragraph(style.words(f"considered as well: {words}"), style.columns, "quiet")
+        out += paragraph(style.words(f"considered as well: {_considered(finding)}"), style.columns, "quiet")
     if finding.cures:
         out += [Text(""), *_cures(finding.cures, style)]
     return out
+
+
+def _considered(finding: Finding) -> str:
+    """The alternatives; those that are set aside for one and the same reason share it."""
+    causes: dict[str, list[str]] = {}
+    for other in finding.alternatives:
+        causes.setdefault(other.reason, []).append(other.cause)
+    return "; ".join(f"{', '.join(named)}: {reason}" for reason, named in causes.items())
 
 
 def short_lines(finding: Finding, style: Style, where: str) -> list[Text]:

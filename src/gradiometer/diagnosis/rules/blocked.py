@@ -114,6 +114,7 @@ CARDS = (
         what="A part that should train gets no gradient: detached, frozen, under `no_grad`, or behind an argmax.",
         seen=(
             "Parameters that an optimizer holds, that want a gradient and that ran, never get one, or only zeros.",
+            "The error is exactly 0 at the weights nearest to the loss, though the output follows the input.",
             "The weights nearest to the loss are frozen while nearly all others train, and the loss stays.",
         ),
         limits=(("share of the trunk that trains under a frozen head", limits.BLOCKED_TRUNK_SHARE),),

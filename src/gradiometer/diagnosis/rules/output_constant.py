@@ -20,6 +20,7 @@ from ..rule import Card, Rule
 ZERO_SHARE = 0.9  # of the frames, the first among them
 SPREAD = Limit(1e-9, "below float32 resolution: the very same numbers")
 SHORT = Limit(4, OURS)  # hops: over more of them inputs become alike by degrees
+UNDERFLOWS = (Alternative("precision-underflow", "a cast to half precision may round the error to 0"),)
 BATCH = Limit(4, OURS)  # examples that must agree
 
 
@@ -40,6 +41,9 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         evidence = Evidence(f"error at {site}, largest", float(known.max()), "1", 0.0, limits.OURS, True)
         if _depends(reading):
             return (_finding(reading, "gradient-blocked", wording.no_gradient(site, len(_owned(reading))), evidence),)
+        if not single and _varies(seen):
+            found = _finding(reading, "gradient-blocked", wording.lets_nothing_through(site), evidence)
+            return (msgspec.structs.replace(found, alternatives=UNDERFLOWS),)
         summary = wording.constant_output(site, "softmax over one unit" if single else "")
         found = _finding(reading, "output-constant", summary, evidence)
         return (msgspec.structs.replace(found, alternatives=_beside(seen)),)
@@ -47,6 +51,13 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         return ()
     spread = Evidence("spread of the output over the examples", seen.input_spread, "1", SPREAD.value, OURS, True)
     return (_finding(reading, "output-constant", wording.constant_from_birth(site), spread),)
+
+
+def _varies(seen: LossSeen | None) -> bool:
+    """The prediction differs between examples, so it does depend on the input."""
+    if seen is None or not seen.input_spread > 0:
+        return False
+    return seen.input_spread > SPREAD.value * (abs(seen.input_mean) + seen.input_std)
 
 
 def _beside(seen: LossSeen | None) -> tuple[Alternative, ...]:

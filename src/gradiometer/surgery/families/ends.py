@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...measurement.onepass import measured_pass
-from ...records import LossSeen, UserError
+from ...records import LossSeen
 from ..ends import (
     MODES,
     OutputMode,
@@ -18,9 +18,15 @@ from ..ends import (
     add_standardisation,
     divide_error,
     logits_for_losses,
+    mean_error,
+    put_out_marked,
+    put_out_raw,
     raw_output,
+    rescale_output,
+    standardise_input,
     standardise_targets,
 )
+from ..heads import Heads
 from ..passes import run_once, undisturbed
 from ..patient import Patient
 from ..registry import operation
@@ -31,6 +37,7 @@ ENOUGH = 2  # examples, for a standard deviation
 @operation("linear-output", needs=("batch",), hooks=True)
 def linear_output(patient: Patient) -> None:
     """The network puts out what its last activation or softmax is given."""
+    _check_free(patient, put_out_raw)
     name = _squashed_by(patient)
     seen = _loss(patient)
     if seen is not None and seen.kind in ("bce", "nll", "kl_div"):
@@ -42,6 +49,7 @@ def linear_output(patient: Patient) -> None:
 @operation("logit-loss", needs=("batch",), hooks=True)
 def logit_loss(patient: Patient) -> None:
     """The loss gets the logits of the network's probabilities; everything else goes on with probabilities."""
+    _check_free(patient, put_out_marked)
     name = _squashed_by(patient)
     if name not in ("softmax", "sigmoid"):
         raise patient.refuse(f"its output comes from {name}, and is no probability. Use linear-output.")
@@ -62,6 +70,7 @@ def logit_loss(patient: Patient) -> None:
 @operation("mean-reduction", needs=("batch",), hooks=True)
 def mean_reduction(patient: Patient) -> None:
     """The error of a loss that sums over the examples is divided by their number; the printed loss stays."""
+    _check_free(patient, mean_error)
     seen = _loss(patient)
     if seen is not None and seen.reduction == "mean":
         raise patient.refuse(f"its loss ({seen.kind}) is a mean over the examples already.")
@@ -78,6 +87,8 @@ def mean_reduction(patient: Patient) -> None:
 @operation("standardise-inputs", needs=("batch",), hooks=True)
 def standardise_inputs(patient: Patient) -> None:
     """(x − mean)/std, column by column, with the numbers of this batch in training and evaluation."""
+    if standardise_input in patient.model._forward_pre_hooks.values():
+        raise patient.refuse("it was applied already. Undo that first.")
     x = _first_input(patient)
     shape, axes = _columns(x)
     wide = x.detach().double()
@@ -97,13 +108,14 @@ def standardise_inputs(patient: Patient) -> None:
 @operation("standardise-targets", needs=("batch",), hooks=True)
 def standardise_the_targets(patient: Patient) -> None:
     """The network learns (y − mean)/std; its outputs and the loss stay in the units of y. MSE only."""
+    _check_free(patient, rescale_output)
     mean, std = patient.number("mean"), patient.number("std")
     seen = _loss(patient)
     if seen is not None and seen.kind != "mse":
         raise patient.refuse(f"its loss is {seen.kind}, and targets can be standardised behind a squared error alone.")
     if not std:
         if seen is None:
-            raise UserError("standardise-targets takes mean and std from the loss. Pass loss=, or mean= and std=.")
+            raise patient.refuse("mean and deviation of its targets are not known. Pass loss=, or mean= and std=.")
         mean, std = seen.target_mean, seen.target_std
     if not (math.isfinite(mean) and 0 < std < math.inf):
         raise patient.refuse(f"its targets have mean {mean:g} and standard deviation {std:g}.")
@@ -112,6 +124,15 @@ def standardise_the_targets(patient: Patient) -> None:
         raise patient.refuse(f"it puts out a {type(out).__name__}, not one tensor.")
     patient.do(standardise_targets, mean, std)
     patient.note("(output)", "scale", "1", f"× {std:.3g} + {mean:.3g}, errors as of standardised targets")
+
+
+def _check_free(patient: Patient, own: object) -> None:
+    """ModelError where the cure, which has put in the hook ``own``, or auxiliary heads stand already."""
+    model = patient.model
+    if any(hook is own for hook in (*model._forward_hooks.values(), *model._forward_pre_hooks.values())):
+        raise patient.refuse("it was applied already. Undo that first.")
+    if any(isinstance(hook, Heads) for hook in patient.model._forward_hooks.values()):
+        raise patient.refuse("auxiliary heads were put in by another cure, and their loss would not follow it.")
 
 
 def _loss(patient: Patient) -> LossSeen | None:
@@ -161,7 +182,7 @@ def _squashed_by(patient: Patient) -> str:
 
     with undisturbed(patient.model), ExitStack() as stack:
         stack.callback(patient.model.register_forward_pre_hook(enter).remove)
-        stack.callback(patient.model.register_forward_hook(leave, always_call=True).remove)
+        stack.callback(patient.model.register_forward_hook(leave, always_call=True, prepend=True).remove)
         run_once(patient.model, patient.given_batch())
     if not found or not found[0]:
         raise patient.refuse("what it puts out comes from no sigmoid, softmax or other bounded function.")

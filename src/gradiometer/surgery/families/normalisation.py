@@ -111,7 +111,9 @@ def _chosen(patient: Patient, feeds: Feeds) -> tuple[list[Fed], list[Fed], list[
         if not patient.chosen(host):
             continue
         module = patient.model.get_submodule(host)
-        if not fed.source and not (fed.own and fed.beside):
+        if "gm_norm" in module._modules:
+            patient.note(host, "kept", "normalised by a cure already", "normalised by a cure already")
+        elif not fed.source and not (fed.own and fed.beside):
             why = "its input is no layer's output" if fed.beside else "it reads the input of the network"
             patient.note(host or "(root)", f"kept: {fed.kind}", why, why)
         elif times[host] > 1 or feeds.calls[host] > 1:

@@ -114,6 +114,8 @@ def _exchange(patient: Patient, name: str, settings: dict[str, Literals]) -> Non
             raise patient.refuse(f"{where} has a step of its own, put in by other code, that would go on as it is.")
         if type(optimizer) is cls and all(_has(g, settings) for g in optimizer.param_groups):
             raise patient.refuse(f"{where} is {name} already.")
+        if name != "SGD" and any(p.dtype == torch.float16 for g in optimizer.param_groups for p in g["params"]):
+            raise patient.refuse(f"{where} holds float16 weights, in which the epsilon of {name} is 0.")
         reference = reference_rate(optimizer.param_groups[0])
         if rate and not reference > 0:
             raise patient.refuse(f"{where} has a learning rate of {reference:g}: nothing can stand for it. Use lr=0.")

@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.nn.modules.conv import _ConvTransposeNd
 
 from ..branches import Branch, branches_of
+from ..heads import Head
 from ..patient import Patient
 from ..registry import operation
 from ..trunks import Station, chains_of, equal_gap, segments_of, skip_gap
-from ..wiring import add_cross, add_dense, add_highway, add_learned_skips, add_skips, learn_branch, scale_branch
+from ..wiring import Slot, add_cross, add_dense, add_highway, add_learned_skips, add_skips, learn_branch, scale_branch
 
 
 @operation("skip", needs=("batch",), hooks=True)
@@ -105,8 +106,8 @@ def _dense_gap(before: Station, layer: Station) -> str:
     """Why a layer cannot read what the layer before it reads, "" where it can."""
     if before.spatial != layer.spatial or len(before.reads) != len(layer.shape):
         return "no connection across a change of axes"
-    if isinstance(layer.module, _ConvTransposeNd) or hasattr(layer.module, "parametrizations"):
-        return "its weights are transposed or parametrized"
+    if isinstance(layer.module, _ConvTransposeNd) or "weight" not in layer.module._parameters:
+        return "its weights are transposed, or made of others"
     here = layer.shape[2:] if layer.spatial else layer.shape[:-1]
     there = before.reads[2:] if before.spatial else before.reads[:-1]
     if before.spatial and (there != here or layer.reads[2:] != here):
@@ -130,7 +131,7 @@ def _learned(patient: Patient, span: int) -> None:
 
 def _segments(patient: Patient, span: int, gap: Callable[[Station, Station], str]) -> list[list[Station]]:
     """Where connections can be put. ModelError with the reason where nowhere."""
-    chains = chains_of(patient)
+    chains = [_unconnected(patient, chain) for chain in chains_of(patient)]
     segments = segments_of(patient, chains, span, gap)
     if segments:
         return segments
@@ -139,8 +140,20 @@ def _segments(patient: Patient, span: int, gap: Callable[[Station, Station], str
         own = branches_of(patient.model, patient.given_batch())
         also = " Its layers lie in residual branches already: branch-scale scales those." if own else ""
         few = f"only {n_layers} of its layers of weights, the last one not counted, lie on the trunk"
-        raise patient.refuse(f"{few}, and a connection needs {span + 1}.{also}")
+        raise patient.refuse(f"{few}, and a connection needs {span + 1}.{also} {_told(patient)}".rstrip())
     raise patient.refuse(f"no two layers can be connected. {_told(patient)}")
+
+
+def _unconnected(patient: Patient, chain: list[Station]) -> list[Station]:
+    """The layers that no cure has connected yet: two streams beside one layer would mix."""
+    out = []
+    for station in chain:
+        hooks = station.module._forward_hooks.values()
+        if any(isinstance(hook, Slot) and not isinstance(hook, Head) for hook in hooks):
+            patient.note(station.path, "kept", "connected by a cure already", "connected by a cure already")
+        else:
+            out.append(station)
+    return out
 
 
 def _told(patient: Patient) -> str:
@@ -155,7 +168,10 @@ def _usable(patient: Patient, branches: list[Branch]) -> list[Branch]:
         where = branch.path or branch.place or "(root)"
         if not patient.chosen(branch.path or branch.place):
             continue
-        if not branch.path:
+        end = patient.model.get_submodule(branch.path)
+        if branch.path and ("gm_scale" in vars(end) or "gm_alpha" in end._parameters):
+            patient.note(where, "kept", "scaled by a cure already", "scaled by a cure already")
+        elif not branch.path:
             patient.note(where, "kept", "the branch ends in no module", "the branch ends in no module")
         elif branch.calls > 1:
             patient.note(where, "kept", "called more than once", "called more than once")
