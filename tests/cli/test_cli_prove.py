@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from cli_tools import environment, gradiometer, script
 
-from gradiometer.records import RunFileError
+from gradiometer.cli.prove_plan import Asked
+from gradiometer.records import Primary, RunFileError, TrialArm, TrialSpec
+from gradiometer.session.script import ScriptTarget
 from gradiometer.store import open_trial
 
 HEAD = """
@@ -50,7 +52,7 @@ for step in range(120):
         (["--metric", "a=(.)", "--log", "b", "train.py"], "--metric and --log are two outcomes."),
         (["--higher", "train.py"], "--higher belongs to --metric or --log"),
         (["--cure", "elixir", "train.py"], "There is no cure 'elixir'."),
-        (["--cure", "orthogonal:gain", "train.py"], "--cure orthogonal:gain: 'gain' is no setting."),
+        (["--cure", "orthogonal:gain", "train.py"], "--cure orthogonal:gain: 'gain' is no SETTING=VALUE."),
         (["--cure", "rebuild-optimizer", "train.py"], "rebuild-optimizer cannot be applied to a network"),
         (["--json", "gone/x.json", "train.py"], "--json gone/x.json: there is no folder gone."),
     ],
@@ -127,6 +129,8 @@ def test_ctrl_c_leaves_a_trial_that_goes_on(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "d.json").read_text())
     assert document["schema"] == 1 and document["trial"]["state"] == "finished"
     assert {v["arm"]: v["decision"] for v in document["trial"]["verdicts"]}["orthogonal"] == "no evidence"
+    told = gradiometer("prove", "--resume", "t.gmr", "train.py", cwd=tmp_path).stdout.decode()
+    assert "--cure orthogonal" in told.partition("again  ")[2], told
     kept = {o.key: o.digest for o in partial.outcomes}
     assert kept.items() <= {o.key: o.digest for o in open_trial(tmp_path / "t.gmr").outcomes}.items()
     script(tmp_path, HEAD + DEEP + LOOP + "\n")
@@ -142,3 +146,16 @@ def test_a_healthy_training_is_not_treated(tmp_path: Path) -> None:
     done = gradiometer("prove", "train.py", cwd=tmp_path)
     assert done.returncode == 0 and "NOTHING TO CURE" in done.stdout.decode(), done.stdout.decode()
     assert [p.name for p in tmp_path.iterdir()] == ["train.py"]
+
+
+def test_a_trial_that_goes_on_tells_the_command_of_its_plan() -> None:
+    arms = (TrialArm("none", "none"), TrialArm("leaky:slope=0.1,seed=3", "cure"), TrialArm("random", "random"))
+    metric = Primary("metric", "higher", "acc", "acc=(.+)")
+    spec = TrialSpec(arms, tuple(range(5)), 40, metric, budget_s=90.0)
+    resumed = Asked(ScriptTarget("train.py", ("--lr", "1"), kind="file")).resumed(spec)
+    options = (
+        "--cure leaky:slope=0.1,seed=3 --budget 90 --seeds 5 --steps 40 --metric 'acc=(.+)' --higher --no-lr-search"
+    )
+    assert resumed.again() == f"gradiometer prove {options} train.py --lr 1"
+    searched = TrialSpec(arms[:1], (1, 2), None, Primary("log", "lower", "score"), lr_factors=(0.5, 1.0))
+    assert resumed.resumed(searched).again() == "gradiometer prove --seeds 2 --log score train.py --lr 1"

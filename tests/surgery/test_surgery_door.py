@@ -208,3 +208,12 @@ def test_a_network_that_was_cured_twice_goes_back_in_two_steps(make: Any) -> Non
     second.undo()
     first.undo()
     assert whole(model) == before
+
+
+def test_one_target_is_named_without_a_list() -> None:
+    model, twin = network(), network()
+    changes = gm.cure(model, "he", batch=X, targets="0").changes
+    assert changes == gm.cure(twin, "he", batch=X, targets=["0"]).changes
+    assert {change.site.partition(".")[0] for change in changes} == {"0"}
+    with pytest.raises(UserError, match="no module 'inner'"):
+        gm.cure(model, "he", batch=X, targets="inner")

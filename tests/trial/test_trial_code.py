@@ -135,18 +135,26 @@ def test_prove_does_not_treat_what_is_healthy() -> None:
     for bad in ({"steps": 3}, {"seeds": 1}, {"cures": ["elixir"]}):
         with pytest.raises(UserError):
             gm.prove(shallow, **bad)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="no cure 'elixir'"):
+        gm.prove(shallow, "elixir")
 
 
 def test_arms_are_read_as_a_command_line_has_them() -> None:
     (one,) = asked_arms(["relu:weights=keep"])
     assert one.params == {"cure": "relu", "set.weights": "keep"} and not parts_of(one, NONE)
+    (two,) = asked_arms(["leaky:slope=0.1,seed=3"])  # as gradiometer run reads it
+    assert two.params == {"cure": "leaky", "set.slope": "0.1", "set.seed": "3"}
     (relu,) = asked_arms(["relu"])
     assert [p.name for p in parts_of(relu, NONE)] == ["relu, weights kept"]
     faster = TrialArm(relu.name, "cure", relu.treat, relu.params, 2.0)
     names = [p.name for p in parts_of(faster, NONE)]
     assert names == ["relu at the rate of no cure", "relu, weights kept"]
     assert {"relu", "orthogonal"} <= set(applicable())
-    for bad, said in ((["relu:weights"], "no setting"), (["relu", "relu"], "given twice"), (["unblock"], "The edit")):
+    for bad, said in (
+        (["relu:weights"], "no SETTING=VALUE"),
+        (["relu", "relu"], "given twice"),
+        (["unblock"], "The edit"),
+    ):
         with pytest.raises(UserError, match=said):
             asked_arms(bad)
 

@@ -3,7 +3,7 @@
 from .context import Context
 from .entries import ENTRIES, GROUPS
 from .entry import Entry, Kind, Param
-from .lookup import SEED, entry_of, in_general, settings_of
+from .lookup import SEED, entry_of, in_general, read_cure, settings_of
 from .prescribe import cures_for
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "cures_for",
     "entry_of",
     "in_general",
+    "read_cure",
     "settings_of",
 ]

@@ -42,6 +42,21 @@ def settings_of(entry: Entry, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
     return {p.name: _read(entry, p, given[p.name]) if p.name in given else p.default for p in known.values()}
 
 
+def read_cure(written: str) -> tuple[str, dict[str, Scalar]]:
+    """``leaky:slope=0.1,seed=3`` as a command line has it: the cure's name, and its settings, still as text.
+
+    Neither is looked up. UserError where a setting is not written as SETTING=VALUE.
+    """
+    name, _, rest = written.partition(":")
+    given: dict[str, Scalar] = {}
+    for part in filter(None, rest.split(",")):
+        setting, sign, value = (piece.strip() for piece in part.partition("="))
+        if not sign or not setting or not value or ":" in setting or "=" in value:
+            raise UserError(f"--cure {written}: {part!r} is no SETTING=VALUE. Commas stand between settings.")
+        given[setting] = value
+    return name, given
+
+
 def _read(entry: Entry, param: Param, value: Scalar) -> Scalar:
     wanted = type(param.default)
     try:

@@ -50,16 +50,10 @@ def check_cures(written: Sequence[str]) -> None:
 
 def prescription(written: str) -> Prescription:
     """``leaky:slope=0.1`` as a value. UserError where it cannot be applied. Loads numpy."""
-    from gradiometer.catalog import entry_of, in_general, settings_of
+    from gradiometer.catalog import entry_of, in_general, read_cure, settings_of
     from gradiometer.records import Prescription
 
-    name, _, rest = written.partition(":")
-    given = {}
-    for part in filter(None, rest.split(",")):
-        setting, sign, value = part.partition("=")
-        if not sign or not setting or not value:
-            refuse(f"--cure {written}: {part!r} is no SETTING=VALUE.")
-        given[setting.strip()] = value.strip()
+    name, given = read_cure(written)
     entry = entry_of(name)
     if entry.kind != "surgery":
         refuse(f"--cure {name} cannot be applied: it is an edit of the code. The edit: {in_general(entry)}")

@@ -47,7 +47,7 @@ def prove(
     cure: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help="A cure to try, NAME or NAME:param=value. May be given several times.  [default: auto]"
+            metavar="NAME[:SETTING=VALUE,...]", help="A cure to try. May be given several times.  [default: auto]"
         ),
     ] = None,
     budget: Annotated[
@@ -75,7 +75,7 @@ def prove(
         typer.Option(metavar="PATH", help="The trial's file (*.gmr), or a folder for it.  [./gradiometer-runs]"),
     ] = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Go on with the trial in FILE where it stopped.")
+        Path | None, typer.Option(metavar="FILE", help="Go on with the trial in FILE, by the plan in it.")
     ] = None,
     json: Json = None,
     quick: Annotated[bool, typer.Option("--quick", help="A minute: 7 seeds, one cure, no search of rates.")] = False,
@@ -111,6 +111,8 @@ def _proved(asked: Asked, resume: Path | None) -> int:
     request = _request(asked, resume)
     with ShareBar() as bar:
         proof = (prove_script if resume is None else resume_script)(request, bar.tick)
+    if resume is not None and proof.result is not None:
+        asked = asked.resumed(proof.result.spec)
     _tell(asked, request, proof)
     if proof.result is None:
         return FINDING if proof.diagnosis is not None and proof.diagnosis.findings else 0

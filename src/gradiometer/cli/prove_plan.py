@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradiometer.session.script import ScriptTarget
 
@@ -13,6 +15,9 @@ from .guard import refuse
 from .outlet import check_json
 from .run_plan import new_recording, run_name
 from .settings import read_settings
+
+if TYPE_CHECKING:
+    from gradiometer.records import TrialSpec
 
 DEFAULT_BUDGET_S, QUICK_BUDGET_S = 240.0, 60.0
 DEFAULT_SEEDS, QUICK_SEEDS = 8, 7
@@ -52,6 +57,22 @@ class Asked:
         """A trial's file that is not there yet."""
         folder = self.out or read_settings().runs_folder
         return new_recording(folder, f"{run_name(self.target)}-trial")
+
+    def resumed(self, spec: TrialSpec) -> Asked:
+        """The command line that gives the plan of a trial which has begun: it stands, whatever is typed beside it."""
+        kind, name, pattern = spec.primary.kind, spec.primary.name, spec.primary.pattern
+        return replace(
+            self,
+            cures=tuple(arm.name for arm in spec.arms if arm.role == "cure"),
+            budget_s=None if math.isnan(spec.budget_s) else spec.budget_s,
+            seeds=len(spec.seeds),
+            steps=spec.steps,
+            metric=pattern if kind == "metric" else None,
+            log=name if kind == "log" else None,
+            higher=spec.primary.better == "higher",
+            lr_search=len(spec.lr_factors) > 1,
+            quick=False,
+        )
 
     def again(self) -> str:
         """The command that repeats this trial."""

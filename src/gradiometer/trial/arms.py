@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from ..catalog import ENTRIES, entry_of, settings_of
+from ..catalog import ENTRIES, entry_of, read_cure, settings_of
 from ..records import Diagnosis, Scalar, TrialArm, UserError
 from .design import MOST_CURES
 
@@ -45,19 +45,13 @@ def prescribed(diagnosis: Diagnosis) -> tuple[str, ...]:
 
 
 def asked_arms(asked: Sequence[str]) -> tuple[TrialArm, ...]:
-    """Arms of ``NAME`` or ``NAME:param=value:...``. UserError for what the catalog does not have, or cannot apply."""
+    """Arms of ``NAME`` or ``NAME:setting=value,...``. UserError for what the catalog does not have, or cannot apply."""
     arms = []
     for text in asked:
-        name, *settings = text.split(":")
+        name, given = read_cure(text)
         entry = entry_of(name)
         if entry.kind != "surgery":
             raise UserError(f"{name} cannot be applied to a network, so it cannot be tried. The edit: {entry.edit}")
-        given: dict[str, Scalar] = {}
-        for setting in settings:
-            key, equals, value = setting.partition("=")
-            if not equals:
-                raise UserError(f"--cure {text}: {setting!r} is no setting. Write it as param=value.")
-            given[key] = value
         settings_of(entry, given)
         arms.append(cure_arm(text, name, given))
     doubled = next((a.name for a in arms if [b.name for b in arms].count(a.name) > 1), None)

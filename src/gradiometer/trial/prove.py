@@ -44,7 +44,8 @@ LEAST_LIMIT_S = 60.0
 class Request:
     """What is to be proven. folder: the working folder of the runs. path: where the trial's file goes.
 
-    cures: ``NAME`` or ``NAME:param=value``; () takes those that the diagnosis prescribes. command: what repeats it.
+    cures: ``NAME`` or ``NAME:setting=value,...``; () takes those that the diagnosis prescribes. command: what repeats
+    it.
     """
 
     target: ScriptTarget

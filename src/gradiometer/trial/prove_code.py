@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -28,7 +27,7 @@ LEAST_STEPS = 10
 
 def prove(
     make: Make,
-    cures: Literal["auto"] | Sequence[str] = "auto",
+    cures: str | Sequence[str] = "auto",
     seeds: int = 8,
     steps: int = STEPS,
     *,
@@ -41,10 +40,10 @@ def prove(
     Small networks of equal structure are trained side by side as one population, everything else one by one;
     ``proof.result.notes`` says how many, and why.
 
-    make: gives a ``gm.Setup``, and draws all that it draws from its seed or the global generators. cures: names, as
-    ``gm.prove(make, ["relu"])``; "auto" takes those that the diagnosis of one training prescribes. lr_search: try the
-    learning rate of every arm alike. path: a file for the trial (*.gmr); None keeps none. progress: told the share
-    that is done and what is under way.
+    make: gives a ``gm.Setup``, and draws all that it draws from its seed or the global generators. cures: a name or
+    several, as ``gm.prove(make, ["relu"])``; "auto" takes those that the diagnosis of one training prescribes.
+    lr_search: try the learning rate of every arm alike. path: a file for the trial (*.gmr); None keeps none.
+    progress: told the share that is done and what is under way.
 
     ``proof.result.verdicts`` says what helps; ``proof.result`` is None where nothing is wrong or nothing can be tried,
     and ``proof.reason`` says which. Nothing outside changes: the random generators are put back. Raises UserError for
@@ -52,7 +51,8 @@ def prove(
     """
     if steps < LEAST_STEPS or seeds < 2:
         raise UserError(f"prove() needs {LEAST_STEPS} steps and 2 seeds at least; it got {steps} and {seeds}.")
-    asked = asked_arms(()) if cures == "auto" else asked_arms(tuple(cures))
+    named = (cures,) if isinstance(cures, str) else tuple(cures)
+    asked = asked_arms(() if cures == "auto" else named)
     run = _watched(make, steps)
     diagnosis = diagnose(run)
     arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis))
