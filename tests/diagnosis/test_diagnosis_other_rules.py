@@ -322,6 +322,19 @@ def test_an_operation_that_makes_nan_of_finite_numbers() -> None:
     assert "`10`" in finding.summary
 
 
+def test_nan_that_comes_in_with_the_data() -> None:
+    run = train(replace(HE, steps=30))
+    for site in run.sites():
+        if site.kind == "output":
+            run = put(run, site.name, "act_nonfinite", lambda i: float(i >= 5))
+    first = run.networks[0].stations[-1]
+    finding = diagnose(run).findings[0]
+    assert (finding.symptom, finding.cause, finding.sites) == ("non-finite", "non-finite-op", (first,))
+    assert f"inputs of `{first}`" in finding.summary
+    large = put(run, first, "act_max", 6e4)  # half precision overflows there by itself
+    assert "inputs of" not in diagnose(large).findings[0].summary
+
+
 def test_nan_that_is_born_on_the_way_back() -> None:
     run = train(replace(HE, steps=30))
     for site in ("0", "1", "2", "3", "4"):

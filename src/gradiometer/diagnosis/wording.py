@@ -216,6 +216,7 @@ def born_non_finite(site: str, step: int, direction: str) -> str:
     """A nan or inf that one operation makes of finite numbers."""
     when = f"first at step {number(float(step))}"
     places = {
+        "input": f"The inputs of `{site}` hold nan or inf, {when}: look for them in the data.",
         "loss": f"Between `{site}` and the loss, finite numbers become nan or inf, {when}.",
         "between": f"Finite numbers become nan or inf, {when}. No frame was recorded there, so the place is open.",
         "step": f"The step puts nan or inf into `{site}`, {when}, while its gradient was finite.",

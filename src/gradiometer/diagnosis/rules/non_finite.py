@@ -21,6 +21,7 @@ from ..inputs import inputs_too_large
 from ..reading import Reading
 from ..rule import Card, Rule
 
+HALF_MAX = 65504 / 4  # of float16's largest number
 FEW = 5  # finite losses from which their fall can be told
 
 
@@ -28,7 +29,7 @@ FEW = 5  # finite losses from which their fall can be told
 class Birth:
     """Where and when the first nan or inf was seen; frame: index of the frame.
 
-    direction: on the way ``forward`` or ``back``, at the ``loss``, or ``between`` two recorded steps.
+    direction: on the way ``forward`` or ``back``, with the ``input``, at the ``loss``, ``between`` recorded steps.
     """
 
     frame: int
@@ -76,12 +77,24 @@ def birth(reading: Reading) -> Birth | None:
     if weights[frame].any() and frame and forward[frame].any():
         return Birth(frame, _first_bad_step(reading, step), head, "between")  # the weights have it already
     if forward[frame].any():
-        return Birth(frame, step, _lowest(reading, forward[frame]), "forward")
+        site = _lowest(reading, forward[frame])
+        return Birth(frame, step, site, "input" if _came_in(reading, site) else "forward")
     if losses[frame]:
         return Birth(frame, step, head, "loss")
     if backward[frame].any():
         return Birth(frame, step, _highest(reading, backward[frame]), "back")
     return Birth(frame, step, reading.sites[int(np.flatnonzero(weights[frame])[0])], "step")
+
+
+def _came_in(reading: Reading, site: str) -> bool:
+    """The layer of weights that meets the inputs has it: of finite weights and finite inputs it makes finite numbers,
+    as long as what it has put out before lies far below the end of the number format."""
+    stations = reading.network.stations
+    module = reading.network.module(site)
+    first = bool(stations) and site == stations[-1] and module is not None and module.role == "weights"
+    largest = reading.at("act_max", site)
+    before = largest[np.isfinite(largest)]
+    return first and bool(before.size) and float(np.abs(before).max()) < HALF_MAX
 
 
 def _in_curve(reading: Reading) -> Birth | None:
@@ -194,7 +207,7 @@ def _summary(reading: Reading, born: Birth, cause: str, ratio: float) -> str:
 
 def _born_at(reading: Reading, born: Birth) -> str:
     """The operation or parameter that the graph of the first non-finite loss showed; "" where none did."""
-    if born.direction in ("forward", "back"):
+    if born.direction in ("forward", "back", "input"):
         return ""
     details = [e.detail for e in reading.run.events if e.kind == "non_finite" and e.model in ("", reading.model)]
     return wording.born_at(details[0]) if details and details[0] else ""
@@ -214,6 +227,7 @@ CARDS = (
         what="One operation makes nan or inf of finite numbers: log 0, 0/0, the slope of a root at 0.",
         seen=(
             "The first nan or inf appears at one site, or between output and loss, and nothing had grown before.",
+            "Where the first layer has it, whose weights are finite, the inputs have brought it.",
             "On a CPU the graph of the first such loss is read, and the operation is named.",
         ),
         limits=(
