@@ -69,8 +69,8 @@ class _OtherUnit(ast.NodeTransformer):
 
 
 def in_other_unit(text: str, factor: float) -> str:
-    """A script whose loss is multiplied and whose SGD steps are as they were."""
+    """A script whose loss is multiplied and whose steps are as they were: those of Adam are, but for its ε."""
     change = _OtherUnit(factor)
     tree = ast.fix_missing_locations(change.visit(ast.parse(text)))
-    assert change.changed == 2, "one backward and one rate are to be changed"
+    assert change.changed == (2 if "SGD(" in text else 1), "one backward and one rate are to be changed"
     return ast.unparse(tree)

@@ -104,6 +104,8 @@ def test_no_verdict_hangs_on_the_unit_of_the_loss(case: str, role: str) -> None:
         ("net-friedman-f", "clip-binds", 1e-6),
         ("own-digits-conv-e", "loss-reduction", 1e6),
         ("net-segment-a", "precision-underflow", 1e6),
+        ("net-digits-k", "epsilon-binds", 1e6),
+        ("net-wave-a", "epsilon-binds", 1e6),
     ],
 )
 def test_what_is_about_absolute_size_changes_with_it(case: str, cause: str, cured_by: float) -> None:
