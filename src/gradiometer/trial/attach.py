@@ -132,12 +132,15 @@ class Attached:
         arm = self.order.job.arm
         if arm.treat:
             moment = Moment(module, owners, *given, mixed("treatment", self.order.job.seed) % 2**31)
+            self.looking = True  # a backward pass of the cure's own is no loss of the script
             with paused(), numbers_kept(), full_precision():
                 try:
                     self.patch = resolve(arm.treat)(moment, arm.params) or ""
                 except (ModelError, UserError) as error:
                     self.refused = str(error)
                     raise RefusedCureError(self.refused) from error
+                finally:
+                    self.looking = False
         if self.order.ruler == "use":
             found = _ruler(Path(self.order.ruler_path), module)
             self.samples = [] if isinstance(found, str) else found
