@@ -25,6 +25,8 @@ def test_a_sham_that_draws_and_undoes_is_equal_bit_for_bit_and_one_that_leaves_a
     none, sham = run(given, job()), run(given, job(arm("sham", "sham")), "use")
     assert sham.digest == none.digest and sham.value == none.value
     assert run(given, job(arm("leaky_sham", "sham")), "use").digest != none.digest
+    looking = run(given, job(arm("looking_sham", "sham")), "use")
+    assert looking.digest == none.digest and looking.curve == none.curve  # its own backward pass is no loss
 
 
 def test_the_outcome_is_the_scripts_own_loss_in_eval_mode(tmp_path: Path) -> None:

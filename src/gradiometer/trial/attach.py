@@ -10,7 +10,8 @@ import hashlib
 import math
 import struct
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -132,30 +133,30 @@ class Attached:
         arm = self.order.job.arm
         if arm.treat:
             moment = Moment(module, owners, *given, mixed("treatment", self.order.job.seed) % 2**31)
-            self.looking = True  # a backward pass of the cure's own is no loss of the script
-            with paused(), numbers_kept(), full_precision():
+            with self._aside():
                 try:
                     self.patch = resolve(arm.treat)(moment, arm.params) or ""
                 except (ModelError, UserError) as error:
                     self.refused = str(error)
                     raise RefusedCureError(self.refused) from error
-                finally:
-                    self.looking = False
         if self.order.ruler == "use":
             found = _ruler(Path(self.order.ruler_path), module)
             self.samples = [] if isinstance(found, str) else found
             self.incomparable = found if isinstance(found, str) else ""
             self.first = self._measured()
             if self.order.measure and self.samples:
-                self.mechanism = self._looked(module, self.samples[0])
+                with self._aside():
+                    self.mechanism = mechanism_of(module, self.samples[0])
             if not math.isfinite(self.first) and not self.incomparable:
                 self.incomparable = "Right after the cure the script's loss of its outputs is not finite."
 
-    def _looked(self, module: nn.Module, sample: Sample) -> dict[str, float]:
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """What is done in here leaves no trace in the script: no number is drawn, no backward pass is a loss of it."""
         self.looking = True
         try:
             with paused(), numbers_kept(), full_precision():
-                return mechanism_of(module, sample)
+                yield
         finally:
             self.looking = False
 
