@@ -331,6 +331,9 @@ def test_nan_that_comes_in_with_the_data() -> None:
     finding = diagnose(run).findings[0]
     assert (finding.symptom, finding.cause, finding.sites) == ("non-finite", "non-finite-op", (first,))
     assert f"inputs of `{first}`" in finding.summary
+    own = put(run, f"{first}.weight", "weight_nonfinite", 1.0)  # the weights are nan themselves, from the start
+    own = put(own, first, "act_nonfinite", 1.0)
+    assert "inputs of" not in diagnose(own).findings[0].summary
     large = put(run, first, "act_max", 6e4)  # half precision overflows there by itself
     assert "inputs of" not in diagnose(large).findings[0].summary
 

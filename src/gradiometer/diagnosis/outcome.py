@@ -23,6 +23,7 @@ Went = Literal["diverged", "unstable", "stalled", "limps", "learns", "unknown"]
 FALLS_BACK = Limit(0.30, OURS)  # a smoothed loss above its lowest so far by this share of the reference level
 BACK_STEPS = Limit(0.20, OURS)  # ... in at least this share of the second half of the steps
 RISES = Limit(1.5, OURS)  # the last loss stands so many times above the first one
+LEFT = Limit(0.25, OURS)  # of the trivial loss that is left where it still falls
 SMOOTH_SHARE = 0.05  # of the steps in one window of the smoothed loss
 MIN_STEPS = 20  # before so many steps the loss says nothing but nan
 
@@ -53,6 +54,11 @@ def outcome(reading: Reading) -> Outcome:
     if back >= BACK_STEPS.value and share >= limits.LEARNED_SHARE.value:
         return Outcome("unstable", share, back)
     return Outcome(_by_level(reading, share), share, back)
+
+
+def way_left(reading: Reading) -> bool:
+    """Much of the loss is left, and it still falls: with longer steps it would be gone."""
+    return reading.level_known and reading.falling and reading.trivial_share >= LEFT.value
 
 
 def _by_level(reading: Reading, share: float) -> Went:

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from ..records import OptimizerSeen
 from .cadence import DENSE_STEPS
-from .carried import Carried, marks
+from .carried import Carried
 from .models import Registry, WatchedModel
 from .parameters import (
     dense,
@@ -42,8 +42,8 @@ class Watched:
     idle: int = 0  # steps that found no gradient at all
 
     def idles(self, optimizer: Optimizer) -> bool:
-        """None of its parameters has a gradient, though it is about to step. A few are looked at first, for speed."""
-        if any(marks(optimizer)) or any(p.grad is not None for p in parameters(optimizer)):
+        """None of its parameters has a gradient, though it is about to step."""
+        if any(p.grad is not None for p in parameters(optimizer)):
             return False
         self.idle += 1
         return True

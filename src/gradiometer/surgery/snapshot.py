@@ -49,14 +49,17 @@ def _fill(tensor: Tensor, value: Tensor) -> None:
             tensor.data = value.clone()
 
 
-class ModuleState:
-    """One module: its class, its attributes, and every dictionary, list and set that it holds (hooks among them)."""
+class ObjectState:
+    """One object: its class, its attributes, and every dictionary, list and set that it holds (hooks among them).
 
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
-        self.cls = module.__class__
-        inner = [k for k in (kept(v) for v in module.__dict__.values()) if k is not None]
-        self.parts: list[Kept] = [KeptDict(module.__dict__, keeps_order=False), *inner]
+    apart: names of attributes whose insides are noted elsewhere.
+    """
+
+    def __init__(self, owner: nn.Module | Optimizer, apart: tuple[str, ...] = ()) -> None:
+        self.owner = owner
+        self.cls = owner.__class__
+        inner = (kept(value) for name, value in owner.__dict__.items() if name not in apart)
+        self.parts: list[Kept] = [KeptDict(owner.__dict__, keeps_order=False), *(k for k in inner if k is not None)]
 
     def close(self) -> None:
         """The cure has ended: what changes from here on is not its doing."""
@@ -67,37 +70,26 @@ class ModuleState:
         """Take back what the cure changed."""
         for part in self.parts:
             part.restore()
-        if self.module.__class__ is not self.cls:
-            self.module.__class__ = self.cls
+        if self.owner.__class__ is not self.cls:
+            self.owner.__class__ = self.cls
 
 
-class OptimizerState:
+class OptimizerState(ObjectState):
     """One optimizer: class, attributes, hooks; its groups and its state key by key, in the same dictionaries.
 
     ``load_state_dict`` would put new dictionaries in their place, and cut off a script that holds one.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
+        super().__init__(optimizer, apart=("param_groups", "state"))
         self.optimizer = optimizer
-        self.cls = optimizer.__class__
-        inner = {n: v for n, v in optimizer.__dict__.items() if n not in ("param_groups", "state")}
-        self.parts: list[Kept] = [KeptDict(optimizer.__dict__, keeps_order=False)]
-        self.parts += [k for k in (kept(v) for v in inner.values()) if k is not None]
         self.groups = [(group, _copied(group)) for group in optimizer.param_groups]
         self.param_lists = [(group["params"], list(group["params"])) for group in optimizer.param_groups]
         self.state = [(p, inner, _copied(inner)) for p, inner in optimizer.state.items()]
 
-    def close(self) -> None:
-        """The cure has ended: what changes from here on is not its doing."""
-        for part in self.parts:
-            part.close()
-
     def restore(self) -> None:
         """Put groups and state back as they stood, whatever changed them; attributes where the cure changed them."""
-        for part in self.parts:
-            part.restore()
-        if self.optimizer.__class__ is not self.cls:
-            self.optimizer.__class__ = self.cls
+        super().restore()
         self.optimizer.param_groups[:] = [group for group, _ in self.groups]
         for (group, values), (params, before) in zip(self.groups, self.param_lists, strict=True):
             _put_back(group, values)
@@ -145,12 +137,12 @@ class Snapshot:
     def __init__(self, model: nn.Module, optimizers: Iterable[Optimizer] = ()) -> None:
         self.model = model
         self.optimizers = [OptimizerState(o) for o in optimizers]
-        self.modules = [ModuleState(m) for m in model.modules()]
+        self.modules = [ObjectState(m) for m in model.modules()]
         self.tensors = [SavedTensor.of(t) for t in _tensors(model)]
 
     def watch(self, module: nn.Module) -> None:
         """Keep a module outside the network too, such as a criterion."""
-        self.modules += [ModuleState(m) for m in module.modules()]
+        self.modules += [ObjectState(m) for m in module.modules()]
         self.tensors += [SavedTensor.of(t) for t in _tensors(module)]
 
     def close(self) -> None:

@@ -13,13 +13,13 @@ from ...catalog import Context, cures_for
 from ...records import Alternative, Finding
 from .. import limits, motion, proof
 from .. import wording_step as wording
-from ..limits import OURS, Limit
+from ..limits import Limit
+from ..outcome import LEFT, way_left
 from ..reading import Reading
 from ..rule import Card, Rule
 
 EPSILON_RATIO = Limit(1.0, "Adam, Kingma and Ba 2015: the step is g/(√v + ε), half of it at √v = ε")
 BINDS_HARD = Limit(0.1, "the step is a tenth of the rate or less")
-LEFT = Limit(0.25, OURS)  # of the trivial loss that is left where it still falls, behind an ε that binds hard
 MIN_STEPS = 10
 DEFAULT_EPS = 1e-8
 
@@ -29,7 +29,7 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     ratio = _ratio(reading)
     if not 0 < ratio < EPSILON_RATIO.value or reading.last_step < MIN_STEPS:
         return ()
-    if reading.level == "learned" and not (ratio < BINDS_HARD.value and _way_left(reading)):
+    if reading.level == "learned" and not (ratio < BINDS_HARD.value and way_left(reading)):
         return ()
     eps = reading.optimizer.settings.get("eps") if reading.optimizer else None
     size = float(eps) if isinstance(eps, (int, float)) else DEFAULT_EPS
@@ -51,11 +51,6 @@ def find(reading: Reading) -> tuple[Finding, ...]:
             alternatives=(rate_low,),
         ),
     )
-
-
-def _way_left(reading: Reading) -> bool:
-    """Much of the loss is left, and it still falls: with longer steps it would be gone."""
-    return reading.level_known and reading.falling and reading.trivial_share >= LEFT.value
 
 
 def _ratio(reading: Reading) -> float:

@@ -40,9 +40,10 @@ def find(reading: Reading) -> tuple[Finding, ...]:
 def _loud(reading: Reading) -> tuple[Finding, ...]:
     """A classifier whose first loss is many times that of chance: its logits start far too large."""
     seen = reading.loss_seen
-    own = seen is not None and (seen.kind == "bce" and ends.last_activation(seen) == "sigmoid")
-    logits = seen is not None and seen.kind in ("cross_entropy", "bce_logits") and not ends.last_activation(seen)
-    if seen is None or not (own or logits) or not reading.losses.size:
+    if seen is None or not reading.losses.size:
+        return ()
+    logits = {"cross_entropy": "", "bce_logits": "", "bce": "sigmoid"}  # kind of loss -> what stands between
+    if logits.get(seen.kind) != ends.last_activation(seen):
         return ()
     ratio = float(reading.losses[0]) / reading.trivial if reading.trivial > 0 else math.nan
     large = any(i.rms >= UNIT_INPUT.value for i in reading.network.inputs if i.rms == i.rms)

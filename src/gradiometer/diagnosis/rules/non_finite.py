@@ -78,7 +78,8 @@ def birth(reading: Reading) -> Birth | None:
         return Birth(frame, _first_bad_step(reading, step), head, "between")  # the weights have it already
     if forward[frame].any():
         site = _lowest(reading, forward[frame])
-        return Birth(frame, step, site, "input" if _came_in(reading, site) else "forward")
+        came_in = not weights[frame].any() and _came_in(reading, site)
+        return Birth(frame, step, site, "input" if came_in else "forward")
     if losses[frame]:
         return Birth(frame, step, head, "loss")
     if backward[frame].any():

@@ -15,13 +15,12 @@ from ...records import Alternative, Finding
 from .. import limits, motion, proof
 from .. import wording_step as wording
 from ..limits import OURS, Limit
-from ..outcome import outcome
+from ..outcome import LEFT, outcome, way_left
 from ..reading import Reading
 from ..rule import Card, Rule
 
 TRAVEL = Limit(0.1, "learning time: a tenth of the layers' own size over the whole run")
 TINY = Limit(0.01, OURS)  # ... where the run is short
-LEFT = Limit(0.25, OURS)  # of the trivial loss that is left where it still falls
 SAME_WAY = Limit(0.5, OURS)  # cosine of consecutive gradients: the steps could be longer,
 FAR = Limit(0.3, OURS)  # ... and then so long a way counts as short
 ONE_WAY = Limit(0.95, OURS)  # ... one direction all the way, and nothing has come of it:
@@ -34,8 +33,8 @@ def find(reading: Reading) -> tuple[Finding, ...]:
     if not len(reading.steps) or reading.last_step < limits.PATIENCE_STEPS.value or not motion.trained(reading):
         return ()
     went, travel = outcome(reading).went, motion.travel(reading)
-    way_left = went == "learns" and reading.falling and reading.level_known and reading.trivial_share >= LEFT.value
-    stays = went in ("stalled", "limps") or (went == "unknown" and reading.falling) or way_left
+    slow = went == "learns" and way_left(reading)
+    stays = went in ("stalled", "limps") or (went == "unknown" and reading.falling) or slow
     if reading.early_late_ratio(reading.early) < limits.UPDATE_RATIO_APART.value:
         return ()  # only the layers near the input stand still: the error does not reach them
     turn = motion.turn(reading)

@@ -35,8 +35,9 @@ def find(reading: Reading) -> tuple[Finding, ...]:
         )
         return (_finding(reading, seen, summary, evidence),)
     lowest = float(np.nanmin(reading.losses)) if np.isfinite(reading.losses).any() else 0.0
-    if seen.kind in ("bce", "bce_logits") and not seen.factor < 0 and lowest < BELOW.value * abs(reading.first_loss):
-        fall = proof.below("lowest loss / first loss", lowest / abs(reading.first_loss), "1", BELOW)
+    depth = lowest / abs(reading.first_loss) if reading.first_loss else 0.0
+    if seen.kind in ("bce", "bce_logits") and not seen.factor < 0 and depth < BELOW.value:
+        fall = proof.below("lowest loss / first loss", depth, "1", BELOW)
         found = _finding(reading, seen, wording.below_zero(seen.kind, lowest), (fall,))
         outputs = Alternative("output-range", "one output for several classes: as many outputs as classes")
         return (msgspec.structs.replace(found, symptom="stalled", alternatives=(*found.alternatives, outputs)),)
