@@ -25,13 +25,14 @@ Examples:
   gradiometer prove --cure orthogonal train.py --lr 0.1
   gradiometer prove --metric 'acc=([0-9.]+)' --higher train.py
   gradiometer prove --budget 600 --seeds 12 train.py
-  gradiometer prove --resume gradiometer-runs/train-trial-20260101-120000-17.gmr train.py
+  gradiometer prove --resume gradiometer-runs/train-trial.gmr train.py
 
 \b
 Options of Gradiometer stand before the script, those of the script after it.
-The script runs many times, each time in a folder of its own that holds a copy of this one, with
-its seeds changed and nothing on stdin.
-Exit code: 0 a cure helps, or nothing was wrong; 1 no cure is proved; 130 after Ctrl-C.
+The script runs many times, each time in a folder of its own that holds a
+copy of this one, with its seeds changed and nothing on stdin.
+Exit code: 0 a cure helps, or nothing was wrong; 1 no cure is proved; 130
+after Ctrl-C.
 """
 
 
