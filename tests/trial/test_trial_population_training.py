@@ -119,6 +119,34 @@ def test_the_optimizers_state_comes_back_and_a_member_goes_on_alone() -> None:
         assert furthest(setups[2].model, alone.model) < DOUBLE_SHARE
 
 
+@pytest.mark.parametrize("more", [{}, {"amsgrad": True}, {"maximize": True}, {"decoupled_weight_decay": True}])
+def test_an_adam_of_many_members_at_few_rates_steps_each_rate_at_once(more: dict[str, bool]) -> None:
+    """Torch's fused step over stacked rows; after members are dropped too."""
+
+    def law(params: Any, seed: int) -> torch.optim.Optimizer:
+        return torch.optim.Adam(params, lr=0.01 * (seed % 3 + 1), weight_decay=0.1, **more)
+
+    def make(seed: int) -> Setup:
+        return setup(seed, dense, law, torch.float64)
+
+    setups = [make(seed) for seed in range(24)]
+    population = Population(setups)
+    rates = [{numbers["lr"] for numbers in stepper.settings.values()} for _, _, stepper in population._steppers]
+    assert rates == [{0.01}, {0.02}, {0.03}]
+    population.run(3)
+    population.keep([2, 7, 9, 23])
+    population.run(STEPS - 3)
+    population.write_back()
+    for seed, steps in {0: 3, 7: STEPS, 9: STEPS, 22: 3, 23: STEPS}.items():
+        alone = make(seed)
+        by_itself(alone, steps)
+        assert furthest(setups[seed].model, alone.model) < DOUBLE_SHARE
+        state = next(iter(setups[seed].optimizer.state_dict()["state"].values()))
+        assert set(state) == {"step", "exp_avg", "exp_avg_sq"} | ({"max_exp_avg_sq"} if "amsgrad" in more else set())
+    for few in (2, 4):  # too few a rate for a step each: all in one, with a rate a row
+        assert len(Population([make(seed) for seed in range(3 * few)])._steppers) == 1
+
+
 def test_members_of_two_optimizers_and_two_losses() -> None:
     def hinge(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return F.multi_margin_loss(model(batch[0]), batch[1])

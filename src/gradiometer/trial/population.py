@@ -18,7 +18,7 @@ from gradiometer.records import UserError
 from gradiometer.session import Setup
 
 from .population_feeds import Feed, Stacked
-from .population_optimizers import Stepper, kind_of, law_of, settings_by_name, stacked_settings
+from .population_optimizers import Stepper, kind_of, laws_of, settings_by_name, stacked_settings
 from .population_pass import Asked, asked_all, plain_attributes, present, rehearse, unchanged
 from .population_refusals import Entered, PopulationError, refusal
 from .population_rows import (
@@ -57,7 +57,7 @@ class Population:
             raise told
         self._setups = list(setups)
         losses = numbered_losses(self._setups)
-        laws = [law_of(s.optimizer) for s in self._setups if s.optimizer is not None]
+        laws = laws_of([s.optimizer for s in self._setups if s.optimizer is not None])
         order = sorted_rows(losses, laws)
         self.rows: list[int] = order  # row -> member
         self._stack()

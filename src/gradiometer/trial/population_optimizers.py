@@ -1,20 +1,22 @@
 """Optimizers that work element by element, for all members of a population at once.
 
 The settings are read from a torch.optim optimizer of each member, and the arithmetic is that of torch's loop over
-single tensors, with a number that differs between members as a tensor [row, 1, ...] in the place of the scalar.
+single tensors, with a number that differs between members as a tensor [row, 1, ...] in the place of the scalar. Adam
+with one set of numbers for all its rows is torch's own fused step over the stacked tensors.
 Law: the docstring of each class in torch.optim.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from torch.optim import optimizer as torch_optimizer
+from torch.optim.adam import adam as torch_adam
 
 Setting = float | Tensor
 """One number for all rows, or one for each [row, 1, ...]."""
@@ -23,6 +25,8 @@ Settings = dict[str, Any]
 
 FLAGS = ("nesterov", "maximize", "amsgrad", "centered")
 """Settings that choose between laws. They, and whether there is momentum, must be equal in a group of rows."""
+FUSED_ROWS = 8
+"""Rows that share all numbers of an Adam, from which on they are a run of their own, for a fused step each."""
 _PASSED_OVER = frozenset({"foreach", "fused", "capturable", "differentiable", "decoupled_weight_decay"})
 
 
@@ -52,8 +56,28 @@ def _started(state: Mapping[str, Any]) -> bool:
     return "momentum_buffer" in state or float(state.get("step", 0)) > 0
 
 
-def law_of(optimizer: Optimizer) -> tuple[object, ...]:
-    """What must be equal for rows to be stepped in one go: class and flags of every group."""
+def laws_of(optimizers: Sequence[Optimizer]) -> list[tuple[object, ...]]:
+    """For each row what must be equal for rows to be stepped in one go: class and flags of every group.
+
+    Where at least ``FUSED_ROWS`` rows of Adam share all numbers on average, the numbers belong to it.
+    """
+    laws = [_law(optimizer) for optimizer in optimizers]
+    told = [(law, *_numbers(o)) for law, o in zip(laws, optimizers, strict=True) if law[0] in (Adam, AdamW)]
+    if len(set(told)) * FUSED_ROWS > len(told):
+        return laws
+    return [(*law, *_numbers(o)) if law[0] in (Adam, AdamW) else law for law, o in zip(laws, optimizers, strict=True)]
+
+
+def _numbers(optimizer: Optimizer) -> tuple[object, ...]:
+    keys = sorted(set(optimizer.defaults) - _PASSED_OVER - set(FLAGS))
+    return tuple(tuple(_number(group[key]) for key in keys) for group in optimizer.param_groups)
+
+
+def _number(value: Any) -> object:
+    return tuple(float(v) for v in value) if isinstance(value, tuple | list) else float(value)
+
+
+def _law(optimizer: Optimizer) -> tuple[object, ...]:
     groups = optimizer.param_groups
     flags = [(*(bool(g.get(flag)) for flag in FLAGS), bool(g.get("momentum"))) for g in groups]
     return (kind_of(optimizer), *flags)
@@ -112,12 +136,39 @@ class Stepper:
     def step(self, params: Mapping[str, Tensor], grads: Mapping[str, Tensor]) -> None:
         """One update in place. params, grads: [row, ...] of this run of rows; a parameter without gradient stays."""
         law = _STEPS[self.kind]
+        straight: list[str] = []
         with torch.no_grad():
             for name, grad in grads.items():
                 self.steps[name] += 1
                 settings = self.settings[name]
-                upward = -grad if settings.get("maximize") else grad
-                law(params[name], upward, self.state[name], settings, self.steps[name])
+                if self.kind in (Adam, AdamW) and _straight(params[name], grad, settings):
+                    straight.append(name)
+                else:
+                    upward = -grad if settings.get("maximize") else grad
+                    law(params[name], upward, self.state[name], settings, self.steps[name])
+            for names, numbers in self._alike(straight):
+                self._adam_fused(names, params, grads, numbers)
+
+    def _alike(self, names: Sequence[str]) -> Iterator[tuple[list[str], Settings]]:
+        """Parameters that share their numbers."""
+        left = list(names)
+        while left:
+            numbers = self.settings[left[0]]
+            yield [name for name in left if self.settings[name] == numbers], numbers
+            left = [name for name in left if self.settings[name] != numbers]
+
+    def _adam_fused(
+        self, names: Sequence[str], params: Mapping[str, Tensor], grads: Mapping[str, Tensor], numbers: Settings
+    ) -> None:
+        keys = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if numbers["amsgrad"] else 2]
+        mean, square, *largest = [[_zeros(self.state[name], key, params[name]) for name in names] for key in keys]
+        counts = [torch.tensor(self.steps[name] - 1.0) for name in names]  # torch counts this step itself
+        told: Settings = {
+            key: numbers[key] for key in ("amsgrad", "beta1", "beta2", "lr", "weight_decay", "eps", "maximize")
+        }
+        told |= {"fused": True, "decoupled_weight_decay": self.kind is AdamW}
+        moved, by = [params[name] for name in names], [grads[name] for name in names]
+        torch_adam(moved, by, mean, square, largest[0] if largest else [], counts, **told)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows [row] of its own alone."""
@@ -215,6 +266,20 @@ def _adam_update(param: Tensor, grad: Tensor, state: dict[str, Tensor], settings
         square = torch.maximum(_zeros(state, "max_exp_avg_sq", param), square, out=state["max_exp_avg_sq"])
     below = square.sqrt().div_(_root(1 - beta2**steps)).add_(settings["eps"])
     _divide(param, mean, below, settings["lr"] / (1 - beta1**steps))
+
+
+def _straight(param: Tensor, grad: Tensor, settings: Settings) -> bool:
+    """Whether torch's fused Adam may go through both in the order of their memory, with one number of each kind.
+
+    It knows no strides: rows must be dense and laid alike. What it holds in its state is laid as the parameter is.
+    """
+    same = param.stride() == grad.stride() and param.dtype == grad.dtype and param.device.type == "cpu"
+    return same and _dense(param) and not any(isinstance(value, Tensor) for value in settings.values())
+
+
+def _dense(tensor: Tensor) -> bool:
+    order = sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
+    return tensor.permute(order).is_contiguous()
 
 
 def _root(value: Setting) -> Setting:
