@@ -167,8 +167,9 @@ class Stepper:
             key: numbers[key] for key in ("amsgrad", "beta1", "beta2", "lr", "weight_decay", "eps", "maximize")
         }
         told |= {"fused": True, "decoupled_weight_decay": self.kind is AdamW}
-        moved, by = [params[name] for name in names], [grads[name] for name in names]
-        torch_adam(moved, by, mean, square, largest[0] if largest else [], counts, **told)
+        held = [[params[name] for name in names], [grads[name] for name in names], mean, square, *largest]
+        moved, by, *state = [[_as_in_memory(t, params[n]) for n, t in zip(names, ts, strict=True)] for ts in held]
+        torch_adam(moved, by, state[0], state[1], state[2] if largest else [], counts, **told)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows [row] of its own alone."""
@@ -269,17 +270,14 @@ def _adam_update(param: Tensor, grad: Tensor, state: dict[str, Tensor], settings
 
 
 def _straight(param: Tensor, grad: Tensor, settings: Settings) -> bool:
-    """Whether torch's fused Adam may go through both in the order of their memory, with one number of each kind.
-
-    It knows no strides: rows must be dense and laid alike. What it holds in its state is laid as the parameter is.
-    """
+    """Whether torch's fused Adam may go straight through both, with one number of each kind."""
     same = param.stride() == grad.stride() and param.dtype == grad.dtype and param.device.type == "cpu"
-    return same and _dense(param) and not any(isinstance(value, Tensor) for value in settings.values())
+    return same and not any(isinstance(value, Tensor) for value in settings.values())
 
 
-def _dense(tensor: Tensor) -> bool:
-    order = sorted(range(tensor.ndim), key=tensor.stride, reverse=True)
-    return tensor.permute(order).is_contiguous()
+def _as_in_memory(tensor: Tensor, like: Tensor) -> Tensor:
+    """The axes in the order in which ``like`` lies in memory: a fused step copies what it finds in another one."""
+    return tensor.permute(sorted(range(like.ndim), key=like.stride, reverse=True))
 
 
 def _root(value: Setting) -> Setting:
