@@ -54,6 +54,10 @@ for step in range(120):
         (["--cure", "elixir", "train.py"], "There is no cure 'elixir'."),
         (["--cure", "orthogonal:gain", "train.py"], "--cure orthogonal:gain: 'gain' is no SETTING=VALUE."),
         (["--cure", "rebuild-optimizer", "train.py"], "rebuild-optimizer cannot be applied to a network"),
+        (
+            ["--resume", "t.gmr", "--seeds", "5", "--no-lr-search", "train.py"],
+            "--resume goes on by the plan in its file, so --seeds and --no-lr-search would change nothing.",
+        ),
         (["--json", "gone/x.json", "train.py"], "--json gone/x.json: there is no folder gone."),
     ],
 )

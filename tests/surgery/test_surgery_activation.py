@@ -114,8 +114,8 @@ def test_gates_and_outputs_stay_and_a_shared_module_is_exchanged_everywhere() ->
     assert isinstance(model.act, nn.GELU)
     told = {c.site: (c.what, c.after) for c in receipt.changes}
     assert told["act"] == ("activation", "gelu")
-    assert told[":1"] == ("kept", "gates another signal")
-    assert told[":3"] == ("kept", "no layer of weights reads it")
+    assert told[":sigmoid#0"] == ("kept", "gates another signal")
+    assert told[":sigmoid#1"] == ("kept", "no layer of weights reads it")
     assert torch.equal(model.gate.weight, gate)
     assert [n for n, _ in model.named_modules() if "gm_" in n] == ["gm_act_2"]  # what the gate lets through
     check_surgery(Mixed(), "prelu", x)
@@ -267,5 +267,5 @@ class Block(nn.Module):
 
 def test_an_activation_that_depends_on_the_call_is_refused() -> None:
     model = Repeated()
-    with pytest.raises(ModelError, match=r"block:0 is relu in one call and tanh in another"):
+    with pytest.raises(ModelError, match=r"block:relu#0 is relu in one call and tanh in another"):
         apply(model, Prescription("gelu"), batch=batch_for(model))

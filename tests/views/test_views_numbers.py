@@ -77,3 +77,14 @@ def test_known_signs_become_words() -> None:
     assert ASCII.text("a · fc2·fc1 at 97°") == "a | fc2*fc1 at 97 degrees"
     assert ASCII.text("网络") == "\\u7f51\\u7edc"
     assert clean("a\x1b[31mb\n") == "a [31mb "
+
+
+def test_the_ends_of_an_interval_have_the_digits_that_tell_them_apart() -> None:
+    assert UNICODE.interval(0.21, 0.4223) == "0.21 to 0.422"
+    assert UNICODE.interval(2.2684, 2.2707) == "2.268 to 2.271"
+    assert (
+        UNICODE.interval(-1234.4, -1234.1)
+        == f"{UNICODE.minus}1{UNICODE.thin}234.4 to {UNICODE.minus}1{UNICODE.thin}234.1"
+    )
+    assert UNICODE.interval(2.5, 2.5) == "2.5 to 2.5"
+    assert UNICODE.interval(math.nan, 1.0) == ""

@@ -103,6 +103,8 @@ def prove(
         json=json,
     )
     asked.checked()
+    if resume is not None:
+        asked.check_no_plan()
     return _proved(asked, resume)
 
 

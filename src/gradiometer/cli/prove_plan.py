@@ -42,6 +42,14 @@ class Asked:
     out: Path | None = None
     json: str | None = None
 
+    def check_no_plan(self) -> None:
+        """UserError where something was typed that the plan of a trial which has begun decides."""
+        if typed := self._planned():
+            refuse(
+                f"--resume goes on by the plan in its file, so {' and '.join(typed)} would change nothing. Leave "
+                f"{'it' if len(typed) == 1 else 'them'} out, or begin a new trial without --resume."
+            )
+
     def checked(self) -> None:
         """UserError where any of it cannot be done."""
         check_json(self.json)
@@ -51,6 +59,22 @@ class Asked:
             refuse("--higher belongs to --metric or --log: of a loss, lower is better.")
         if self.target.kind == "file" and not Path(self.target.name).is_file():
             refuse(f"There is no script {self.target.name!r} in {Path.cwd()}.")
+
+    def _planned(self) -> list[str]:
+        """Options that were typed and belong to the plan of a trial."""
+        given = {
+            "--cure": bool(self.cures),
+            "--budget": self.budget_s is not None,
+            "--seeds": self.seeds is not None,
+            "--steps": self.steps is not None,
+            "--metric": self.metric is not None,
+            "--log": self.log is not None,
+            "--higher": self.higher,
+            "--no-lr-search": not self.lr_search,
+            "--quick": self.quick,
+            "--out": self.out is not None,
+        }
+        return [name for name, typed in given.items() if typed]
 
     @property
     def file(self) -> Path:

@@ -6,6 +6,7 @@ told alike. What it does not know (a product of two signals, attention) is calle
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from torch.utils import checkpoint
 
 from ..measurement.describe import RECTIFIERS, role_and_kind
 from ..measurement.models import flatten
-from ..records import ModelError, Scalar
+from ..records import ModelError, Scalar, Site
 from .passes import Batch, run_once, undisturbed
 from .signals import NORMS, PASSING, PRODUCTS, SILENT, activation_called, tensors_of
 
@@ -40,13 +41,15 @@ class Activation:
     """An activation of the network, by the module in whose forward it is called.
 
     host: path of that module; number: its n-th activation (from 0) in one call of the host; an activation module is
-    its own host. form: ``module`` where the host is one. follows: paths of the layers before it. feeds: paths of the
-    layers that read it, ``(output)``, ``(gate)`` where it multiplies another signal, other operations. firing: of
-    rectifiers, for both places where units may stand (axis 1, last), which units were above 0 for any example.
+    its own host. call: the same among those of its kind. form: ``module`` where the host is one. follows: paths of the
+    layers before it. feeds: paths of the layers that read it, ``(output)``, ``(gate)`` where it multiplies another
+    signal, other operations. firing: of rectifiers, for both places where units may stand (axis 1, last), which units
+    were above 0 for any example.
     """
 
     host: str
     number: int
+    call: int
     kind: str
     args: dict[str, Scalar]
     form: str
@@ -58,6 +61,13 @@ class Activation:
     def key(self) -> str:
         """``blocks.0.act`` for a module, ``blocks.0:1`` for the second call in a forward."""
         return self.host if self.form == "module" else f"{self.host}:{self.number}"
+
+    @property
+    def site(self) -> str:
+        """As the watch and the findings name it: ``blocks.0.act``, ``blocks.0:relu#1``; ``:relu#0`` in the root."""
+        if self.form == "module":
+            return self.host
+        return Site("", self.host, self.call, "function", self.kind.removeprefix("scaled ")).name
 
 
 @dataclass(slots=True)
@@ -98,7 +108,7 @@ class _Tracer(TorchFunctionMode):
         super().__init__()
         self.trace = Trace()
         self.stack: list[tuple[str, nn.Module]] = []
-        self.counts: list[int] = []
+        self.counts: list[Counter[str]] = []  # activations met in each of these calls, by kind
         self.inside = 0  # depth of calls within one layer of weights: its own arithmetic is not looked at
         self.labels: dict[int, tuple[Tensor, frozenset[Label]]] = {}
 
@@ -107,7 +117,7 @@ class _Tracer(TorchFunctionMode):
     def entering(self, path: str, module: nn.Module) -> Callable[..., None]:
         def hook(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
             self.stack.append((path, module))
-            self.counts.append(0)
+            self.counts.append(Counter())
             if path == "":
                 for value in tensors_of(args, named):
                     self.put(value, {("input", "")})
@@ -161,18 +171,18 @@ class _Tracer(TorchFunctionMode):
     def activated(self, known: tuple[str, dict[str, Scalar]], value: Tensor, out: Tensor) -> None:
         """An activation is applied to a signal."""
         path, module = self.stack[-1]
-        number, labels = self.counts[-1], self.of(value)
-        self.counts[-1] += 1
+        (kind, args), labels, met = known, self.of(value), self.counts[-1]
+        number, call = met.total(), met[kind]
+        met[kind] += 1
         if not labels:  # of a parameter: counted, and not followed
             return
-        kind, args = known
         if SCALED in labels:
             kind = f"scaled {kind}"
-        fresh = Activation(path, number, kind, args, _form(path, module))
+        fresh = Activation(path, number, call, kind, args, _form(path, module))
         act = self.trace.activations.setdefault(fresh.key, fresh)
         if act.kind != fresh.kind:
             raise ModelError(
-                f"{act.key} is {act.kind} in one call and {fresh.kind} in another: which activation stands where "
+                f"{act.site} is {act.kind} in one call and {fresh.kind} in another: which activation stands where "
                 "depends on the data, so it cannot be exchanged or followed."
             )
         act.follows.update(name for source, name in labels if source == "layer")

@@ -27,8 +27,8 @@ def conduct(executor: Executor, writer: TrialWriter, progress: Progress) -> Tria
 
     Stages: the screening (where rates or cures are to be chosen), the paired trial with its sham, repeats of no cure
     where the sham differs, the ablation of a winner. A KeyboardInterrupt is answered by a file of state
-    ``interrupted`` with what has ended; it is not raised again. Where no ruler can be made, every arm is ``not
-    comparable`` after one run. Raises UserError where the script fails without any cure.
+    ``interrupted`` with what has ended and no verdict; it is not raised again. Where no ruler can be made, every arm is
+    ``not comparable`` after one run. Raises UserError where the script fails without any cure.
     """
     trial = _Trial(executor, writer, progress)
     try:
@@ -40,7 +40,7 @@ def conduct(executor: Executor, writer: TrialWriter, progress: Progress) -> Tria
         trial.repeat()
         trial.ablate()
     except KeyboardInterrupt:
-        return writer.close("interrupted", judge(writer.result))
+        return writer.close("interrupted")
     return writer.close("finished", judge(writer.result), (*notes, *executor.notes()))
 
 

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,14 +118,27 @@ def resume_script(request: Request, progress: Progress) -> Proof:
 
 
 def script_digest(request: Request) -> str:
-    """SHA-256 of the script, "" for a module. UserError where there is no such file."""
-    if request.target.kind == "module":
-        return ""
+    """SHA-256 of the script's or the module's file, "" where a module has none. UserError where it cannot be read."""
     path = request.folder / request.target.name
+    if request.target.kind == "module":
+        found = _module_file(request.target.name, request.folder)
+        if found is None:
+            return ""
+        path = found
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise UserError(f"The script {request.target.name!r} cannot be read: {error.strerror}.") from error
+
+
+def _module_file(name: str, folder: Path) -> Path | None:
+    """The Python file that ``python -m name`` runs from ``folder``; None where it is none. Nothing is imported."""
+    for place in (folder, *map(Path, sys.path)):
+        module = place.joinpath(*name.split("."))
+        for file in (module / "__main__.py", module.with_name(f"{module.name}.py")):
+            if file.is_file():
+                return file
+    return None
 
 
 # ---- parts ---------------------------------------------------------------------------------------------------------

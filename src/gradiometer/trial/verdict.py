@@ -150,16 +150,21 @@ def _weak(spec: TrialSpec, v: Verdict, family: int) -> str:
 
 
 def _strong(spec: TrialSpec, v: Verdict, side: str) -> str:
-    low, high = v.interval
     return (
-        f"Better in {v.won} of {v.pairs} pairs, corrected p {v.p_holm:.2g}; the interval {low:.3g} to {high:.3g} is "
+        f"Better in {v.won} of {v.pairs} pairs, corrected p {v.p_holm:.2g}; the interval {_between(v)} is "
         f"{side} the effect floor {spec.floor:.3g}."
     )
 
 
 def _slight(spec: TrialSpec, v: Verdict) -> str:
-    low, high = v.interval
     return (
-        f"Too slight: better in {v.won} of {v.pairs} pairs, but the interval {low:.3g} to {high:.3g} is not beyond the "
-        f"effect floor {spec.floor:.3g}."
+        f"Too slight: better in {v.won} of {v.pairs} pairs, but the interval {_between(v)} is not beyond the effect "
+        f"floor {spec.floor:.3g}."
     )
+
+
+def _between(v: Verdict) -> str:
+    """Both ends, with as many digits as tell them apart."""
+    low, high = v.interval
+    digits = next((n for n in range(3, 8) if f"{low:.{n}g}" != f"{high:.{n}g}"), 3)
+    return f"{low:.{digits}g} to {high:.{digits}g}"

@@ -124,10 +124,9 @@ def _numbers(v: ArmVerdict) -> list[tuple[str, str]]:
     """The numbers of an arm, each with its name; none where nothing was compared."""
     if not v.pairs:  # never trained with it: there is no rate and no cost to tell
         return []
-    low, high = (UNICODE.number(x) for x in v.interval)
     out = [
         ("effect", UNICODE.number(v.effect)),
-        ("interval", UNICODE.unknown if math.isnan(v.interval[0]) else f"{low} to {high}"),
+        ("interval", UNICODE.interval(*v.interval) or UNICODE.unknown),
         ("seeds won", f"{v.won} of {v.pairs}"),
         ("failed", f"{v.diverged}" + (f", without a cure {v.diverged_none}" if v.diverged_none else "")),
         ("p, corrected", UNICODE.number(v.p_holm)),

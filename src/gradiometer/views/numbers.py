@@ -96,6 +96,17 @@ class Numbers:
 
     def number(self, value: float) -> str:
         """Three significant digits, no trailing zeros; a power of ten outside [0.001, 100 000)."""
+        return self._significant(value, 3)
+
+    def interval(self, low: float, high: float) -> str:
+        """``0.21 to 0.422``, with as many digits, seven at most, as tell the two ends apart. "" where one is nan."""
+        if math.isnan(low) or math.isnan(high):
+            return ""
+        written = [(self._significant(low, digits), self._significant(high, digits)) for digits in range(3, 8)]
+        first, last = next((ends for ends in written if ends[0] != ends[1]), written[0])
+        return f"{first} to {last}"
+
+    def _significant(self, value: float, digits: int) -> str:
         if math.isnan(value):
             return self.unknown
         sign = self.minus if value < 0 else ""
@@ -106,10 +117,8 @@ class Numbers:
             return "0"
         if size < 1e-3 or size >= 99_999.5:
             return self.power(value)
-        if size >= 99.95:
-            return sign + self._grouped(round(size))
-        places = max(0, 2 - math.floor(math.log10(size)))
-        text = f"{size:.{places}f}"
+        places = max(0, digits - 1 - math.floor(math.log10(size)))
+        text = f"{size:,.{places}f}".replace(",", self.thin)
         return sign + (text.rstrip("0").rstrip(".") if "." in text else text)
 
     def _grouped(self, value: int) -> str:

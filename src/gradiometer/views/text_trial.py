@@ -99,12 +99,10 @@ def _cells(v: ArmVerdict, style: Style) -> tuple[str, ...]:
     numbers = style.numbers
     if not v.pairs:
         return ("", "", "", "", numbers.factor(v.lr_factor), "")
-    low, high = v.interval
-    interval = "" if math.isnan(low) else f"{numbers.number(low)} to {numbers.number(high)}"
     cost = v.seconds / v.seconds_none if v.seconds_none else math.nan
     return (
         numbers.number(v.effect),
-        interval,
+        numbers.interval(*v.interval),
         f"{v.won} of {v.pairs}",
         str(v.diverged),
         numbers.factor(v.lr_factor),

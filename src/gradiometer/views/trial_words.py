@@ -120,12 +120,11 @@ def patch(result: TrialResult) -> str:
 
 
 def _helps(result: TrialResult, best: ArmVerdict, numbers: Numbers) -> str:
-    low, high = (numbers.number(x) for x in best.interval)
     way = "lower" if result.spec.primary.better == "lower" else "higher"
     rate = f", at {numbers.number(best.lr_factor)} times the script's rate," if best.lr_factor != 1 else ""
     return (
         f"With {best.arm}{rate} the {result.spec.primary.name} ends {numbers.number(abs(best.effect))} {way} "
-        f"(interval {low} to {high}) than without a cure, {within(result.spec, numbers)}."
+        f"(interval {numbers.interval(*best.interval)}) than without a cure, {within(result.spec, numbers)}."
     )
 
 

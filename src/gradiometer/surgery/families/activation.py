@@ -125,8 +125,8 @@ def _hidden(patient: Patient, trace: Trace) -> list[Activation]:
             reason = "its input is scaled by a number"
         if not reason:
             out.append(act)
-        elif not any(c.site == act.key for c in patient.changes):
-            patient.note(act.key, "kept", reason, reason)
+        elif not any(c.site == act.site for c in patient.changes):
+            patient.note(act.site, "kept", reason, reason)
     return out
 
 
@@ -149,7 +149,7 @@ def _put(patient: Patient, act: Activation, kind: str, settings: dict[str, Scala
         module = patient.model.get_submodule(act.host)
         paths = [path for path, m in patient.model.named_modules(remove_duplicate=False) if m is module]
         patient.do(exchange_module, tuple(paths), kind, dict(settings), beside)
-    patient.note(act.key, "activation", _named(act.kind, act.args), _named(kind, settings))
+    patient.note(act.site, "activation", _named(act.kind, act.args), _named(kind, settings))
 
 
 def _named(kind: str, settings: dict[str, Scalar]) -> str:

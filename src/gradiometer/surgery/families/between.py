@@ -68,7 +68,7 @@ def _widths(module: nn.Module) -> tuple[int, int]:
 def _follow(trace: Trace, path: str, kind: str) -> None:
     """Write the new activation into what the pass has found."""
     args = {"negative_slope": 0.01} if kind == "leaky_relu" else {}
-    act = Activation(f"{path}.gm_act", 0, kind, dict(args), "module", set(_readers(trace, path)), {path})
+    act = Activation(f"{path}.gm_act", 0, 0, kind, dict(args), "module", set(_readers(trace, path)), {path})
     trace.activations[act.key] = act
     trace.follows[path] = {act.key}
     for labels in trace.reads.values():
