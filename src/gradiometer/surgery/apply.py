@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._C import Generator  # torch's own: a trial puts a class that mixes seeds under torch.Generator
 from torch.optim import Optimizer
 
 from ..catalog import entry_of, settings_of
@@ -45,7 +46,7 @@ def apply(
     given = None if batch is None else Batch.of(batch, loss)
     _check_needs(operation, {"batch": given, "optimizer": optimizers, "loss": loss})
     seed = int(settings["seed"] or 0)
-    generator = torch.Generator().manual_seed(seed)
+    generator = Generator().manual_seed(seed)
     patient = Patient(model, prescription, settings, optimizers, given, generator, handed=handed)
     before = Snapshot(model, optimizers)
     try:
