@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -104,6 +105,24 @@ def test_a_cure_of_a_deep_sigmoid_network_is_proven(tmp_path: Path) -> None:
     assert found.state == "finished" and found.spec.steps == 60 and len(found.spec.seeds) == 7
     (verdict,) = (v for v in found.verdicts if v.arm == "relu")
     assert verdict.decision == "helps" and verdict.won == 7 and verdict.effect > 0.3
+    patch = code.split("\nThe sham")[0]
+    pairs = [found.of("none")[s].value - found.of("relu")[s].value for s in found.spec.seeds]
+    gains = [loss_of(tmp_path, seed, "") - loss_of(tmp_path, seed, patch) for seed in (1, 2, 3)]
+    assert min(pairs) - 0.05 < statistics.fmean(gains) < max(pairs) + 0.05, (gains, pairs)
+
+
+def loss_of(folder: Path, seed: int, patch: str) -> float:
+    """What the script ends with in a process without Gradiometer, the patch written in before its optimizer."""
+    text = (HEAD + DEEP + LOOP).replace("manual_seed(0)", f"manual_seed({seed})").replace("range(120)", "range(60)")
+    if patch:
+        text = text.replace("\nopt = ", f"\n{patch}\ncure(model)\nopt = ")
+        assert "cure(model)\nopt" in text
+    text += "model.eval()\nprint(float(F.cross_entropy(model(X), y)))\n"
+    (folder / "patched.py").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "patched.py"], cwd=folder, capture_output=True, env=environment(), check=True
+    )
+    return float(done.stdout)
 
 
 def wait_for_outcomes(path: Path, count: int) -> None:
