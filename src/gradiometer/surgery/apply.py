@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._C import Generator  # torch's own: a trial puts a class that mixes seeds under torch.Generator
 from torch.optim import Optimizer
 
 from ..catalog import entry_of, settings_of
@@ -46,7 +45,7 @@ def apply(
     given = None if batch is None else Batch.of(batch, loss)
     _check_needs(operation, {"batch": given, "optimizer": optimizers, "loss": loss})
     seed = int(settings["seed"] or 0)
-    generator = Generator().manual_seed(seed)
+    generator = torch._C.Generator().manual_seed(seed)  # also where a trial mixes torch.Generator's: as the patch draws
     patient = Patient(model, prescription, settings, optimizers, given, generator, handed=handed)
     before = Snapshot(model, optimizers)
     try:
