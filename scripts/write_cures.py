@@ -50,9 +50,10 @@ gradiometer cures tanh
 
 What `gm.cure` takes: the network; the cure's name; `batch=`, what the network reads (a tensor, `(inputs, targets)`,
 named arguments, or any batch together with `loss=`, where `loss(model, batch)` runs the network); `optimizer=`, where
-one holds the parameters already; `targets=`, paths of modules that it is confined to; and the cure's settings. A
-network that cannot take the cure is left as it was, and the `ModelError` says why. `receipt.undo()` goes back to the
-moment of application; after a training step it asks for `discard_training=True`.
+one holds the parameters already; `targets=`, paths of modules that it is confined to; `teacher=`, a trained network
+to learn from (`hints`, `distil`; on the command line `--cure hints:teacher=package.module:function`, which gives it);
+and the cure's settings. A network that cannot take the cure is left as it was, and the `ModelError` says why.
+`receipt.undo()` goes back to the moment of application; after a training step it asks for `discard_training=True`.
 """
 
 

@@ -18,7 +18,7 @@ def test_kind_surgery_means_that_there_is_an_operation() -> None:
 @pytest.mark.parametrize("entry", [e for e in ENTRIES if e.kind == "surgery"], ids=lambda e: e.name)
 def test_an_applied_entry_says_what_it_costs(entry) -> None:
     assert entry.cost != "none"
-    assert operations()[entry.name].needs <= {"batch", "optimizer", "loss"}
+    assert operations()[entry.name].needs <= {"batch", "optimizer", "loss", "teacher"}
     assert inspect.getdoc(operations()[entry.name].perform)
     assert all(p.meaning for p in entry.params)
 

@@ -1,10 +1,13 @@
-"""Cures by a better start or a second source of error: pre-training, teachers, auxiliary losses. Edits of the code."""
+"""Cures by a better start or a second source of error: pre-training, teachers, auxiliary losses."""
 
 from __future__ import annotations
 
-from .entry import Entry
+from .entry import Entry, Param
 
 DEPTH = "depth-without-skip"
+TEACHER = Param(
+    "teacher", "", "package.module:function that gives the trained network; in Python teacher= takes the network itself"
+)
 
 ENTRIES: tuple[Entry, ...] = (
     Entry(
@@ -40,22 +43,34 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         name="distil",
+        kind="surgery",
         title="knowledge distillation",
-        changes="the loss: soft targets of a teacher beside the labels",
-        mathematics="T² KL(softmax(teacher/T) ‖ softmax(student/T)): more bits an example",
+        changes="the error: the distance to a teacher's outputs joins the loss, in training",
+        mathematics="T² KL(softmax(teacher/T) ‖ softmax(student/T)): more bits an example; E (s − t)² beside an MSE",
         answers={DEPTH: 45},
-        side_effects="needs a trained teacher; the error still goes through every hop, and fades where it faded",
+        side_effects="needs a trained teacher; the error still goes through every hop, and fades where it faded; the "
+        "printed loss stays that of the targets alone",
         source="Hinton 2015",
         edit="loss + T**2 * F.kl_div(F.log_softmax(out / T, 1), F.softmax(teacher(x) / T, 1), reduction='batchmean')",
+        cost="one forward pass of the teacher a step",
+        params=(Param("weight", 1.0, "of the teacher's term"), Param("temperature", 2.0, "T"), TEACHER),
     ),
     Entry(
         name="hints",
+        kind="surgery",
         title="hints from a teacher's middle layers",
-        changes="the loss: a student's middle layer is drawn toward a teacher's",
-        mathematics="‖teacher_m(x) − R student_m(x)‖²: a fresh error enters at the middle, half the way from the input",
+        changes="the error: a middle layer is drawn toward a teacher's at the same share of the depth, in training",
+        mathematics="E (t_m − R s_m)²/Var t_m: a fresh error enters at the middle, half the way from the input",
         answers={DEPTH: 44},
-        side_effects="needs a teacher, and a linear map R where widths differ; below it the error fades as before",
+        side_effects="needs a trained teacher; below the hint the error fades as before; the map R learns along; "
+        "the printed loss stays that of the targets alone",
         source="Romero 2015 (FitNets)",
-        edit="first train student_m by F.mse_loss(regressor(student_m(x)), teacher_m(x)), then the whole",
+        edit="loss + F.mse_loss(regressor(student_m(x)), teacher_m(x)) / teacher_m(x).var()",
+        cost="one forward pass of the teacher and one linear map a hint, in training only",
+        params=(
+            Param("weight", 1.0, "of the hints' mean loss"),
+            Param("layers", 1, "n: hints at the shares 1/(n + 1), 2/(n + 1), ... of the depth"),
+            TEACHER,
+        ),
     ),
 )

@@ -13,18 +13,18 @@ How a family of cures is added: a file of its own in ``families/``, and nothing 
         @operation("critical", needs=("batch",), hooks=False)
         def critical(patient: Patient) -> None: ...
 
-   ``needs``: what must be given (``batch``, ``optimizer``, ``loss``); ``hooks=True`` where it puts hooks in, so that
-   a compiled network is refused.
+   ``needs``: what must be given (``batch``, ``optimizer``, ``loss``, ``teacher``); ``hooks=True`` where it puts hooks
+   in, so that a compiled network is refused.
 3. It looks (``patient.settings``, ``chosen``, ``modules``, ``network()``, and passes inside ``undisturbed``), raises
    ``patient.refuse("why, and what to do")`` where the network cannot take the cure, and then changes it by
    ``patient.do(function, *literals)`` alone, and tells it by ``patient.note(site, what, before, after)``.
-4. Such a function is plain PyTorch, ``function(model, *literals)``, with ``generator`` or ``optimizers`` as further
-   parameters where it needs them (``optimizers=()`` where it works without, as new parameters do in a patch that
-   runs before the optimizer is built). It is declared by ``plain(function, *parts, imports=...)`` below its definition,
-   because its source is printed in the patch as it stands: it may use ``torch``, ``nn``, ``Tensor``, ``F``, its
-   declared imports and its declared parts, and no other name. Its arguments are written out by ``repr``. Hooks that it
-   registers are module-level functions, never closures, so that copies and pickles of the network keep working; new
-   parameters are submodules ``gm_*`` of their host, put beside the host's weight with ``join_group``.
+4. Such a function is plain PyTorch, ``function(model, *literals)``, with ``generator``, ``teacher`` or ``optimizers``
+   as further parameters where it needs them (``optimizers=()`` where it works without, as new parameters do in a patch
+   that runs before the optimizer is built). It is declared by ``plain(function, *parts, imports=...)`` below its
+   definition, because its source is printed in the patch as it stands: it may use ``torch``, ``nn``, ``Tensor``,
+   ``F``, its declared imports and its declared parts, and no other name. Its arguments are written out by ``repr``.
+   Hooks that it registers are module-level functions, never closures, so that copies and pickles of the network keep
+   working; new parameters are submodules ``gm_*`` of their host, put beside the host's weight with ``join_group``.
 
 Undoing needs no code: before the operation the network and its optimizers are noted whole (``Snapshot``), and what
 differs afterwards is taken back. Noted are: classes, attributes, and every dictionary, list and set of each module and

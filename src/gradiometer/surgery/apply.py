@@ -17,7 +17,10 @@ from .patient import Patient
 from .receipt import LiveReceipt, hand_out
 from .refusals import check_not_compiled, check_patient, forget_compiled, uncompiled
 from .registry import Operation, operation_of
+from .schooling import teacher_of
 from .snapshot import Snapshot, fingerprint
+
+TEACHER = "It is the trained network; on the command line its maker, teacher=package.module:function."
 
 
 def apply(
@@ -26,11 +29,14 @@ def apply(
     optimizer: Optimizer | Sequence[Optimizer] | None = None,
     batch: Any = None,
     loss: Loss | None = None,
+    *,
+    teacher: nn.Module | None = None,
 ) -> LiveReceipt:
     """Apply a cure in place, and return the receipt that can undo it.
 
     optimizer: those that hold the network's parameters already: new parameters join the group of the weight beside
-    them. batch, loss: as the network is called, see ``passes.Batch``. The global random generators are not touched.
+    them. batch, loss: as the network is called, see ``passes.Batch``. teacher: a trained network, which is copied and
+    stays as it is; None takes what the setting ``teacher`` names. The global random generators are not touched.
     Raises UserError for a wrong call, ModelError where the network cannot take this cure; it is then as it was.
     """
     entry = entry_of(prescription.cure)
@@ -43,10 +49,11 @@ def apply(
     handed, model = model, uncompiled(model)
     _check_targets(model, prescription)
     given = None if batch is None else Batch.of(batch, loss)
-    _check_needs(operation, {"batch": given, "optimizer": optimizers, "loss": loss})
+    teacher = teacher_of(settings) if teacher is None else teacher
+    _check_needs(operation, {"batch": given, "optimizer": optimizers, "loss": loss, "teacher": teacher})
     seed = int(settings["seed"] or 0)
     generator = torch._C.Generator().manual_seed(seed)  # also where a trial mixes torch.Generator's: as the patch draws
-    patient = Patient(model, prescription, settings, optimizers, given, generator, handed=handed)
+    patient = Patient(model, prescription, settings, optimizers, given, generator, handed=handed, teacher=teacher)
     before = Snapshot(model, optimizers)
     try:
         with state_kept(), torch.inference_mode(False):
@@ -81,8 +88,9 @@ def _check_targets(model: nn.Module, prescription: Prescription) -> None:
 
 def _check_needs(operation: Operation, given: dict[str, object]) -> None:
     for name in sorted(operation.needs):
-        if not given[name]:
-            raise UserError(f"The cure {operation.cure} needs {name}=, which was not given.")
+        if given[name] is None or given[name] == ():
+            told = f" {TEACHER}" if name == "teacher" else ""
+            raise UserError(f"The cure {operation.cure} needs {name}=, which was not given.{told}")
 
 
 def _forget_moments(patient: Patient, before: Snapshot) -> None:

@@ -27,19 +27,21 @@ def cure(
     optimizer: Optimizer | Sequence[Optimizer] | None = None,
     loss: Loss | None = None,
     targets: str | Sequence[str] = (),
+    teacher: nn.Module | None = None,
     **settings: Scalar,
 ) -> LiveReceipt:
     """Apply a cure of the catalog (``gradiometer cures``) to a network, in place; the receipt can undo it.
 
     batch: what the network reads: a tensor, (inputs, targets), or a mapping of named arguments; with ``loss`` whatever
     ``loss(model, batch)`` takes. optimizer: one or several that hold the parameters already, so that new ones are
-    trained too. targets: path of a module to confine it to, or several. settings: of this cure, and ``seed``.
+    trained too. targets: path of a module to confine it to, or several. teacher: a trained network to learn from, for
+    the cures ``hints`` and ``distil``. settings: of this cure, and ``seed``.
     The receipt has ``changes``, each with before and after; ``undo()``, bit for bit; ``as_patch()``, the same change as
     one function of plain PyTorch. The global random generators are not touched.
     Raises UserError for a wrong call, ModelError where the network cannot take the cure; it is then as it was.
     """
     prescription = Prescription(name, dict(settings), (targets,) if isinstance(targets, str) else tuple(targets))
-    receipt = apply(model, prescription, optimizer, batch, loss)
+    receipt = apply(model, prescription, optimizer, batch, loss, teacher=teacher)
     place = place_of_caller(sys._getframe(1))
     receipt.where = f"in place of {place}, where gm.cure was called" if place else ""
     return receipt

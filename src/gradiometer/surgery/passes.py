@@ -56,16 +56,20 @@ class Batch:
 def run_once(model: nn.Module, batch: Batch) -> Any:
     """One forward pass with autograd, hidden from a watch; random numbers as they were. ModelError where it fails."""
     with state_kept(), paused(), eager(model), torch.inference_mode(False), torch.enable_grad():
-        try:
-            return batch.run(model)
-        except GradiometerError:
-            raise
-        except Exception as error:
-            how = "loss(model, batch)" if batch.loss is not None else "the network"
-            raise ModelError(
-                f"{type(model).__name__} could not be run on the batch: {how} raised {type(error).__name__}: {error}. "
-                "Pass the batch as the training loop does, with loss= where the call is more than model(batch)."
-            ) from error
+        return _run(model, batch)
+
+
+def _run(model: nn.Module, batch: Batch) -> Any:
+    try:
+        return batch.run(model)
+    except GradiometerError:
+        raise
+    except Exception as error:
+        how = "loss(model, batch)" if batch.loss is not None else "the network"
+        raise ModelError(
+            f"{type(model).__name__} could not be run on the batch: {how} raised {type(error).__name__}: {error}. "
+            "Pass the batch as the training loop does, with loss= where the call is more than model(batch)."
+        ) from error
 
 
 @contextmanager
@@ -103,7 +107,7 @@ def network_of(model: nn.Module, batch: Batch) -> Network:
         raise no_copy("cure", model, error) from error
 
     def loss() -> Tensor:
-        out = batch.run(copied)
+        out = _run(copied, batch)
         if isinstance(out, Tensor) and out.numel() == 1 and out.requires_grad:
             return out
         parts = [t.double().square().mean() for t in flatten(out) if t.is_floating_point() and t.requires_grad]

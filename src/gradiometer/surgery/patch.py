@@ -20,10 +20,13 @@ def patch_of(entry: Entry, steps: list[Step], seed: int, where: str) -> str:
     text = "\n".join((*parts, body))
     used = [line for line in IMPORTS if _is_used(line, text)]
     optimizer = any(step.wants_optimizers for step in steps)
-    signature = "def cure(model: nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:"
-    head = signature if optimizer else "def cure(model: nn.Module) -> None:"
+    teacher = any(step.asks_for("teacher") for step in steps)
+    given = ["model: nn.Module", *(["teacher: nn.Module"] if teacher else [])]
+    given += ["optimizers: list[torch.optim.Optimizer]"] if optimizer else []
+    head = f"def cure({', '.join(given)}) -> None:"
+    told = f"{entry.name}: {entry.title}. {_place(where, optimizer, teacher)}"
     lines = [
-        *(f"# {line}" for line in textwrap.wrap(f"{entry.name}: {entry.title}. {_place(where, optimizer)}", WIDTH - 2)),
+        *(f"# {line}" for line in textwrap.wrap(told, WIDTH - 2)),
         *sorted({*imports, *(x for x in used if x.startswith("import"))}),
         *(x for x in used if x.startswith("from")),
         *(f"\n\n{part}" for part in parts),
@@ -39,10 +42,12 @@ def _is_used(line: str, text: str) -> bool:
     return line != IMPORTS[1] or "F." in text
 
 
-def _place(where: str, optimizer: bool) -> str:
-    call, moment = ("cure(model, [optimizer])", "after the optimizer is built") if optimizer else ("cure(model)", "")
-    moment = moment or "after the network is built and moved to its device, before the optimizer is built"
-    return f"Call {call} {moment}{f': {where}' if where else ''}."
+def _place(where: str, optimizer: bool, teacher: bool) -> str:
+    given = ["model", *(["teacher"] if teacher else []), *(["[optimizer]"] if optimizer else [])]
+    moment = "after the network is built and moved to its device, before the optimizer is built"
+    moment = "after the optimizer is built" if optimizer else moment
+    told = " The teacher is the trained network that it learns from." if teacher else ""
+    return f"Call cure({', '.join(given)}) {moment}{f': {where}' if where else ''}.{told}"
 
 
 def _body(steps: list[Step]) -> str:

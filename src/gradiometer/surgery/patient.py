@@ -24,7 +24,8 @@ class Patient:
     model: changed in place. optimizers: those that hold its parameters, () where none was given. batch: None where
     none was given. settings: of the prescription, complete and of the right types. generator: on the CPU, seeded by
     the setting ``seed``; the only source of random numbers. changes: told to the user. steps: written as the patch.
-    handed: what was given to be cured: the model, or what torch.compile made of it.
+    handed: what was given to be cured: the model, or what torch.compile made of it. teacher: a trained network that
+    it learns from, None where none was given.
     """
 
     model: nn.Module
@@ -36,6 +37,7 @@ class Patient:
     changes: list[Change] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     handed: nn.Module | None = None
+    teacher: nn.Module | None = None
 
     # ---- read --------------------------------------------------------------------------------------------------
 
@@ -83,13 +85,13 @@ class Patient:
         """Call ``function(model, *literals)`` now, and write the same call into the patch.
 
         function: self-contained plain PyTorch, declared with ``steps.plain``. A parameter named ``generator`` is given
-        this patient's generator, one named ``optimizers`` the list of optimizers. Where ``optimizers`` has a default,
-        the patch leaves it out (it is called before the optimizer is built); where it has none, so does the patch's
-        function, which is then called afterwards.
+        this patient's generator, one named ``teacher`` its teacher, one named ``optimizers`` the list of optimizers.
+        Where ``optimizers`` has a default, the patch leaves it out (it is called before the optimizer is built); where
+        it has none, so does the patch's function, which is then called afterwards.
         """
         step = Step.of(function, literals, named)
         self.steps.append(step)
-        return step.call(self.model, self.generator, list(self.optimizers))
+        return step.call(self.model, self.generator, list(self.optimizers), self.teacher)
 
     def note(self, site: str, what: str, before: object, after: object) -> None:
         """Tell a change, each side in a few words or as a number."""

@@ -19,8 +19,8 @@ Perform = Callable[[Patient], None]
 class Operation:
     """How a catalog entry is applied.
 
-    needs: what must be given beside the network: ``batch``, ``optimizer``, ``loss``. hooks: it puts hooks in, which a
-    compiled network that already ran would ignore.
+    needs: what must be given beside the network: ``batch``, ``optimizer``, ``loss``, ``teacher``. hooks: it puts hooks
+    in, which a compiled network that already ran would ignore.
     """
 
     cure: str

@@ -34,7 +34,7 @@ def plain(function: Any, *parts: Any, imports: Sequence[str] = ()) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A call: ``function(model, *args, **named)``, with a generator or the optimizers where it asks for them."""
+    """A call: ``function(model, *args, **named)``, with a generator, the optimizers or the teacher where it asks."""
 
     function: Callable[..., Any]
     args: tuple[Literals, ...]
@@ -50,9 +50,17 @@ class Step:
         """True where the function has a parameter of that name."""
         return name in inspect.signature(self.function).parameters
 
-    def call(self, model: nn.Module, generator: torch.Generator, optimizers: list[Optimizer]) -> Any:
+    def call(
+        self,
+        model: nn.Module,
+        generator: torch.Generator,
+        optimizers: list[Optimizer],
+        teacher: nn.Module | None = None,
+    ) -> Any:
         """Do it."""
         given: dict[str, Any] = dict(self.named)
+        if self.asks_for("teacher"):
+            given["teacher"] = teacher
         if self.asks_for("generator"):
             given["generator"] = generator
         if self.asks_for("optimizers"):
@@ -68,6 +76,7 @@ class Step:
     def line(self) -> str:
         """The same call as source."""
         words = ["model", *map(repr, self.args), *(f"{k}={v!r}" for k, v in self.named)]
+        words += ["teacher=teacher"] if self.asks_for("teacher") else []
         words += ["generator=generator"] if self.asks_for("generator") else []
         words += ["optimizers=optimizers"] if self.wants_optimizers else []
         return f"{self.function.__name__}({', '.join(words)})"

@@ -30,6 +30,7 @@ from ..heads import Heads
 from ..passes import run_once, undisturbed
 from ..patient import Patient
 from ..registry import operation
+from ..teaching import Lesson
 
 ENOUGH = 2  # examples, for a standard deviation
 
@@ -131,6 +132,8 @@ def _check_free(patient: Patient, own: object) -> None:
     model = patient.model
     if any(hook is own for hook in (*model._forward_hooks.values(), *model._forward_pre_hooks.values())):
         raise patient.refuse("it was applied already. Undo that first.")
+    if any(isinstance(hook, Lesson) for hook in patient.model._forward_hooks.values()):
+        raise patient.refuse("another cure has put a teacher beside it, whose error would not follow this one.")
     if any(isinstance(hook, Heads) for hook in patient.model._forward_hooks.values()):
         raise patient.refuse("auxiliary heads were put in by another cure, and their loss would not follow it.")
 

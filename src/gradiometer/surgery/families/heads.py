@@ -11,6 +11,7 @@ from ..heads import Headed, add_heads
 from ..passes import run_once, undisturbed
 from ..patient import Patient
 from ..registry import operation
+from ..teaching import Lesson
 from ..trunks import Station, chains_of
 
 SQUASHED = ("Softmax", "LogSoftmax", "Sigmoid", "Tanh")
@@ -20,14 +21,14 @@ OUTPUTS = (mean_error, put_out_marked, put_out_raw, rescale_output)
 @operation("auxiliary-heads", needs=("batch",), hooks=True)
 def auxiliary_heads(patient: Patient) -> None:
     """A linear head on every n-th layer of the trunk, in training; its loss on the same targets joins the network's."""
-    if any(hook in OUTPUTS for hook in patient.model._forward_hooks.values()):
+    if any(hook in OUTPUTS or isinstance(hook, Lesson) for hook in patient.model._forward_hooks.values()):
         raise patient.refuse("another cure changes its output or its loss already. Undo that first.")
     if any("gm_head" in module._modules for module in patient.model.modules()):
         raise patient.refuse("it has heads of a cure already. Undo that first.")
     every, weight = int(patient.number("every")), patient.number("weight")
     if every < 1 or not weight > 0:
         raise patient.refuse(f"every is {every} and weight {weight:g}. Both must be above 0.")
-    out = _output(patient)
+    out = output_of(patient)
     stations = [station for chain in chains_of(patient) for station in chain]
     fitting = [station for station in stations if _fits(station, out)]
     chosen = fitting[every - 1 :: every]
@@ -41,8 +42,8 @@ def auxiliary_heads(patient: Patient) -> None:
     _check_reached(patient)
 
 
-def _output(patient: Patient) -> Tensor:
-    """What the network puts out in one pass. ModelError where a linear head could not give the same."""
+def output_of(patient: Patient) -> Tensor:
+    """What the network puts out in one pass. ModelError where a loss could not read the same from a linear head."""
     seen: list[Any] = []
 
     def note(root: nn.Module, args: Any, out: Any) -> None:
