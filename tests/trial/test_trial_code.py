@@ -150,6 +150,7 @@ def test_arms_are_read_as_a_command_line_has_them() -> None:
     names = [p.name for p in parts_of(faster, NONE)]
     assert names == ["relu at the rate of no cure", "relu, weights kept"]
     assert {"relu", "orthogonal"} <= set(applicable())
+    assert not {"hints", "distil"} & set(applicable())  # only their user has a teacher
     for bad, said in (
         (["relu:weights"], "no SETTING=VALUE"),
         (["relu", "relu"], "given twice"),

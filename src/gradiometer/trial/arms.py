@@ -31,8 +31,9 @@ def random_arm(among: Sequence[str]) -> TrialArm:
 
 
 def applicable() -> tuple[str, ...]:
-    """Names of the cures that surgery applies to a network, in the order of the catalog."""
-    return tuple(e.name for e in ENTRIES if e.kind == "surgery")
+    """Names of the cures that surgery applies to a network, in the order of the catalog; those that need a teacher,
+    which only their user has, are tried only where they are asked for."""
+    return tuple(e.name for e in ENTRIES if e.kind == "surgery" and e.param("teacher") is None)
 
 
 def prescribed(diagnosis: Diagnosis) -> tuple[str, ...]:
