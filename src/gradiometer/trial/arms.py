@@ -11,6 +11,10 @@ from ..records import Diagnosis, Scalar, TrialArm, UserError
 from .design import MOST_CURES
 
 NONE = TrialArm("none", "none")
+WRITTEN = TrialArm("the script's own rate", "written")
+RATE_CURES = frozenset({"lower-lr", "raise-lr"})
+"""Cures that are nothing but another rate: no cure, whose rate is searched as theirs is, would have them as well, so
+they are compared with the script as it is written."""
 SETTING = "set."  # before the name of a setting of the cure, in an arm's params
 _HOME = "gradiometer.trial.treatments"
 
@@ -66,11 +70,16 @@ def all_arms(cures: Sequence[TrialArm], not_drawn: Collection[str]) -> tuple[Tri
     return (NONE, *cures, *((random_arm(drawn),) if drawn else ()), sham_arm(cures[0]))
 
 
+def is_rate(arm: TrialArm) -> bool:
+    """Whether the arm's cure changes the rate and nothing else."""
+    return arm.role == "cure" and arm.params.get("cure") in RATE_CURES
+
+
 def parts_of(winner: TrialArm, none: TrialArm) -> tuple[TrialArm, ...]:
     """The winner taken apart: at the learning rate of no cure where it has another one; and, of a cure that draws
-    weights anew beside its other change, that change alone."""
+    weights anew beside its other change, that change alone. Nothing of a cure that is a rate."""
     parts = []
-    if winner.lr_factor != none.lr_factor:
+    if winner.lr_factor != none.lr_factor and not is_rate(winner):
         at_rate = msgspec.structs.replace(winner, name=f"{winner.name} at the rate of no cure")
         parts.append(msgspec.structs.replace(at_rate, lr_factor=none.lr_factor))
     if _keeps_weights(winner):
