@@ -117,6 +117,11 @@ def test_seeds_that_do_nothing_and_a_script_that_fails_are_told() -> None:
     same = judged({NONE: [2.3] * 8, "relu": [0.4] * 8, "orthogonal": cured})
     assert same["relu"].decision == "invalid" and "the same on every seed" in same["relu"].reasons[0]
     assert same["orthogonal"].decision == "helps" and "the one start" in same["orthogonal"].reasons[1]
+    hair = [v - 0.003 for v in TRIVIAL]
+    bent = judge(
+        trial([(TrialArm("none", "none"), TRIVIAL), (TrialArm("a", "cure", params={"cure": "logit-loss"}), hair)])
+    )
+    assert bent[0].decision == "no evidence" and "(--metric)" in bent[0].reasons[-1]
     nothing = judged({NONE: TRIVIAL, "logit-loss": TRIVIAL})["logit-loss"]
     assert nothing.decision == "no evidence" and "It changes nothing" in nothing.reasons[0]
     result = made({NONE: TRIVIAL, "relu": cured})

@@ -18,6 +18,9 @@ they are compared with the script as it is written."""
 SETTING = "set."  # before the name of a setting of the cure, in an arm's params
 _HOME = "gradiometer.trial.treatments"
 
+LOSS_CURES = frozenset({"logit-loss"})
+"""Cures that change what the loss computes: where it is the fault, it may hardly fall however good the outputs are."""
+
 
 def cure_arm(name: str, cure: str, settings: Mapping[str, Scalar] | None = None) -> TrialArm:
     """An arm that applies a cure of the catalog. settings: as in a prescription's params."""
@@ -68,6 +71,11 @@ def all_arms(cures: Sequence[TrialArm], not_drawn: Collection[str]) -> tuple[Tri
     """No cure, the cures, a random one, and a sham. The random arm is left out where nothing is left to draw from."""
     drawn = [name for name in applicable() if name not in not_drawn]
     return (NONE, *cures, *((random_arm(drawn),) if drawn else ()), sham_arm(cures[0]))
+
+
+def repairs_loss(arm: TrialArm) -> bool:
+    """Whether the arm's cure changes what the loss computes."""
+    return arm.params.get("cure") in LOSS_CURES
 
 
 def is_rate(arm: TrialArm) -> bool:

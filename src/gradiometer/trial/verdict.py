@@ -12,16 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..records import Decision, Outcome, TrialArm, TrialResult, TrialSpec, Verdict
+from .arms import repairs_loss
 from .sham import why_invalid
 from .statistics import bootstrap_interval, differences, holm, permutation_p, smallest_p
-
-FLOOR_SHARE = 0.05
-"""Of the distance from the trivial level to the floor of the primary outcome: the least mean effect that matters. A
-ReLU exchange that leaves a deep sigmoid network at its trivial level wins 8 of 8 seeds by 0.1 % of that distance."""
 
 _ONE_START = (
     "Without a cure the script ends the same on every seed, bit for bit: pairs differ by what the cure draws alone, so "
     "this holds for the one start that the script has."
+)
+
+_BENT = (
+    "The script's loss is what this cure repairs, and may hardly fall by itself however good the outputs are: judge it "
+    "by a number that the script prints (--metric)."
 )
 
 COMPARED = frozenset({"cure", "random", "ablation"})
@@ -134,14 +136,15 @@ def _decided(spec: TrialSpec, c: _Compared, v: Verdict, trial: tuple[str, int]) 
     fails: tuple[str, ...] = (f"{v.diverged} of {v.pairs} runs diverged.",) if v.diverged else ()
     fails += (_ONE_START,) if len({o.digest for o, _ in c.pairs}) == 1 and c.pairs[0][0].digest else ()
     fails += (f"Compared with {c.arm.of}: the rate is what it changes.",) if c.arm.of and c.arm.role == "cure" else ()
+    bent = (_BENT,) if spec.primary.kind == "loss" and repairs_loss(c.arm) else ()
     if not v.p_holm <= spec.alpha:
-        return _with(v, "no evidence", _weak(spec, v, family), *fails)
+        return _with(v, "no evidence", _weak(spec, v, family), *fails, *bent)
     low, high = v.interval
     if low > spec.floor:
         return _with(v, "helps", _strong(spec, v, "above"), *fails)
     if high < -spec.floor:
         return _with(v, "hurts", _strong(spec, v, "below the negative of"), *fails)
-    return _with(v, "no evidence", _slight(spec, v), *fails)
+    return _with(v, "no evidence", _slight(spec, v), *fails, *bent)
 
 
 def _why_same(c: _Compared) -> tuple[Decision, str] | None:
