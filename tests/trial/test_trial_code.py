@@ -5,6 +5,7 @@ import math
 import random
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -12,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import gradiometer as gm
-from gradiometer.records import Job, TrialArm, UserError
+from gradiometer.records import Job, LossSeen, TrialArm, UserError
 from gradiometer.store import open_trial
-from gradiometer.trial.arms import NONE, applicable, asked_arms, cure_arm, parts_of, random_arm, sham_arm
+from gradiometer.trial.arms import NONE, applicable, asked_arms, cure_arm, informed, parts_of, random_arm, sham_arm
 from gradiometer.trial.local import train_here
 from gradiometer.trial.seeding import mixed
 
@@ -157,6 +158,18 @@ def test_arms_are_read_as_a_command_line_has_them() -> None:
     ):
         with pytest.raises(UserError, match=said):
             asked_arms(bad)
+
+
+def test_targets_are_standardised_by_what_the_diagnosis_run_has_seen() -> None:
+    arms = asked_arms(["standardise-targets", "relu", "standardise-targets:mean=1,std=2"])
+    seen = LossSeen(model="net", kind="mse", target_mean=58.0, target_std=40.0)
+    told, relu, given = informed(arms, seen)
+    assert (
+        told.params == {"cure": "standardise-targets", "set.mean": 58.0, "set.std": 40.0} and told.name == arms[0].name
+    )
+    assert relu == arms[1] and given == arms[2]
+    for other in (None, msgspec.structs.replace(seen, kind="l1"), msgspec.structs.replace(seen, target_std=0.0)):
+        assert informed(arms, other) == arms
 
 
 def test_a_training_that_takes_its_seed_from_the_system_is_invalid() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from ..catalog import ENTRIES, entry_of, read_cure, settings_of
-from ..records import Diagnosis, Scalar, TrialArm, UserError
+from ..records import Diagnosis, LossSeen, Scalar, TrialArm, UserError
 from .design import MOST_CURES
 
 NONE = TrialArm("none", "none")
@@ -65,6 +66,20 @@ def asked_arms(asked: Sequence[str]) -> tuple[TrialArm, ...]:
     if doubled is not None:
         raise UserError(f"--cure {doubled} was given twice.")
     return tuple(arms)
+
+
+def informed(arms: Sequence[TrialArm], seen: LossSeen | None) -> tuple[TrialArm, ...]:
+    """The arms, with the settings that the diagnosis run knows and a script's network does not show at the moment of
+    the cure: mean and standard deviation of the targets of a squared error. Settings that were given stay."""
+    known: dict[str, Scalar] = {}
+    if seen is not None and seen.kind == "mse" and math.isfinite(seen.target_mean) and 0 < seen.target_std < math.inf:
+        known = _prefixed({"mean": seen.target_mean, "std": seen.target_std})
+    return tuple(
+        msgspec.structs.replace(arm, params={**arm.params, **known})
+        if arm.params.get("cure") == "standardise-targets" and not known.keys() & arm.params.keys()
+        else arm
+        for arm in arms
+    )
 
 
 def all_arms(cures: Sequence[TrialArm], not_drawn: Collection[str]) -> tuple[TrialArm, ...]:

@@ -180,14 +180,14 @@ def _weak(spec: TrialSpec, v: Verdict, family: int) -> str:
 def _strong(spec: TrialSpec, v: Verdict, side: str) -> str:
     return (
         f"Better in {v.won} of {v.pairs} pairs, corrected p {v.p_holm:.2g}; the interval {_between(v)} is "
-        f"{side} the effect floor {spec.floor:.3g}."
+        f"{side} the effect floor {_rounded(spec.floor)}."
     )
 
 
 def _slight(spec: TrialSpec, v: Verdict) -> str:
     return (
         f"Too slight: better in {v.won} of {v.pairs} pairs, but the interval {_between(v)} is not beyond the effect "
-        f"floor {spec.floor:.3g}."
+        f"floor {_rounded(spec.floor)}."
     )
 
 
@@ -195,4 +195,9 @@ def _between(v: Verdict) -> str:
     """Both ends, with as many digits as tell them apart."""
     low, high = v.interval
     digits = next((n for n in range(3, 8) if f"{low:.{n}g}" != f"{high:.{n}g}"), 3)
-    return f"{low:.{digits}g} to {high:.{digits}g}"
+    return f"{_rounded(low, digits)} to {_rounded(high, digits)}"
+
+
+def _rounded(value: float, digits: int = 3) -> str:
+    """So many digits that count; without a power of ten below a million."""
+    return f"{float(f'{value:.{digits}g}'):.7g}"
