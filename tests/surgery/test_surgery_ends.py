@@ -150,9 +150,16 @@ def test_a_changed_probability_is_taken_as_it_is() -> None:
     assert torch.equal(F.cross_entropy(halved, y), F.cross_entropy(probabilities * 0.5, y))
     assert torch.equal(F.cross_entropy(model(x) + 0.1, y), F.cross_entropy(probabilities + 0.1, y))
     assert torch.equal(model(x).T.contiguous(), probabilities.T)
-    wrong_axis = Ended("plain", "relu", lambda x: F.softmax(x, 0))
-    apply(wrong_axis, Prescription("logit-loss"), batch=x)
-    assert torch.equal(F.cross_entropy(wrong_axis(x), y), F.cross_entropy(F.softmax(wrong_axis.inner(x), 0), y))
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_a_cross_entropy_gets_logits_whatever_the_softmax_runs_over(axis: int) -> None:
+    model = Ended("plain", "relu", lambda x: F.softmax(x, axis))
+    x, y = data(model.inner)
+    apply(model, Prescription("logit-loss"), batch=x)
+    right = F.cross_entropy(model.inner(x), y)
+    assert torch.equal(F.cross_entropy(model(x), y), right) and torch.equal(F.nll_loss(model(x), y), right)
+    assert torch.equal(torch.log(model(x)), F.log_softmax(model.inner(x), axis))
 
 
 @pytest.mark.parametrize(("network", "activation"), BASES)

@@ -114,12 +114,36 @@ def test_a_script_that_is_not_deterministic_is_told_by_its_repeats() -> None:
 
 def test_seeds_that_do_nothing_and_a_script_that_fails_are_told() -> None:
     cured = [0.4 + 0.1 * math.sin(k) for k in range(8)]
-    same = judged({NONE: [2.3] * 8, "relu": cured})["relu"]
-    assert same.decision == "invalid" and "the same on every seed" in same.reasons[0]
+    same = judged({NONE: [2.3] * 8, "relu": [0.4] * 8, "orthogonal": cured})
+    assert same["relu"].decision == "invalid" and "the same on every seed" in same["relu"].reasons[0]
+    assert same["orthogonal"].decision == "helps" and "the one start" in same["orthogonal"].reasons[1]
+    hair = [v - 0.003 for v in TRIVIAL]
+    bent = judge(
+        trial([(TrialArm("none", "none"), TRIVIAL), (TrialArm("a", "cure", params={"cure": "logit-loss"}), hair)])
+    )
+    assert bent[0].decision == "no evidence" and "(--metric)" in bent[0].reasons[-1]
+    nothing = judged({NONE: TRIVIAL, "logit-loss": TRIVIAL})["logit-loss"]
+    assert nothing.decision == "no evidence" and "It changes nothing" in nothing.reasons[0]
     result = made({NONE: TRIVIAL, "relu": cured})
     failed = outcome(TrialArm("none", "none"), 2, math.nan, state="failed", note="ValueError: no data")
     found = judge(with_outcomes(result, failed))[0]
     assert found.decision == "invalid" and "fails on seed 2: ValueError: no data" in found.reasons[0]
+
+
+def test_a_cure_that_is_a_rate_is_compared_with_the_script_as_it_is_written() -> None:
+    """No cure at its best rate is as good: the cure must not be asked to beat itself."""
+    best = [0.4 + 0.1 * math.sin(k) for k in range(8)]
+    arms = [
+        (TrialArm("none", "none", lr_factor=0.1), best),
+        (TrialArm("lower-lr", "cure", params={"cure": "lower-lr"}, of="the script's own rate"), best),
+        (TrialArm("clip", "cure", params={"cure": "clip"}), [b - 0.001 for b in best]),
+        (TrialArm("the script's own rate", "written"), TRIVIAL),
+    ]
+    found = {v.arm: v for v in judge(trial(arms))}
+    assert list(found) == ["lower-lr", "clip"]
+    assert found["lower-lr"].decision == "helps" and found["lower-lr"].effect == pytest.approx(1.9, abs=0.1)
+    assert found["lower-lr"].reasons[-1] == "Compared with the script's own rate: the rate is what it changes."
+    assert found["clip"].decision == "no evidence" and found["clip"].effect == pytest.approx(0.001)
 
 
 def decisions(rng: np.random.Generator, trials: int, effect: float, noise: float) -> list[list[str]]:

@@ -12,7 +12,7 @@ from .network import Scalar
 
 TRIAL_SCHEMA = 1
 
-ArmRole = Literal["none", "repeat", "sham", "cure", "random", "ablation"]
+ArmRole = Literal["none", "repeat", "written", "sham", "cure", "random", "ablation"]
 Stage = Literal["screening", "trial"]
 OutcomeState = Literal["finished", "diverged", "refused", "failed"]
 Decision = Literal["helps", "hurts", "no evidence", "not comparable", "invalid"]
@@ -22,11 +22,12 @@ TrialState = Literal["running", "finished", "interrupted"]
 class TrialArm(msgspec.Struct, frozen=True):
     """One thing that is compared.
 
-    name: unique in the trial. role: ``none`` changes nothing, ``repeat`` neither; ``sham`` treats and undoes;
+    name: unique in the trial. role: ``none`` changes nothing, ``repeat`` and ``written`` (at the script's own rate,
+    where no cure trains at another one) neither; ``sham`` treats and undoes;
     ``random`` is drawn from the cures that apply and were not prescribed; ``ablation`` is the winner with a part left
     out. treat: what is called in the training's process at the moment of the cure, as ``package.module:function``, ""
     for nothing. params: what it is called with. lr_factor: of every learning rate of the script (1: as the script
-    says). of: the arm that an ablation takes apart.
+    says). of: the arm that an ablation takes apart; of a cure, the arm that it is compared with, "" for no cure.
     """
 
     name: str

@@ -145,11 +145,10 @@ def with_logits(name: str, logits: Tensor, kind: Any) -> Any:
             return lambda *rest, **named: F.binary_cross_entropy_with_logits(logits, *rest, **named)
         return (lambda: F.logsigmoid(logits)) if name == "log" else None
     classes = 1 if logits.dim() > 1 else 0
-    if dim is not None and dim % logits.dim() == classes:
-        if name == "cross_entropy":
-            return lambda *rest, **named: F.cross_entropy(logits, *rest, **named)
-        if name == "nll_loss":
-            return lambda *rest, **named: F.nll_loss(F.log_softmax(logits, classes), *rest, **named)
+    if name == "cross_entropy":  # whatever the softmax ran over: this loss asks for logits of the classes
+        return lambda *rest, **named: F.cross_entropy(logits, *rest, **named)
+    if name == "nll_loss":
+        return lambda *rest, **named: F.nll_loss(F.log_softmax(logits, classes), *rest, **named)
     return (lambda: F.log_softmax(logits, dim)) if name == "log" and dim is not None else None
 
 

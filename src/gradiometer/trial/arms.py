@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from ..catalog import ENTRIES, entry_of, read_cure, settings_of
-from ..records import Diagnosis, Scalar, TrialArm, UserError
+from ..records import Diagnosis, LossSeen, Scalar, TrialArm, UserError
 from .design import MOST_CURES
 
 NONE = TrialArm("none", "none")
+WRITTEN = TrialArm("the script's own rate", "written")
+RATE_CURES = frozenset({"lower-lr", "raise-lr"})
+"""Cures that are nothing but another rate: no cure, whose rate is searched as theirs is, would have them as well, so
+they are compared with the script as it is written."""
 SETTING = "set."  # before the name of a setting of the cure, in an arm's params
 _HOME = "gradiometer.trial.treatments"
+
+LOSS_CURES = frozenset({"logit-loss"})
+"""Cures that change what the loss computes: where it is the fault, it may hardly fall however good the outputs are."""
 
 
 def cure_arm(name: str, cure: str, settings: Mapping[str, Scalar] | None = None) -> TrialArm:
@@ -61,17 +69,41 @@ def asked_arms(asked: Sequence[str]) -> tuple[TrialArm, ...]:
     return tuple(arms)
 
 
+def informed(arms: Sequence[TrialArm], seen: LossSeen | None) -> tuple[TrialArm, ...]:
+    """The arms, with the settings that the diagnosis run knows and a script's network does not show at the moment of
+    the cure: mean and standard deviation of the targets of a squared error. Settings that were given stay."""
+    known: dict[str, Scalar] = {}
+    if seen is not None and seen.kind == "mse" and math.isfinite(seen.target_mean) and 0 < seen.target_std < math.inf:
+        known = _prefixed({"mean": seen.target_mean, "std": seen.target_std})
+    return tuple(
+        msgspec.structs.replace(arm, params={**arm.params, **known})
+        if arm.params.get("cure") == "standardise-targets" and not known.keys() & arm.params.keys()
+        else arm
+        for arm in arms
+    )
+
+
 def all_arms(cures: Sequence[TrialArm], not_drawn: Collection[str]) -> tuple[TrialArm, ...]:
     """No cure, the cures, a random one, and a sham. The random arm is left out where nothing is left to draw from."""
     drawn = [name for name in applicable() if name not in not_drawn]
     return (NONE, *cures, *((random_arm(drawn),) if drawn else ()), sham_arm(cures[0]))
 
 
+def repairs_loss(arm: TrialArm) -> bool:
+    """Whether the arm's cure changes what the loss computes."""
+    return arm.params.get("cure") in LOSS_CURES
+
+
+def is_rate(arm: TrialArm) -> bool:
+    """Whether the arm's cure changes the rate and nothing else."""
+    return arm.role == "cure" and arm.params.get("cure") in RATE_CURES
+
+
 def parts_of(winner: TrialArm, none: TrialArm) -> tuple[TrialArm, ...]:
     """The winner taken apart: at the learning rate of no cure where it has another one; and, of a cure that draws
-    weights anew beside its other change, that change alone."""
+    weights anew beside its other change, that change alone. Nothing of a cure that is a rate."""
     parts = []
-    if winner.lr_factor != none.lr_factor:
+    if winner.lr_factor != none.lr_factor and not is_rate(winner):
         at_rate = msgspec.structs.replace(winner, name=f"{winner.name} at the rate of no cure")
         parts.append(msgspec.structs.replace(at_rate, lr_factor=none.lr_factor))
     if _keeps_weights(winner):

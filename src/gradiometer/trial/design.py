@@ -6,7 +6,10 @@ import math
 from dataclasses import dataclass
 
 from ..records import LossSeen, Primary, UserError
-from .verdict import FLOOR_SHARE
+
+FLOOR_SHARE = 0.05
+"""Of the distance from the trivial level to the floor of the primary outcome: the least mean effect that matters. A
+ReLU exchange that leaves a deep sigmoid network at its trivial level wins 8 of 8 seeds by 0.1 % of that distance."""
 
 DIAGNOSIS_SEEDS, SCREENING_SEEDS = (0,), (1, 2)
 FIRST_TRIAL_SEED = 11

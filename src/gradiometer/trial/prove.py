@@ -18,7 +18,7 @@ from ..quantities import loss_seen
 from ..records import TRIAL_SCHEMA, Diagnosis, Job, LossSeen, Primary, Run, TrialArm, TrialResult, TrialSpec, UserError
 from ..session.script import ScriptTarget
 from ..store import TrialWriter, open_run, open_trial
-from .arms import NONE, all_arms, asked_arms, cure_arm, most_parts, prescribed
+from .arms import NONE, all_arms, asked_arms, cure_arm, informed, most_parts, prescribed
 from .conduct import Progress, conduct
 from .design import (
     DIAGNOSIS_SEEDS,
@@ -95,7 +95,7 @@ def prove_script(request: Request, progress: Progress) -> Proof:
         arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis)[: request.terms.cures])
         if not arms:
             return Proof(diagnosis, None, nothing_to_try(diagnosis))
-        spec = _plan(request, run, seen, arms, diagnosis)
+        spec = _plan(request, run, seen, informed(arms, loss_seen(run, _model(run, diagnosis))), diagnosis)
         spec = msgspec.structs.replace(spec, digest=digest)
         executor.work = msgspec.structs.replace(executor.work, model=spec.model)
         try:

@@ -9,6 +9,7 @@ from statistics import fmean
 import msgspec
 
 from ..records import Job, Outcome, TrialArm, TrialResult, TrialSpec
+from .arms import WRITTEN, is_rate
 from .design import KEPT_CURES
 
 RATED = frozenset({"none", "cure", "random"})
@@ -39,6 +40,8 @@ def edge_jobs(result: TrialResult) -> list[Job]:
 def choose(result: TrialResult) -> tuple[TrialSpec, tuple[str, ...]]:
     """The plan with rates and the arms of the paired trial, and a sentence on every arm that is left out.
 
+    Where a cure that is nothing but another rate is among them, and no cure is best at a rate that the script does not
+    have, the script as it is written is one more arm, and what that cure is compared with.
     Kept are no cure, the KEPT_CURES cures that end best at their best rate, and the random arm; the sham trains at the
     rate of no cure. Cures that were refused or cannot be compared on any screening run are left out first.
     """
@@ -60,7 +63,9 @@ def choose(result: TrialResult) -> tuple[TrialSpec, tuple[str, ...]]:
         left_out[arm.name] = f"{arm.name} was left out after the screening: others ended better there."
     best = cures[0] if cures else None
     arms = tuple(_sham_of(best, a, kept) if a.role == "sham" and best is not None else a for a in arms)
-    chosen = tuple(a.name for a in arms if a.name in kept or a.role in {"none", "sham"})
+    if rated[none] != 1.0 and any(is_rate(a) and a.name in kept for a in arms):
+        arms = (*(msgspec.structs.replace(a, of=WRITTEN.name) if is_rate(a) else a for a in arms), WRITTEN)
+    chosen = tuple(a.name for a in arms if a.name in kept or a.role in {"none", "written", "sham"})
     return msgspec.structs.replace(spec, arms=arms, chosen=chosen), tuple(left_out.values())
 
 

@@ -12,12 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..records import Decision, Outcome, TrialArm, TrialResult, TrialSpec, Verdict
+from .arms import repairs_loss
 from .sham import why_invalid
 from .statistics import bootstrap_interval, differences, holm, permutation_p, smallest_p
 
-FLOOR_SHARE = 0.05
-"""Of the distance from the trivial level to the floor of the primary outcome: the least mean effect that matters. A
-ReLU exchange that leaves a deep sigmoid network at its trivial level wins 8 of 8 seeds by 0.1 % of that distance."""
+_ONE_START = (
+    "Without a cure the script ends the same on every seed, bit for bit: pairs differ by what the cure draws alone, so "
+    "this holds for the one start that the script has."
+)
+
+_BENT = (
+    "The script's loss is what this cure repairs, and may hardly fall by itself however good the outputs are: judge it "
+    "by a number that the script prints (--metric)."
+)
 
 COMPARED = frozenset({"cure", "random", "ablation"})
 
@@ -40,17 +47,19 @@ def judge(result: TrialResult) -> tuple[Verdict, ...]:
     Arms of the plan that have no outcome in the trial (chosen away on other seeds before) get none.
     """
     spec = result.spec
-    none = result.of(_none_of(spec).name)
     arms = [a for a in spec.arms if a.role in COMPARED and result.of(a.name)]
-    compared = [_compare(spec, arm, none, result.of(arm.name)) for arm in arms]
+    compared = [_compare(spec, arm, result.of(partner_of(spec, arm)), result.of(arm.name)) for arm in arms]
     family = max(spec.family, len(arms))
     corrected = holm([c.p for c in compared], family)
     invalid = why_invalid(result)
     return tuple(_verdict(spec, c, p, (invalid, family)) for c, p in zip(compared, corrected, strict=True))
 
 
-def _none_of(spec: TrialSpec) -> TrialArm:
-    return next(a for a in spec.arms if a.role == "none")
+def partner_of(spec: TrialSpec, arm: TrialArm) -> str:
+    """The name of the arm that this one is compared with: no cure, but for a cure that names another one."""
+    if arm.role == "cure" and arm.of:
+        return arm.of
+    return next(a.name for a in spec.arms if a.role == "none")
 
 
 def _compare(spec: TrialSpec, arm: TrialArm, none: Mapping[int, Outcome], ours: Mapping[int, Outcome]) -> _Compared:
@@ -122,15 +131,34 @@ def _decided(spec: TrialSpec, c: _Compared, v: Verdict, trial: tuple[str, int]) 
         return _with(v, "invalid", invalid)
     if c.stopped:
         return _with(v, c.decision, c.stopped)
-    fails = (f"{v.diverged} of {v.pairs} runs diverged.",) if v.diverged else ()
+    if same := _why_same(c):
+        return _with(v, *same)
+    fails: tuple[str, ...] = (f"{v.diverged} of {v.pairs} runs diverged.",) if v.diverged else ()
+    fails += (_ONE_START,) if len({o.digest for o, _ in c.pairs}) == 1 and c.pairs[0][0].digest else ()
+    fails += (f"Compared with {c.arm.of}: the rate is what it changes.",) if c.arm.of and c.arm.role == "cure" else ()
+    bent = (_BENT,) if spec.primary.kind == "loss" and repairs_loss(c.arm) else ()
     if not v.p_holm <= spec.alpha:
-        return _with(v, "no evidence", _weak(spec, v, family), *fails)
+        return _with(v, "no evidence", _weak(spec, v, family), *fails, *bent)
     low, high = v.interval
     if low > spec.floor:
         return _with(v, "helps", _strong(spec, v, "above"), *fails)
     if high < -spec.floor:
         return _with(v, "hurts", _strong(spec, v, "below the negative of"), *fails)
-    return _with(v, "no evidence", _slight(spec, v), *fails)
+    return _with(v, "no evidence", _slight(spec, v), *fails, *bent)
+
+
+def _why_same(c: _Compared) -> tuple[Decision, str] | None:
+    """What is decided of runs that are not what they seem, and why: those of an arm that end as their partners do, or
+    as each other on every seed; None of others."""
+    ours, partners = [o.digest for _, o in c.pairs], [o.digest for o, _ in c.pairs]
+    if len(ours) < 2 or not all(ours) or not all(partners):
+        return None
+    if ours == partners:
+        return "no evidence", "It changes nothing: on every seed its run ends as without it, bit for bit."
+    if len(set(partners)) == 1 and len(set(ours)) == 1:
+        why = "It and no cure end the same on every seed, bit for bit: seeds do not reach what is drawn at random."
+        return "invalid", why
+    return None
 
 
 def _with(v: Verdict, decision: Decision, *reasons: str) -> Verdict:
@@ -152,14 +180,14 @@ def _weak(spec: TrialSpec, v: Verdict, family: int) -> str:
 def _strong(spec: TrialSpec, v: Verdict, side: str) -> str:
     return (
         f"Better in {v.won} of {v.pairs} pairs, corrected p {v.p_holm:.2g}; the interval {_between(v)} is "
-        f"{side} the effect floor {spec.floor:.3g}."
+        f"{side} the effect floor {_rounded(spec.floor)}."
     )
 
 
 def _slight(spec: TrialSpec, v: Verdict) -> str:
     return (
         f"Too slight: better in {v.won} of {v.pairs} pairs, but the interval {_between(v)} is not beyond the effect "
-        f"floor {spec.floor:.3g}."
+        f"floor {_rounded(spec.floor)}."
     )
 
 
@@ -167,4 +195,9 @@ def _between(v: Verdict) -> str:
     """Both ends, with as many digits as tell them apart."""
     low, high = v.interval
     digits = next((n for n in range(3, 8) if f"{low:.{n}g}" != f"{high:.{n}g}"), 3)
-    return f"{low:.{digits}g} to {high:.{digits}g}"
+    return f"{_rounded(low, digits)} to {_rounded(high, digits)}"
+
+
+def _rounded(value: float, digits: int = 3) -> str:
+    """So many digits that count; without a power of ten below a million."""
+    return f"{float(f'{value:.{digits}g}'):.7g}"

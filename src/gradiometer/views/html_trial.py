@@ -25,7 +25,7 @@ from .trial_words import best_arm, controls, mechanism_words, none_arm, outcome_
 from .wording import finding_verdict
 
 _TONES = {"helps": "healthy", "hurts": "fail", "invalid": "warn", "not comparable": "warn"}
-_NOT_SHOWN = ("none", "repeat", "sham")
+_NOT_SHOWN = ("none", "repeat", "written", "sham")
 
 
 def trial_html(result: TrialResult) -> str:

@@ -33,15 +33,15 @@ class ForestRow:
 
 
 def forest_rows(result: TrialResult) -> tuple[ForestRow, ...]:
-    """The arms with a verdict in its order, then the sham. Empty where the trial is invalid or not finished: then no
-    effect is shown at all."""
+    """The arms with a verdict in its order, those without a valid one left out, then the sham. Empty where the trial is
+    not finished or invalid as a whole: then no effect is shown at all."""
     arms = {a.name: a for a in result.spec.arms}
-    if result.state != "finished" or any(v.decision == "invalid" for v in result.verdicts):
+    if result.state != "finished":
         return ()
     rows = [
         ForestRow(v.arm, role_words(arms[v.arm]), v.decision, v.effect, *v.interval, *pairs_of(result, arms[v.arm]))
         for v in result.verdicts
-        if v.arm in arms and v.pairs
+        if v.arm in arms and v.pairs and v.decision != "invalid"
     ]
     return (*rows, *(_sham(result, a) for a in arms.values() if rows and a.role == "sham" and result.of(a.name)))
 
@@ -50,7 +50,7 @@ def role_words(arm: TrialArm) -> str:
     """What an arm is there for."""
     if arm.role == "ablation":
         return f"{arm.of} taken apart" if arm.of else "a cure taken apart"
-    return {"cure": "cure", "random": "random cures", "sham": "must equal no cure"}.get(arm.role, arm.role)
+    return {"random": "random cures", "sham": "must equal no cure", "written": "no cure"}.get(arm.role, arm.role)
 
 
 def pairs_of(result: TrialResult, arm: TrialArm) -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -59,7 +59,8 @@ def pairs_of(result: TrialResult, arm: TrialArm) -> tuple[tuple[int, ...], tuple
     Law: noneᵢ − armᵢ where lower is better, else armᵢ − noneᵢ, within ±cap. At nan: a run without an outcome has
     diverged or failed, and counts the cap against it; of both, 0. Where the cap is unknown such a pair is nan.
     """
-    none, ours = result.of(none_arm(result)), result.of(arm.name)
+    partner = arm.of if arm.role == "cure" and arm.of else none_arm(result)
+    none, ours = result.of(partner), result.of(arm.name)
     seeds = tuple(s for s in result.spec.seeds if s in none and s in ours)
     sign = 1.0 if result.spec.primary.better == "lower" else -1.0
     return seeds, tuple(_gain(_value(none[s]), _value(ours[s]), sign, result.spec.cap) for s in seeds)

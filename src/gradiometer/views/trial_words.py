@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from statistics import median
 
-from gradiometer.records import TrialResult, TrialSpec
+from gradiometer.catalog import ENTRIES
+from gradiometer.records import TrialArm, TrialResult, TrialSpec
 from gradiometer.records import Verdict as ArmVerdict
 
 from .numbers import Numbers
 from .wording import Verdict
+
+RATES = frozenset({"lower-lr", "raise-lr"})
+"""Cures whose own factor is a part of the rate that their arm trains at."""
 
 
 def trial_verdict(result: TrialResult, numbers: Numbers) -> Verdict:
@@ -121,11 +125,22 @@ def patch(result: TrialResult) -> str:
 
 def _helps(result: TrialResult, best: ArmVerdict, numbers: Numbers) -> str:
     way = "lower" if result.spec.primary.better == "lower" else "higher"
-    rate = f", at {numbers.number(best.lr_factor)} times the script's rate," if best.lr_factor != 1 else ""
+    arm = next(a for a in result.spec.arms if a.name == best.arm)
+    factor = best.lr_factor * _own_factor(arm)
+    rate = f", at {numbers.number(factor)} times the script's rate," if factor != 1 else ""
+    beside = f"at {arm.of}" if arm.of else "without a cure"
     return (
         f"With {best.arm}{rate} the {result.spec.primary.name} ends {numbers.number(abs(best.effect))} {way} "
-        f"(interval {numbers.interval(*best.interval)}) than without a cure, {within(result.spec, numbers)}."
+        f"(interval {numbers.interval(*best.interval)}) than {beside}, {within(result.spec, numbers)}."
     )
+
+
+def _own_factor(arm: TrialArm) -> float:
+    """What a cure that is nothing but another rate multiplies it by; 1 for any other cure."""
+    entry = next((e for e in ENTRIES if e.name == arm.params.get("cure") and e.name in RATES), None)
+    param = None if entry is None else entry.param("factor")
+    given = None if param is None else arm.params.get("set.factor", param.default)
+    return float(given) if isinstance(given, int | float) else 1.0
 
 
 def _nothing(result: TrialResult) -> str:
