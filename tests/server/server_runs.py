@@ -13,8 +13,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "views"))
 
 from views_build import Chain, run_of, sigmoid_chain
 
-from gradiometer.records import LossSeen, Run, RunInfo
-from gradiometer.store import RunWriter
+from gradiometer.records import (
+    LossSeen,
+    Outcome,
+    Primary,
+    Run,
+    RunInfo,
+    TrialArm,
+    TrialResult,
+    TrialSpec,
+    Verdict,
+)
+from gradiometer.store import RunWriter, TrialWriter
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -73,3 +83,40 @@ def put(path: Path, run: Run, *, close: bool = True) -> RunWriter:
 def info_in(run: Run, state: str) -> RunInfo:
     """The info of a run in a state, with a time at which it started."""
     return msgspec.structs.replace(run.info, state=state, started="2026-01-02T03:04:05+00:00")
+
+
+def trial(state: str = "finished") -> TrialResult:
+    """A trial of one cure against no cure on three seeds: it helps, or it is still under way."""
+    arms = (TrialArm("no cure", "none"), TrialArm("sham", "sham"), TrialArm("tanh", "cure"))
+    outcomes = tuple(
+        Outcome(
+            f"trial/{arm.name}/{seed}",
+            arm.name,
+            seed,
+            1.0,
+            "trial",
+            value,
+            steps=9,
+            curve=((0, 2.3), (9, value)),
+            digest=f"{arm.role == 'cure'}{seed}",
+            patch="x = 1 < 2",
+        )
+        for arm, value in zip(arms, (2.3, 2.3, 0.2), strict=True)
+        for seed in (1, 2, 3)
+    )
+    verdict = Verdict("tanh", "helps", ("3 of 3",), 2.1, (2.0, 2.2), 3, 3, p=0.01, p_holm=0.02)
+    spec = TrialSpec(
+        arms, (1, 2, 3), 9, Primary(), diagnosed_on=(0,), floor=0.1, floor_source="trivial loss", script="train.py"
+    )
+    if state == "finished":
+        return TrialResult(spec, outcomes, (verdict,), "finished")
+    return TrialResult(spec, outcomes[:4], (), "running")
+
+
+def put_trial(path: Path, result: TrialResult) -> None:
+    """Write the file of a trial; one that is under way stays open."""
+    with TrialWriter.new(path, result.spec) as writer:
+        for outcome in result.outcomes:
+            writer.put_outcome(outcome)
+        if result.state != "running":
+            writer.close(result.state, result.verdicts)

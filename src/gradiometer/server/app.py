@@ -21,7 +21,8 @@ from .channel import message
 from .encoding import encoded
 from .gate import Door, Gate
 from .hub import Hub, Watched
-from .pages import RUNS, TRIALS, shell
+from .live_run import compared
+from .pages import RUNS, TRIALS, shell, trial_page
 
 PING_S = 15
 YEAR_S = 31536000
@@ -46,20 +47,25 @@ def make_app(folder: Path, door: Door) -> Starlette:
     return app
 
 
+PLACES = (RUNS, TRIALS)
+
+
 def _routes() -> list[Route]:
     get = partial(Route, methods=["GET"])
     return [
-        get("/", _page(shell("runs", "runs.js", RUNS))),
-        get("/runs/{id}", _page(shell("run", "run.js", RUNS))),
-        get("/compare", _page(shell("compare", "compare.js", RUNS))),
-        get("/trials", _page(shell("trials", "trials.js", TRIALS))),
-        get("/trials/{id}", _page(shell("trial", "trial.js", TRIALS))),
+        get("/", _page(shell("runs", "runs.js", RUNS, PLACES))),
+        get("/runs/{id}", _page(shell("run", "run.js", RUNS, PLACES))),
+        get("/compare", _page(shell("compare", "compare.js", RUNS, PLACES))),
+        get("/trials", _page(shell("trials", "trials.js", TRIALS, PLACES))),
+        get("/trials/{id}", _trial),
         get("/static/{name}", _static),
         get("/api/runs", _list),
         get("/api/runs/{id}", _run),
         get("/api/runs/{id}/steps/{step}", _step),
         get("/api/runs/{id}/diagnosis", _diagnosis),
+        get("/api/compare", _compare),
         get("/events/runs", _list_events),
+        get("/events/trials/{id}", _trial_events),
         get("/events/runs/{id}", _run_events),
     ]
 
@@ -110,13 +116,35 @@ async def _diagnosis(request: Request) -> Response:
     return _json(encoded(watched.live.found.diagnosis))
 
 
-async def _found(request: Request) -> tuple[Hub, Watched | None, Response]:
-    """The run of the address; where there is none, the answer that says why."""
+async def _compare(request: Request) -> Response:
     hub = _hub(request)
-    watched = await hub.watched(request.path_params["id"])
+    sides = []
+    for name in ("a", "b"):
+        _, watched, refused = await _found(request, request.query_params.get(name, ""))
+        if watched is None:
+            return refused
+        sides.append(watched.live)
+    step = request.query_params.get("step")
+    work = partial(compared, sides[0], sides[1], None if step is None else _whole(step))
+    return _json(await hub.in_judge(work))
+
+
+async def _trial(request: Request) -> Response:
+    hub = _hub(request)
+    read = await hub.trial(request.path_params["id"])
+    if isinstance(read, str):
+        return HTMLResponse(shell("trial", "missing.js", TRIALS, PLACES), 404)
+    return HTMLResponse(await hub.in_judge(partial(trial_page, read, PLACES)))
+
+
+async def _found(request: Request, identifier: str | None = None) -> tuple[Hub, Watched | None, Response]:
+    """The run of the address (or of an identifier); where there is none, the answer that says why."""
+    hub = _hub(request)
+    identifier = request.path_params["id"] if identifier is None else identifier
+    watched = await hub.watched(identifier)
     if watched is not None:
         return hub, watched, Response()
-    entry = await hub.entry(request.path_params["id"])
+    entry = await hub.entry(identifier)
     if entry is None:
         return hub, None, _missing("There is no such run in this folder.")
     problem = entry.problem or hub.problem_of(entry.id) or "It holds a trial, not a run."
@@ -128,7 +156,7 @@ async def _found(request: Request) -> tuple[Hub, Watched | None, Response]:
 
 async def _list_events(request: Request) -> Response:
     channel = _hub(request).list_channel
-    return _events(channel.listen(_last(request)))
+    return _events(channel.listen(_last(request), message("at", b"{}")))
 
 
 async def _run_events(request: Request) -> Response:
@@ -139,6 +167,13 @@ async def _run_events(request: Request) -> Response:
     channel = hub.channel(watched, model)
     now = message("at", encoded(watched.live.at(watched.live.of_model(model).model)))
     return _events(channel.listen(_last(request), now))
+
+
+async def _trial_events(request: Request) -> Response:
+    channel = await _hub(request).trial_channel(request.path_params["id"])
+    if channel is None:
+        return _missing("There is no such trial in this folder.")
+    return _events(channel.listen(_last(request), message("at", b"{}")))
 
 
 def _last(request: Request) -> str:

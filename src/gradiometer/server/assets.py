@@ -35,7 +35,7 @@ def asset(name: str) -> Asset | None:
     return None
 
 
-OWN = ("charts.js", "dash.js", "runs.js", "run.js", "compare.js", "trials.js", "trial.js")
+OWN = ("charts.js", "dash.js", "runs.js", "run.js", "compare.js", "trials.js", "trial.js", "missing.js")
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 20">'
     '<path d="M2 3 18 10 2 17z" fill="#5b6fe0"/></svg>'

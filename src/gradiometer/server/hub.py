@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from gradiometer.records import GradiometerError
+from gradiometer.records import GradiometerError, TrialResult
 from gradiometer.store import StoredRun, signature
 
 from .allowance import Allowance
@@ -54,6 +54,15 @@ class Watched:
         return sum(channel.viewers for channel in self.channels.values())
 
 
+@dataclass
+class Trial:
+    """A trial that is looked at. seen: how its file looked when that was told last."""
+
+    entry: Entry
+    seen: tuple[int, ...]
+    channel: Channel
+
+
 class Hub:
     """Everything that the pages ask. All methods run in the event loop; files are read in one thread of their own, and
     diagnoses made in another."""
@@ -64,6 +73,7 @@ class Hub:
         self.list_channel = Channel(self.born)
         self.listing = Listing(self.folder)
         self._watched: dict[str, Watched] = {}
+        self._trials: dict[str, Trial] = {}
         self._reader = ThreadPoolExecutor(1, "gradiometer-reader")
         self._judge = ThreadPoolExecutor(1, "gradiometer-judge")
         self._allowance = Allowance(JUDGE_SHARE, JUDGE_BURST_S)
@@ -88,7 +98,8 @@ class Hub:
     @property
     def viewers(self) -> int:
         """Pages that listen now."""
-        return self.list_channel.viewers + sum(w.viewers for w in self._watched.values())
+        trials = sum(t.channel.viewers for t in self._trials.values())
+        return self.list_channel.viewers + trials + sum(w.viewers for w in self._watched.values())
 
     # -- what pages ask
 
@@ -106,8 +117,9 @@ class Hub:
         if found is None:
             found = self._watched[identifier] = Watched(LiveRun(entry, self.folder))
         found.used_s = time.monotonic()
-        if found.live.run is None:
+        if not found.viewers and signature(entry.path) != found.seen:  # nobody has kept it up to date
             await self._refresh(found)
+            found.sent = found.live.run
         if found.live.run is not None and found.live.found is None:
             await self._judge_now(found)
         return found if found.live.found is not None else None
@@ -117,6 +129,21 @@ class Hub:
         if identifier not in self.folder.entries:
             await self._in_reader(self.folder.look)
         return self.folder.entries.get(identifier)
+
+    async def trial(self, identifier: str) -> TrialResult | str:
+        """The trial of that identifier, read anew; in words why there is none."""
+        entry = await self.entry(identifier)
+        if entry is None or entry.kind != "trial":
+            return "There is no such trial in this folder."
+        read = await self._in_reader(partial(self.listing.opened, entry))
+        return "It holds no trial any more." if isinstance(read, StoredRun) else read
+
+    async def trial_channel(self, identifier: str) -> Channel | None:
+        """Messages that a trial has changed; None where there is none."""
+        entry = await self.entry(identifier)
+        if entry is None or entry.kind != "trial":
+            return None
+        return self._trials.setdefault(identifier, Trial(entry, signature(entry.path), Channel(self.born))).channel
 
     def problem_of(self, identifier: str) -> str:
         """Why a run that is watched cannot be read, "" where it can."""
@@ -152,6 +179,12 @@ class Hub:
                 await self._look_at(watched)
             elif time.monotonic() - watched.used_s > KEEP_S:
                 del self._watched[identifier]
+        for identifier, trial in list(self._trials.items()):
+            if not trial.channel.viewers:
+                del self._trials[identifier]
+            elif (now := signature(trial.entry.path)) != trial.seen:
+                trial.seen = now
+                trial.channel.publish("changed", b"{}")
         if self.list_channel.viewers and time.monotonic() - self._looked_s >= FOLDER_POLL_S:
             self._looked_s = time.monotonic()
             await self._in_reader(self._look_at_folder)

@@ -15,6 +15,7 @@ from gradiometer.quantities import profile
 from gradiometer.records import RunFileError, UserError
 from gradiometer.store import RunTail, StoredRun, has_writer
 from gradiometer.views import dashboard
+from gradiometer.views.dashboard_compare import compare_document
 from gradiometer.views.dashboard_step import StepOptions, only_steps, span_decades, step_document
 
 from .encoding import encoded
@@ -28,6 +29,13 @@ SPAN_STEPS = 12
 SILENT_S = 4.0
 """A file that was not written for so long is asked whether its writer still lives."""
 STILL = ("finished", "crashed", "interrupted", "stopped")
+
+
+def compared(a: LiveRun, b: LiveRun, step: int | None) -> bytes:
+    """Two runs beside each other, as JSON."""
+    sides = [dataclasses.replace(one.of_model(""), run=one.run) for one in (a, b) if one.run is not None]
+    names = [{"id": one.entry.id, "name": one.run.info.name} for one in (a, b) if one.run is not None]
+    return encoded(compare_document(sides[0], sides[1], step) | {"a": names[0], "b": names[1]})
 
 
 class LiveRun:

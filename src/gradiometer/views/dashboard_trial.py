@@ -17,7 +17,7 @@ _CONTROLS = ("none", "repeat", "sham")
 def trial_row(result: TrialResult) -> dict[str, Any]:
     """Name, state, verdict, and the runs that have ended of those that were planned."""
     spec = result.spec
-    done, planned = progress(result)
+    done, planned = progress(result) if result.state != "finished" else (progress(result)[0], 0)
     return {
         "name": PurePath(spec.script).name or "a function",
         "state": result.state,

@@ -34,6 +34,12 @@ def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) ->
     return load_template(name).render(_look() | dict(context) | shown)
 
 
+def dashboard_page(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
+    """A template on the ground of the dashboard: scripts and style are files of the server, charts stand as data."""
+    shown = {"base": "dashboard.html", "charts": _inside_script(charts), "signs": SIGNS}
+    return load_template(name).render(dict(context) | shown)
+
+
 def load_template(name: str) -> Template:
     """One of our templates. UserError with the line to run where the extra ``report`` is not installed."""
     try:
