@@ -50,6 +50,7 @@ OPTIONS = {
         "--cure",
         "--fail-on",
         "--ignore",
+        "--live",
         "--quiet",
         "--help",
     ],

@@ -17,8 +17,8 @@ from server_runs import HOSTILE, healthy_run, hostile_run, put, vanishing_run
 from gradiometer.diagnosis import diagnose
 from gradiometer.quantities import profile
 from gradiometer.server.app import make_app
-from gradiometer.server.folder import identifier
 from gradiometer.server.gate import Door
+from gradiometer.server.names import identifier
 from gradiometer.store import open_run
 from gradiometer.views.numbers import UNICODE
 from gradiometer.views.signals import pictures

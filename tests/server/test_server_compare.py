@@ -14,8 +14,8 @@ from views_build import Chain, run_of
 from gradiometer.diagnosis import diagnose
 from gradiometer.records import OptimizerSeen, Run
 from gradiometer.server.app import make_app
-from gradiometer.server.folder import identifier
 from gradiometer.server.gate import Door
+from gradiometer.server.names import identifier
 from gradiometer.views import dashboard
 from gradiometer.views.dashboard_compare import common_steps, compare_document
 from gradiometer.views.dashboard_trial import progress, trial_row

@@ -11,7 +11,7 @@ from server_process import Served, Writer, events, served
 from server_runs import put_trial, trial
 
 from gradiometer.server import live_run
-from gradiometer.server.folder import identifier
+from gradiometer.server.names import identifier
 
 RUN = identifier("live.gmr")
 

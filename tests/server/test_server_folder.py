@@ -9,7 +9,8 @@ import pytest
 from server_runs import HOSTILE, healthy_run, put
 
 from gradiometer.records import UserError
-from gradiometer.server.folder import Folder, identifier
+from gradiometer.server.folder import Folder
+from gradiometer.server.names import identifier
 
 
 @pytest.fixture

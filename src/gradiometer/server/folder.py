@@ -6,7 +6,6 @@ among the files that were listed, and each file is looked at again before it is 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ from pathlib import Path
 from gradiometer.records import UserError
 from gradiometer.store import RunRow, Signature, run_row, signature
 
+from .names import identifier
+
 SUFFIX = ".gmr"
 BESIDE = ("-wal", "-shm", "-journal")
-ID_LETTERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,6 @@ class Entry:
     def problem(self) -> str:
         """Why nothing but the name of this file is known, "" where it can be read."""
         return self.refused or (self.row.error if self.row is not None else "")
-
-
-def identifier(name: str) -> str:
-    """The opaque name of a file: the same after a restart, so that links stay good."""
-    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:ID_LETTERS]
 
 
 class Folder:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+import sys
 import threading
 import time
 import webbrowser
@@ -25,16 +27,19 @@ ANY = ("0.0.0.0", "::", "")
 PORT = 8471
 TRIES = 20
 GRACE_S = 1
+WINDOWS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What to serve, and where. port 0: any free one; None: PORT, or the next free one. token: "" for a new one."""
+    """What to serve, and where. port 0: any free one; None: PORT, or the next free one. token: "" for a new one.
+    inherited: number of a socket that already listens, -1 for a new one."""
 
     folder: Path
     host: str = "127.0.0.1"
     port: int | None = None
     token: str = ""
+    inherited: int = -1
     on_up: Callable[[str], None] = field(default=lambda url: None)
     is_over: Callable[[int], bool] = field(default=lambda viewers: False)
 
@@ -42,7 +47,7 @@ class Place:
 def serve(place: Place) -> None:
     """Serve until Ctrl-C, or until ``is_over`` says so of the number of viewers. ``on_up`` gets the address, as soon as
     pages can be asked for. UserError where the address is taken or is none of this machine."""
-    listening = bound(place.host, place.port)
+    listening = bound(place.host, place.port) if place.inherited < 0 else socket.socket(fileno=place.inherited)
     port = listening.getsockname()[1]
     door = door_of(place.host, port, place.token or new_token())
     app = make_app(place.folder, door)
@@ -106,7 +111,12 @@ def bound(host: str, port: int | None) -> socket.socket:
 
 
 def opened_in_browser(url: str) -> None:
-    """Open the user's browser without waiting for it; where there is none, nothing happens."""
+    """Open the user's browser without waiting for it; where there is none, nothing happens. A browser in the terminal
+    is none: it would take the terminal away."""
+    if sys.platform.startswith("linux") and not any(
+        os.environ.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    ):
+        return
     threading.Thread(target=_open, args=(url,), daemon=True).start()
 
 

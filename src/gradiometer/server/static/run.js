@@ -264,6 +264,19 @@
     }
     draw();
   };
+  // A page that was opened together with its training waits for the file: torch takes a while to import.
+  const patiently = async () => {
+    if (!asked.has("wait")) return load();
+    for (;;) {
+      try { return await load(); } catch (error) {
+        if (![404, 409].includes(error.status)) throw error;
+        crumbs(h("a", { href: "/" }, "runs"), "live");
+        fill(main, h("div", { class: "hint empty" }, h("h1", {}, "Waiting for the training to begin"),
+          h("p", {}, "The script has been started; its run is recorded from the moment at which it has imported PyTorch and a network is trained.")));
+        await new Promise((done) => setTimeout(done, 500));
+      }
+    }
+  };
   const load = () => get(`/api/runs/${id}${query()}`).then(take);
 
   keys({
@@ -271,7 +284,7 @@
     Home: () => { stop(); go(steps()[0]); }, End: () => { stop(); go(newest()); },
   }, { space: "play or pause", "← →": "the recorded step before, after", "Home End": "first and last step", g: "go live: the newest step, as it comes" });
 
-  load().then(() => {
+  patiently().then(() => {
     hush = listen(`/events/runs/${id}${query()}`, {
       grow: grown,
       at: (now) => { if (run && (now.last !== (steps().length ? newest() : -1) || now.state !== run.state)) reload(); },
