@@ -41,7 +41,7 @@ class Profile:
     forward_gain: Array  # rms(x upper)/rms(x lower) [hop]
     theory_gain: Array  # nan without a law, and after initialisation [hop]
     theory_decades: Array  # cumulated from the loss [station]
-    band_decades: Array  # 3 s.e. of finite width, cumulated [station]
+    band_decades: Array  # 3 s.e. of finite width, cumulated; nan after initialisation [station]
     parts: tuple[tuple[PartGain, ...], ...]  # [hop]
     learning_time: Array  # steps, median over recorded frames; inf where ΔW = 0; nan unknown [station]
     weights: tuple[str | None, ...]  # parameter whose learning time stands at the station [station]
@@ -143,7 +143,10 @@ def _measure(run: Run, network: Network, frame: int) -> Profile:
     elasticity = _row(run, "act_norm", network, frame) * error
     spine = np.array([h.spine for h in network.hops], dtype=bool)
     now = theory_gain.moment(run, network.name, frame)
-    theory = _theory(run, network, now, frame)
+    # Mean field speaks at the first frame that holds an error: later the weights know the data.
+    speaks = frame == _frame_index(run, network, None)
+    theory = theory_gain.hop_gains(now, network.hops) if speaks else np.full(len(network.hops), np.nan)
+    band = theory_gain.band_decades(now, network.hops) if speaks else np.full(len(error), np.nan)
     times, weights = station_learning_times(run, network)
     return Profile(
         model=network.name,
@@ -157,18 +160,11 @@ def _measure(run: Run, network: Network, frame: int) -> Profile:
         forward_gain=ratios(rms[1:], rms[:-1]),
         theory_gain=theory,
         theory_decades=_cumulated_decades(theory),
-        band_decades=theory_gain.band_decades(now, network.hops),
+        band_decades=band,
         parts=_part_gains(run, network, frame),
         learning_time=times,
         weights=weights,
     )
-
-
-def _theory(run: Run, network: Network, now: theory_gain.Moment, frame: int) -> Array:
-    """Mean field at the first frame that holds an error: later the weights know the data, and it says nothing."""
-    if frame != _frame_index(run, network, None):
-        return np.full(len(network.hops), np.nan)
-    return theory_gain.hop_gains(now, network.hops)
 
 
 def _cumulated_decades(gain: Array) -> Array:

@@ -203,7 +203,7 @@ class Hub:
         if signature(watched.live.entry.path) != watched.seen:
             await self._refresh(watched)
             await self._tell(watched)
-        elif await self._in_reader(watched.live.ask_writer):
+        elif watched.live.is_silent() and await self._in_reader(watched.live.ask_writer):
             self._publish(watched, "state", {"state": watched.live.state})
 
     async def _refresh(self, watched: Watched) -> None:

@@ -73,13 +73,15 @@ class LiveRun:
         except RunFileError as error:
             self.problem = str(error)
 
-    def ask_writer(self) -> bool:
-        """Look whether the writer of a silent file still lives; True where the answer is a new one."""
+    def is_silent(self) -> bool:
+        """Whether it is time to ask for the writer: nothing was written for a while, and it was not asked just now."""
         now = time.monotonic()
-        run = self.run
-        if run is None or run.closed or min(now - self._changed_s, now - self._asked_s) < SILENT_S:
-            return False
-        self._asked_s = now
+        waits = min(now - self._changed_s, now - self._asked_s) < SILENT_S
+        return self.run is not None and not self.run.closed and not waits
+
+    def ask_writer(self) -> bool:
+        """Look whether the writer still lives; True where the answer is a new one."""
+        self._asked_s = time.monotonic()
         before, self.written = self.written, has_writer(self.entry.path)
         return before != self.written
 
@@ -159,7 +161,8 @@ class LiveRun:
         if key not in self._steps:
             if step not in run.steps(found.model):
                 raise UserError(f"Step {step} of {found.model} was not recorded.")
-            options = StepOptions(found.first_step, self._span(found))
+            early = found.shown.profile if found.shown is not None else None
+            options = StepOptions(early, self._span(found))
             document = step_document(run, found.diagnosis, found.model, step, options)
             if document is not None:
                 self._widen(found.model, tuple(document["span"]))

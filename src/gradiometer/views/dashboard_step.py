@@ -29,10 +29,11 @@ GHOST = ".45"
 
 @dataclass(frozen=True, slots=True)
 class StepOptions:
-    """What a picture of one step needs beside it. first_step: the recorded step that is drawn as ghost, and at which
-    theory speaks; -1 where none is known. room: decades that the axis must hold, so that steps share one scale."""
+    """What a picture of one step needs beside it. early: the profile of an early step, which is drawn as ghost, and at
+    which theory speaks; None where none is known. room: decades that the axis must hold, so that steps share a scale.
+    """
 
-    first_step: int = -1
+    early: Profile | None = None
     room: tuple[float, ...] = ()
 
 
@@ -45,12 +46,12 @@ def only_steps(run: Run, model: str, steps: Sequence[int]) -> Run:
 def step_document(run: Run, diagnosis: Diagnosis, model: str, step: int, options: StepOptions) -> dict[str, Any] | None:
     """Everything that the page shows of one step, None where nothing of it can be drawn. UserError where the step was
     not recorded."""
-    few = only_steps(run, model, (options.first_step, step))
+    early = options.early
+    few = only_steps(run, model, (step,) if early is None else (early.step, step))
     shown = pictures(few, diagnosis, model, step)
     if shown is None or not np.isfinite(shown.profile.error_decades).any():
         return None
-    early = options.first_step
-    ghost = pictures(few, diagnosis, model, early) if 0 <= early < step else None
+    ghost = early if early is not None and early.step < step else None
     limits = report.gain_limits(diagnosis.findings, model)
     shown = dataclasses.replace(shown, hops=_judged(shown, diagnosis, limits))
     beyond = len(shown.hops.places("guilty"))
@@ -76,8 +77,8 @@ def span_decades(shown: Profile) -> tuple[float, float]:
     return (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 0.0)
 
 
-def _title(step: int, ghost: Pictures | None) -> str:
-    against = f", against step {UNICODE.count(ghost.profile.step)}" if ghost is not None else ""
+def _title(step: int, ghost: Profile | None) -> str:
+    against = f", against step {UNICODE.count(ghost.step)}" if ghost is not None else ""
     return f"Error profile at step {UNICODE.count(step)}{against}"
 
 
@@ -104,14 +105,14 @@ def _beyond_words(beyond: int, hops: int, limited: bool) -> str:
     return f"{beyond} of {hops} hops beyond the limit at this step"
 
 
-def _chart(shown: Pictures, ghost: Pictures | None, limits: Sequence[float], room: tuple[float, ...]) -> Spec:
+def _chart(shown: Pictures, ghost: Profile | None, limits: Sequence[float], room: tuple[float, ...]) -> Spec:
     error, hops = shown.error, shown.hops
     if ghost is not None:
         early = Series(
-            f"error, step {UNICODE.count(ghost.profile.step)}",
+            f"error, step {UNICODE.count(ghost.step)}",
             f"error/{GHOST}",
             "line",
-            tuple(float(v) for v in ghost.profile.error_decades),
+            tuple(float(v) for v in ghost.error_decades),
         )
         error = dataclasses.replace(error, series=(early, *error.series))
     hops = dataclasses.replace(hops, marks=_joined(hops.marks))
