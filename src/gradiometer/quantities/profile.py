@@ -194,8 +194,21 @@ def station_learning_times(run: Run, network: Network) -> tuple[Array, tuple[str
     times = learning.learning_time(run, network.name)
     columns = run.columns([w or "" for w in weights], network.name)
     owned = {p.name for p in network.params if p.owned}
-    out = [median(times[:, c]) if c >= 0 and w in owned else np.nan for c, w in zip(columns, weights, strict=True)]
-    return np.array(out), weights
+    known = np.array([c >= 0 and w in owned for c, w in zip(columns, weights, strict=True)], dtype=bool)
+    out = np.full(len(columns), np.nan)
+    out[known] = medians(times[:, columns[known]])
+    return out, weights
+
+
+def medians(values: Array) -> Array:
+    """``median`` of each column of [row, column], all at once: inf counts, nan does not; nan where nothing is left."""
+    ordered = np.sort(values, axis=0)  # nan last
+    count = (~np.isnan(values)).sum(axis=0)
+    if not ordered.size:
+        return np.full(values.shape[1], np.nan)
+    at = np.arange(values.shape[1])
+    low, high = ordered[np.maximum(count - 1, 0) // 2, at], ordered[np.minimum(count // 2, len(ordered) - 1), at]
+    return np.where(count > 0, (low + high) / 2, np.nan)
 
 
 def median(values: Array | Sequence[float]) -> float:

@@ -31,8 +31,11 @@ microseconds each."""
 FOLDER_POLL_S = 1.0
 KEEP_S = 60.0
 """A run that nobody looks at any more is kept so long."""
-JUDGE_SHARE, JUDGE_BURST_S = 0.02, 3.0
-"""Of one core, for diagnoses: a diagnosis of a large run takes a second, and a training beside must not feel it."""
+FIRST_SHARE, FIRST_BURST_S = 0.02, 3.0
+"""Of one core, for looks at runs that were never judged: whoever opens a page waits for them."""
+AGAIN_SHARE, AGAIN_BURST_S = 0.01, 0.1
+"""Of one core, for diagnoses of what has grown: one of a large run takes a second, and a training beside must not feel
+it. A run of forty layers is judged again after three seconds."""
 
 log = logging.getLogger("gradiometer.server")
 
@@ -76,7 +79,8 @@ class Hub:
         self._trials: dict[str, Trial] = {}
         self._reader = ThreadPoolExecutor(1, "gradiometer-reader")
         self._judge = ThreadPoolExecutor(1, "gradiometer-judge")
-        self._allowance = Allowance(JUDGE_SHARE, JUDGE_BURST_S)
+        self._first = Allowance(FIRST_SHARE, FIRST_BURST_S)
+        self._again = Allowance(AGAIN_SHARE, AGAIN_BURST_S)
         self._looked_s = -FOLDER_POLL_S
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -232,22 +236,24 @@ class Hub:
 
     async def _judge_on(self) -> None:
         while True:
-            await asyncio.sleep(max(POLL_S, self._allowance.wait_s()))
+            await asyncio.sleep(POLL_S)
             try:
                 await self._judge_next()
             except Exception:
                 log.exception("A diagnosis failed; the next one follows.")
 
     async def _judge_next(self) -> None:
-        """The run that is looked at and was judged longest ago; else a row of the list."""
+        """The run that is looked at and was judged longest ago; else a row of the list, as is affordable."""
         due = [w for w in self._watched.values() if w.viewers and w.live.run is not w.live.judged_run]
-        if due:
+        if due and not self._again.wait_s():
             oldest = min(due, key=lambda w: w.live.judged_s)
             await self._judge_now(oldest)
             for model, channel in oldest.channels.items():
                 if channel.viewers:
                     document = await self.in_judge(partial(oldest.live.document, model))
                     channel.publish("judged", encoded(document))
+        elif self._first.wait_s():
+            return
         elif self.list_channel.viewers or self.listing.wanted_s > time.monotonic() - KEEP_S:
             await self._tell_next_row()
 
@@ -256,13 +262,14 @@ class Hub:
         until_s = time.monotonic() + POLL_S
         while (entry := self.listing.next_due()) is not None:
             read = await self._in_reader(partial(self.listing.opened, entry))
-            self._allowance.spend(await self.in_judge(partial(self.listing.tell, entry, read)))
-            if self._allowance.wait_s() or time.monotonic() > until_s:
+            self._first.spend(await self.in_judge(partial(self.listing.tell, entry, read)))
+            if self._first.wait_s() or time.monotonic() > until_s:
                 break
         self._tell_list()
 
     async def _judge_now(self, watched: Watched) -> None:
         try:
-            self._allowance.spend(await self.in_judge(watched.live.judge))
+            allowance = self._first if watched.live.found is None else self._again
+            allowance.spend(await self.in_judge(watched.live.judge))
         except GradiometerError as error:
             watched.live.problem = str(error)
