@@ -8,7 +8,7 @@ import typer
 
 from gradiometer import __version__
 
-from . import causes_manual, check, cures, diagnose, explain, export, prove, report, reproduce, run, runs, train
+from . import causes_manual, check, cures, diagnose, explain, export, prove, report, reproduce, run, runs, serve, train
 
 # Without Rich the help page costs 100 ms less, and reads the same in a terminal and in a pipe.
 app = typer.Typer(name="gradiometer", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -35,6 +35,7 @@ def gradiometer(
     gradiometer explain nets:make     walk one error back through it, hop by hop
     gradiometer train --depth 30      train a reference network, watched from its first step
     gradiometer reproduce loss        a published experiment, published and measured side by side
+    gradiometer serve                 the recorded runs in your browser, live while they train
     gradiometer diagnose latest       judge a recorded run again
     gradiometer causes                the manual of causes
     gradiometer cures                 the manual of cures
@@ -55,6 +56,7 @@ app.command(epilog=causes_manual.EXAMPLES)(causes_manual.causes)
 app.command(epilog=cures.EXAMPLES)(cures.cures)
 app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=report.EXAMPLES)(report.report)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=export.EXAMPLES)(export.export)
 
 

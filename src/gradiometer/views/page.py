@@ -25,13 +25,19 @@ SIGNS = {"fail": "✕", "warn": "!", "healthy": "✓", "unknown": "—"}
 def check_installed() -> None:
     """UserError with the line to run where the extra ``report`` is not installed."""
     load_template("report.html")
-    _plotly_script()
+    plotly_script()
 
 
 def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
     """The template with its context, our look and its charts; Plotly's script is inside where there is any chart."""
-    shown = {"has_charts": bool(charts), "charts": _inside_script(charts), "plotly": as_it_is(_plotly_script())}
+    shown = {"has_charts": bool(charts), "charts": _inside_script(charts), "plotly": as_it_is(plotly_script())}
     return load_template(name).render(_look() | dict(context) | shown)
+
+
+def dashboard_page(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
+    """A template on the ground of the dashboard: scripts and style are files of the server, charts stand as data."""
+    shown = {"base": "dashboard.html", "charts": _inside_script(charts), "signs": SIGNS}
+    return load_template(name).render(dict(context) | shown)
 
 
 def load_template(name: str) -> Template:
@@ -50,7 +56,8 @@ def _shown(value: object) -> object:
     return clean(value) if type(value) is str and "\n" not in value else value
 
 
-def _plotly_script() -> str:
+def plotly_script() -> str:
+    """Plotly's own script, out of its Python package. UserError where that is not installed."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as missing:
