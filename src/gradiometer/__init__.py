@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from . import lab, theory
     from .diagnosis import diagnose
     from .records import GradiometerError, ModelError, Run, RunFileError, TrialResult, UserError, Walk
-    from .session import Setup, assert_healthy, check, watch
+    from .session import Setup, Watch, assert_healthy, check, watch
+    from .session.watch import View
     from .store import open_run as open
     from .surgery import cure
     from .trial.prove_code import prove
@@ -81,8 +83,10 @@ def __getattr__(name: str) -> Any:
     home, attribute = _HOME[name]
     module = import_module(f".{home}", __name__)
     value = getattr(module, attribute) if attribute else module
+    _let_show()
     if name == "watch":
         module.at_end = _print_page  # type: ignore[attr-defined]
+        module.at_live = _live  # type: ignore[attr-defined]
     globals()[name] = value
     return value
 
@@ -91,10 +95,38 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def _print_page(run: Run) -> None:
-    """The page of a watch that has ended, on stderr."""
+def _let_show() -> None:
+    """Results show themselves in notebooks from here on: the values know no views."""
     import sys
 
+    showing = sys.modules.get(f"{__name__}.records.showing")
+    if showing is not None:  # a door to what has no results
+        showing.show = _forms  # type: ignore[attr-defined]
+
+
+def _forms(result: object) -> Mapping[str, str]:
+    """A result by MIME type."""
+    from .integrations.notebook import forms
+
+    return forms(result)
+
+
+def _live(watch: Watch, every_s: float) -> View:
+    """What draws a watch while it runs."""
+    from .integrations.live import live
+
+    return live(watch, every_s)
+
+
+def _print_page(run: Run) -> None:
+    """The page of a watch that has ended: in the output of a notebook's cell, else on stderr."""
+    import sys
+
+    from .integrations.notebook import display, forms, in_notebook
+
+    if in_notebook():
+        display(forms(run))
+        return
     from .diagnosis import diagnose
     from .views import Style, text_page
 

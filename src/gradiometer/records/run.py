@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .errors import UserError
 from .frame import STAT_INDEX, STATS, Frame
 from .network import Event, LossSeen, Network, NotCovered, OptimizerSeen, Site
+from .showing import Shows
 
 
 class RunInfo(msgspec.Struct, frozen=True):
@@ -37,7 +38,7 @@ class RunInfo(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Run(Shows):
     """One recorded training.
 
     ``run.of(stat)`` is a matrix [frame, site]; its rows are ``run.steps()``, its columns ``run.sites()``.
