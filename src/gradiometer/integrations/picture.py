@@ -53,7 +53,7 @@ def _y(scale: Scale, value: float) -> float:
 def _curves(error: Figure, scale: Scale) -> Html:
     last = max(1, len(error.axes[0].labels) - 1)
     ticks = [t for t in range(scale.high, scale.low - 1, -1) if t % scale.step == 0]
-    grid = [_stroke(f"M0 {_y(scale, t)}H{FULL}", "line-2" if t == 0 else "line") for t in ticks]
+    grid = [_line(f"M0 {_y(scale, t)}H{FULL}", "line-2" if t == 0 else "line") for t in ticks]
     gaps = [_gap(m, last) for m in error.marks if m.kind == "word" and m.text.startswith("not")]
     drawn = [*(_band(s, scale, last) for s in error.series), *(_curve(s, scale, last) for s in error.series)]
     numbered = [el("span", _tick(t), cls="y", style=f"top:{_y(scale, t) / 10}%") for t in ticks]
@@ -72,8 +72,13 @@ def _box(paths: Sequence[Html | None], label: str) -> Html:
     return el("svg", *paths, viewBox=f"0 0 {FULL} {FULL}", preserveAspectRatio="none", role="img", aria_label=label)
 
 
-def _stroke(d: str, role: str, width: float = 1.0, **more: str) -> Html:
-    return el("path", d=d, style=f"stroke:var(--{role});stroke-width:{width}px", fill="none", **more)
+def _ink(role: str, width: float = 1.0) -> str:
+    return f"stroke:var(--{role});stroke-width:{width}px"
+
+
+def _line(d: str, role: str, dash: str = "") -> Html:
+    """A thin line: of the grid, or a limit."""
+    return el("path", d=d, style=_ink(role), stroke_dasharray=dash)
 
 
 def _fill(d: str, role: str, edge: str = "") -> Html:
@@ -95,15 +100,16 @@ def _runs(values: Sequence[float]) -> Iterator[list[int]]:
 
 
 def _curve(series: Series, scale: Scale, last: int) -> Html:
+    """The line, with a dot at each site of the error where they are few, and at every place that stands alone."""
     at = [_point(i / last, _y(scale, v)) if math.isfinite(v) else "" for i, v in enumerate(series.values)]
-    d = "".join("M" + "L".join(at[i] for i in run) for run in _runs(series.values))
-    if series.kind == "dashed":
-        return _stroke(d, series.role, 1.4, stroke_dasharray="5 4")
-    if series.name != "error":
-        return _stroke(d, series.role, 1.8)
-    dots = "".join(f"M{at[i]}h0" for run in _runs(series.values) for i in run) if last < DOTS_MOST else ""
-    line = _stroke(d, series.role, 2.6)
-    return joined([line, _stroke(dots, series.role, 6, stroke_linecap="round")]) if dots else line
+    runs = list(_runs(series.values))
+    line = "".join("M" + "L".join(at[i] for i in run) for run in runs if len(run) > 1)
+    every = series.name == "error" and last < DOTS_MOST
+    dots = "".join(f"M{at[i]}h0" for run in runs if every or len(run) == 1 for i in run)
+    width = {"error": 2.6, "theory": 1.4}.get(series.name, 1.8)
+    dash = {"stroke_dasharray": "5 4"} if series.kind == "dashed" else {}
+    drawn = [el("path", d=line, style=_ink(series.role, width), **dash) if line else None]
+    return joined([*drawn, el("path", d=dots, style=_ink(series.role, 6), stroke_linecap="round") if dots else None])
 
 
 def _point(share: float, y: float) -> str:
@@ -147,8 +153,8 @@ def _ends(error: Figure, scale: Scale) -> list[Html]:
     out = []
     for (value, s), place in zip(ends, places, strict=True):
         role = "activation-text" if s.role == "activation" else s.role
-        early = "" if math.isfinite(s.values[-1]) else ", ends early"
-        total = el("i", f"{UNICODE.decades(value)} decades{early}")
+        early = "" if math.isfinite(s.values[-1]) else "until "
+        total = el("i", f"{early}{UNICODE.decades(value)} decades")
         out.append(el("span", s.name, total, cls="end", style=f"top:{place:.1f}%;color:var(--{role})"))
     return out
 
@@ -181,8 +187,8 @@ def _losses(error: Figure, hops: Figure, limits: Sequence[float]) -> Html:
         return round(FULL * (high - value) / (high - low), 1)
 
     bars = [_bar(i, p, hops, (last, y)) for i, p in enumerate(parts)]
-    lines = [_stroke(f"M0 {y(0)}H{FULL}", "line-2")]
-    lines += [_stroke(f"M0 {y(math.log10(g))}H{FULL}", "ink", stroke_dasharray=DOTTED) for g in limits]
+    lines = [_line(f"M0 {y(0)}H{FULL}", "line-2")]
+    lines += [_line(f"M0 {y(math.log10(g))}H{FULL}", "ink", DOTTED) for g in limits]
     grows = high > 0.3
     unit = "decades won in each hop (lost: below 0)" if grows else "decades lost in each hop"
     ends = [
@@ -297,10 +303,7 @@ def loss_picture(points: Sequence[tuple[float, float]], trivial: float | None) -
         return el("span", words, cls=kind, style=f"top:{y(value) / 10}%;{style}")
 
     d = "M" + "L".join(_point((s - first) / (last - first), y(v)) for s, v in kept)
-    lines = [
-        _stroke(f"M0 {FULL}H{FULL}", "line"),
-        *(_stroke(f"M0 {y(t):g}H{FULL}", "ink-3", stroke_dasharray=DOTTED) for t in limits),
-    ]
+    lines = [_line(f"M0 {FULL}H{FULL}", "line"), *(_line(f"M0 {y(t):g}H{FULL}", "ink-3", DOTTED) for t in limits)]
     end = kept[-1][1]
     marks = [mark(f"loss {UNICODE.number(end)}", end, "color:var(--ink)")]
     apart = [t for t in limits if abs(y(t) - y(end)) > 240]
@@ -308,7 +311,9 @@ def loss_picture(points: Sequence[tuple[float, float]], trivial: float | None) -
     marks += [mark(UNICODE.number(v), v, "", "y") for v in (low, high)]
     for step, at in ((first, 0), (last, 100)):
         marks.append(el("span", f"step {UNICODE.count(int(step))}", cls="x", style=f"left:{at}%"))
-    return el("div", _box([*lines, _stroke(d, "ink", 1.8)], "The loss at every step"), *marks, cls="pic loss")
+    return el(
+        "div", _box([*lines, el("path", d=d, style=_ink("ink", 1.8))], "The loss at every step"), *marks, cls="pic loss"
+    )
 
 
 def _loss_range(values: Sequence[float]) -> tuple[float, float]:

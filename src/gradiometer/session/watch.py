@@ -53,6 +53,12 @@ class Watch(Shows):
         self._view: View | None = None
         atexit.register(self._at_exit)
 
+    def __repr__(self) -> str:
+        state = "closed" if self._session.ended else "open"
+        steps = self._session.steps_seen
+        done = f"{steps} step{'' if steps == 1 else 's'} seen"
+        return f"<watch of {self._session.options.name}: {state}, {done}; .run(), .findings(), .live(), .close()>"
+
     @property
     def path(self) -> Path | None:
         """The run file; None where nothing was recorded yet, or the disk refused."""
