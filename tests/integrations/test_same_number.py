@@ -79,8 +79,8 @@ def terminal(file: Path) -> Told:
     text = run_command("diagnose", str(file))
     judged = re.search(rf"{JUDGED} +(\S+)", text)
     assert judged is not None
-    rows = [line for line in text.splitlines() if re.match(r"\S+ +[█▏-▉#]", line)]
-    return Told(judged[1], tuple(g for row in rows for g in re.findall(r"[×x][\d.]+", row)[:1]))
+    rows = [line for line in text.splitlines() if re.match(r"\S+ +[█▉▊▋▌▍▎▏#]", line)]
+    return Told(judged[1], tuple(g for row in rows for g in re.findall(r"[×x][\d.]+", row.replace("x", "×"))[:1]))
 
 
 def as_json(file: Path) -> Told:

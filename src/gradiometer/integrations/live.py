@@ -27,8 +27,8 @@ PICTURE_SHARE = 0.03
 SNAPSHOT_S = 10.0
 """After so long without an answer of the writer thread a picture is given up."""
 
-Paint = Callable[[Run], object]
-"""From a run so far to what is put before the reader; called in the painter's thread."""
+_now = time.monotonic
+_cost = time.thread_time
 
 
 class Canvas(Protocol):
@@ -51,7 +51,7 @@ class Live:
         self._ask, self._canvas, self._every_s = ask, canvas, every_s
         self._wanted = threading.Event()
         self._ready: queue.SimpleQueue[object] = queue.SimpleQueue()
-        self._started = time.monotonic()
+        self._started = _now()
         self._due = 0.0
         self._busy = self._ended = False
         self.spent_s = 0.0
@@ -62,7 +62,7 @@ class Live:
         """A step of the training has ended."""
         if not self._ready.empty():
             self._put(self._ready.get())
-        if not self._busy and time.monotonic() >= self._due:
+        if not self._busy and _now() >= self._due:
             self._busy = True
             self._wanted.set()
 
@@ -80,20 +80,20 @@ class Live:
     def _work(self) -> None:
         while self._wanted.wait() and not self._ended:
             self._wanted.clear()
-            started = time.thread_time()
+            started = _cost()
             try:
                 self._ready.put(self._canvas.paint(self._snapshot(), self.spent_s / self._wall_s()))
             except queue.Empty:
                 pass  # the writer is behind: the next picture shows more
             except Exception as error:
                 self._ready.put(error)  # told in the training's thread, once
-            cost = time.thread_time() - started
+            cost = _cost() - started
             self.spent_s += cost
-            self._due = time.monotonic() + max(self._every_s, cost / PICTURE_SHARE)
+            self._due = _now() + max(self._every_s, cost / PICTURE_SHARE)
             self._busy = False
 
     def _wall_s(self) -> float:
-        return max(1e-9, time.monotonic() - self._started)
+        return max(1e-9, _now() - self._started)
 
     def _snapshot(self) -> Run:
         box: queue.SimpleQueue[Run] = queue.SimpleQueue()

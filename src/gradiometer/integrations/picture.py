@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gradiometer.views.figures import Figure, Mark, Series
 from gradiometer.views.numbers import UNICODE
@@ -186,7 +186,6 @@ def _losses(error: Figure, hops: Figure, limits: Sequence[float]) -> Html:
     def y(value: float) -> float:
         return round(FULL * (high - value) / (high - low), 1)
 
-    bars = [_bar(i, p, hops, (last, y)) for i, p in enumerate(parts)]
     lines = [_line(f"M0 {y(0)}H{FULL}", "line-2")]
     lines += [_line(f"M0 {y(math.log10(g))}H{FULL}", "ink", DOTTED) for g in limits]
     grows = high > 0.3
@@ -198,7 +197,8 @@ def _losses(error: Figure, hops: Figure, limits: Sequence[float]) -> Html:
     ends += _factor_words(hops, len(ends))
     least = [el("span", UNICODE.number(v), cls="y", style=f"top:{y(v) / 10}%") for v in (0.0, _nice(low, high))]
     label = "Decades that each hop loses, loss first"
-    inside = [_box([*bars, *lines], label), el("span", unit, cls="unit"), *least, *ends, *_labels(error)]
+    picture = _box([*_bars(parts, hops, y), *lines], label)
+    inside = [picture, el("span", unit, cls="unit"), *least, *ends, *_labels(error)]
     return el("div", *inside, cls="pic low")
 
 
@@ -216,24 +216,24 @@ def _nice(low: float, high: float) -> float:
     return math.copysign(math.floor(abs(end) / step) * step, end)
 
 
-def _bar(i: int, parts: Sequence[float], hops: Figure, frame: tuple[int, object]) -> Html | None:
-    """The factors of one hop, hanging from 0 (growth stands up); the largest of a guilty hop is guilty."""
-    last, y = frame
-    if not parts:
-        return None
-    left, right = FULL * (i + 0.14) / last, FULL * (i + 0.86) / last
-    guilty = hops.marked("guilty", i) is not None
-    worst = max(parts, key=abs)
-    edges = {True: 0.0, False: 0.0}
-    out = []
-    for value in sorted(parts, key=lambda v: v != worst):
-        start = edges[value < 0]
-        edges[value < 0] = end = start + value
-        role = ("guilty" if value == worst else "guilty-2") if guilty else ("neutral" if value == worst else "line-2")
-        a, b = y(start), y(end)  # type: ignore[operator]
+def _bars(parts: Sequence[Sequence[float]], hops: Figure, y: Callable[[float], float]) -> list[Html]:
+    """The factors of each hop, hanging from 0 (growth stands up); the largest of a guilty hop is guilty.
+
+    One path a colour, so that a thousand hops make no thousand elements.
+    """
+    paths: dict[tuple[str, str], str] = {}
+    for i, values in enumerate(parts):
+        left, right = FULL * (i + 0.14) / len(parts), FULL * (i + 0.86) / len(parts)
+        inks = ("guilty", "guilty-2") if hops.marked("guilty", i) is not None else ("neutral", "line-2")
         hollow = hops.marked("hollow", i) is not None
-        out.append(_fill(f"M{left:.1f} {a}H{right:.1f}V{b}H{left:.1f}Z", "paper" if hollow else role, role))
-    return joined(out)
+        edges = {True: 0.0, False: 0.0}
+        for n, value in enumerate(sorted(values, key=abs, reverse=True)):
+            start, end = edges[value < 0], edges[value < 0] + value
+            edges[value < 0] = end
+            fill = "paper" if hollow else inks[n > 0]
+            box = f"M{left:.1f} {y(start):g}H{right:.1f}V{y(end):g}H{left:.1f}Z"
+            paths[fill, inks[n > 0]] = paths.get((fill, inks[n > 0]), "") + box
+    return [_fill(d, fill, edge) for (fill, edge), d in paths.items()]
 
 
 def _factor_words(hops: Figure, above: int) -> list[Html]:

@@ -138,7 +138,7 @@ def show_hop(hop: WalkHop) -> dict[str, str]:
     for r in hop_rows(hop):
         indent = "\u2003" * int(r["depth"])
         rule = ours(" ".join(r["rule"])) if r["rule"] else ""
-        rows.append([f"{indent}{r['name']}", rule, r["times"], r["size"], el("span", r["note"], cls="quiet")])
+        rows.append([f"{indent}{r['name']}", rule, r["times"], r["size"], el("span", r.get("note", ""), cls="quiet")])
     html = framed(
         top(f"hop {hop.number}", f"{hop.upper_label} → {hop.lower_label}"),
         el("div", headline(hop), cls="said"),
