@@ -157,9 +157,11 @@ class Line:
 
     def paint(self, run: Run, cost_share: float) -> object:
         """Step, loss, what is left of the error, and the learning time of the first layer."""
+        from gradiometer.diagnosis import diagnose
+
         from .show_run import live_status
 
-        return live_status(run)
+        return live_status(run, diagnose(run))
 
     def put(self, picture: object) -> None:
         """Write over the line before."""

@@ -60,18 +60,18 @@ def show_live(run: Run, cost_share: float) -> dict[str, str]:
     """A training that goes on: the same without evidence and cures. cost_share: of the wall time, for the pictures."""
     diagnosis = diagnose(run)
     said = verdict(run, diagnosis, None, UNICODE)
-    status = live_status(run)
+    status = live_status(run, diagnosis)
     plain = f"step {UNICODE.count(status.step)}, loss {UNICODE.number(status.loss)}. {_said_plainly(said)}"
     word = f"live, pictures {UNICODE.percent(cost_share)} of the time"
     return {"text/plain": plain, "text/html": live_html(run, diagnosis, word)}
 
 
-def live_status(run: Run) -> LiveStatus:
+def live_status(run: Run, diagnosis: Diagnosis) -> LiveStatus:
     """Step, loss, what is left of the error, and the learning time of the first layer, as they stand now."""
     curve = run.curve()
     step = int(curve[-1, 0]) if len(curve) else max((f.step for f in run.frames), default=0)
     loss = float(curve[-1, 1]) if len(curve) else math.nan
-    row = RunRow.of("", run, diagnose(run))
+    row = RunRow.of("", run, diagnosis)
     return LiveStatus(step, loss, row.drop_decades, row.learning_steps)
 
 
