@@ -47,12 +47,14 @@ def ours(markup: str) -> Html:
     return Html(markup)
 
 
-def table(head: Sequence[Piece], rows: Sequence[Sequence[Piece]], numbers: Sequence[int] = (), kind: str = "") -> Html:
-    """A table; the columns ``numbers`` stand to the right."""
-    side = ["n" if i in numbers else "" for i in range(len(head))]
-    top = el("tr", *(el("th", h, cls=c, scope="col") for h, c in zip(head, side, strict=True)))
-    body = [el("tr", *(el("td", cell, cls=c) for cell, c in zip(row, side, strict=True))) for row in rows]
-    return el("table", el("thead", top), el("tbody", *body), cls=kind)
+def table(
+    head: Sequence[Piece], rows: Sequence[Sequence[Piece]], numbers: Sequence[int] = (), lesser: Sequence[int] = ()
+) -> Html:
+    """A table. The columns ``numbers`` stand to the right; the ``lesser`` ones are left out of a narrow cell."""
+    kinds = [" ".join(k for k, at in (("n", numbers), ("wide", lesser)) if i in at) for i in range(len(head))]
+    top = el("tr", *(el("th", h, cls=c, scope="col") for h, c in zip(head, kinds, strict=True)))
+    body = [el("tr", *(el("td", cell, cls=c) for cell, c in zip(row, kinds, strict=True))) for row in rows]
+    return el("table", el("thead", top), el("tbody", *body))
 
 
 def code(text: str) -> Html:

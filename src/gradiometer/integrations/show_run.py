@@ -148,7 +148,8 @@ def profile_table(shown: Pictures) -> Html:
         needs = "" if math.isnan(row.learning_steps) else UNICODE.steps(row.learning_steps)
         left = row.word or UNICODE.decades(row.total_decades)
         body.append([code(row.label), left, el("span", gain, cls="bad") if row.guilty else gain, *split, needs, note])
-    return table(columns, body, numbers=range(1, len(columns) - 1))
+    last = len(columns) - 1
+    return table(columns, body, numbers=range(1, last), lesser=range(3, last - 1))
 
 
 # ---- findings ----------------------------------------------------------------------------------------------------
@@ -236,7 +237,9 @@ def _finding(finding: Finding, several: bool, said: str = "") -> Html:
         "div",
         *([] if told.sentence == said else _told(told)),
         el("div", card.where, cls="note"),
-        table(["", "evidence", "measured", "limit", "source"], evidence, numbers=(2, 3)) if evidence else None,
+        table(["", "evidence", "measured", "limit", "source"], evidence, numbers=(2, 3), lesser=(4,))
+        if evidence
+        else None,
         el("div", *considered, cls="note") if considered else None,
         cls=f"finding {told.tone}",
     )
@@ -265,7 +268,7 @@ def cures_part(finding: Finding) -> Html | None:
     return joined(
         [
             head("Cures", note),
-            table(["name", "what it does", "gain per hop", "edit"], body, numbers=(2,)),
+            table(["name", "what it does", "gain per hop", "edit"], body, numbers=(2,), lesser=(3,)),
         ]
     )
 

@@ -99,7 +99,7 @@ def _arms(result: TrialResult) -> Html:
     columns = ["arm", "worse ← 0 → better", "effect", "interval", "won", "rate", "decision"]
     unit = result.spec.primary.name
     words = f"Mean gain over no cure in {unit}, over the pairs; filled where it is decided. The sham must stand at 0."
-    return joined([head("Effect of each arm", words), table(columns, body, numbers=(2, 3, 4, 5))])
+    return joined([head("Effect of each arm", words), table(columns, body, numbers=(2, 3, 4, 5), lesser=(1, 4, 5))])
 
 
 def _reasons(result: TrialResult) -> list[Html]:

@@ -108,7 +108,7 @@ def _table(walk: Walk) -> Html:
         way = f"{first.upper_label} → {row.label}"
         body.append([number, way, gain, _steps(row), left, size_words(row.error)])
     columns = ["hop", "from → to", "gain", "what does it", "left, decades", "size"]
-    return joined([head("Hop by hop"), table(columns, body, numbers=(2, 4, 5))])
+    return joined([head("Hop by hop"), table(columns, body, numbers=(2, 4, 5), lesser=(5,))])
 
 
 def _steps(row: Row) -> str:
