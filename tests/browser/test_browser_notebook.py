@@ -15,7 +15,7 @@ from playwright.sync_api import Page
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "views"))
 
 from test_views_html_trial import whole as whole_trial
-from test_views_html_walk_samples import mlp_walk, residual
+from test_views_html_walk_samples import dozen, mlp_walk, residual
 from views_build import Chain, diagnosis_of, run_of, sigmoid_chain, vanishing
 
 from gradiometer.integrations.notebook import forms
@@ -59,6 +59,7 @@ OUTPUTS: dict[str, Any] = {
     "findings": lambda: forms(diagnosis_of(hard(), vanishing(sigmoid_chain())))["text/html"],
     "walk": lambda: forms(mlp_walk())["text/html"],
     "hop": lambda: forms(residual())["text/html"],
+    "long hop": lambda: forms(dozen())["text/html"],
     "trial": lambda: forms(whole_trial())["text/html"],
     "receipt": lambda: forms(changes(30))["text/html"],
 }
@@ -103,7 +104,7 @@ WIDER = """() => {
   }
   return out;
 }"""
-OVERLAPS = """(kind) => [...document.querySelectorAll(".gradiometer .pic")].flatMap(picture => {
+OVERLAPS = """(kind) => [...document.querySelectorAll(".gradiometer :is(.pic, .stream)")].flatMap(picture => {
   const shown = [...picture.querySelectorAll(kind)].filter(e => e.offsetHeight);
   const all = shown.map(e => [e.textContent, e.getBoundingClientRect()]);
   const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3;
@@ -124,7 +125,8 @@ PALE = """(least) => {
     return "rgb(255, 255, 255)";
   };
   const says = e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
-  const all = [...document.querySelectorAll(".gradiometer *:not(style)")].filter(e => e.offsetHeight && says(e));
+  const told = document.querySelectorAll(".gradiometer *:not(style, .inside)"); // inside: on the stream, a token pair
+  const all = [...told].filter(e => e.offsetHeight && says(e));
   return all.flatMap(e => {
     const [a, b] = [light(getComputedStyle(e).color), light(ground(e))].sort((x, y) => y - x);
     const ratio = (a + .05) / (b + .05);
@@ -144,6 +146,7 @@ def test_an_output_fits_and_can_be_read(
     assert page.evaluate(WIDER) == []
     assert page.evaluate(OVERLAPS, ".end") == []
     assert page.evaluate(OVERLAPS, ".x") == []
+    assert page.evaluate(OVERLAPS, ".name") == []
     assert page.evaluate(PALE, LEAST_CONTRAST) == []
 
 

@@ -227,6 +227,16 @@ def test_a_receipt_lists_its_changes_and_says_whether_it_stands() -> None:
     assert "of another version" in text_of(shown(unknown)["text/html"])
 
 
+def test_ipython_takes_html_and_the_plain_page_together() -> None:
+    from IPython.core.formatters import DisplayFormatter
+
+    data, _ = DisplayFormatter().format(example())
+    assert set(data) == {"text/html", "text/plain"}
+    assert data == shown(example())
+    listed, _ = DisplayFormatter().format([example()])
+    assert listed["text/plain"] == "[<Run 'digits-sigmoid-20': finished, 3 frames of net>]"
+
+
 def test_what_is_no_result_is_refused() -> None:
     with pytest.raises(TypeError, match="int is no result"):
         forms(3)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from gradiometer.views.html_walk_plan import unbroken
 from gradiometer.views.page import MONO, SANS, SIGNS
 from gradiometer.views.tokens import DARK, LIGHT
 from gradiometer.views.wording import Verdict
@@ -52,9 +53,14 @@ def verdict_head(verdict: Verdict, lead: str = "") -> Html:
     return el(
         "div",
         el("div", tag(verdict.tone, verdict.tag), cause, cls="tags"),
-        el("div", verdict.sentence, cls="said"),
-        el("div", lead, cls="lead") if lead else None,
+        said(verdict.sentence),
+        el("div", unbroken(lead), cls="lead") if lead else None,
     )
+
+
+def said(sentence: str) -> Html:
+    """The sentence that stands first."""
+    return el("div", unbroken(sentence), cls="said")
 
 
 def head(words: str, note: str = "") -> Html:

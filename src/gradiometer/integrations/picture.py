@@ -60,7 +60,7 @@ def _curves(error: Figure, scale: Scale) -> Html:
     words = [_word(m, last) for m in error.marks if m.kind == "word"]
     unit = el("span", "decades", cls="unit")
     return el(
-        "div", _box([*gaps, *grid, *drawn], error.title), *numbered, unit, *words, *_ends(error, scale), cls="pic"
+        "div", box_of([*gaps, *grid, *drawn], error.title), *numbered, unit, *words, *_ends(error, scale), cls="pic"
     )
 
 
@@ -68,7 +68,8 @@ def _tick(tick: int) -> str:
     return "0" if tick == 0 else ("−" if tick < 0 else "+") + str(abs(tick))
 
 
-def _box(paths: Sequence[Html | None], label: str) -> Html:
+def box_of(paths: Sequence[Html | None], label: str) -> Html:
+    """The stretched box with its paths; label: what a reader that sees no picture is told."""
     return el("svg", *paths, viewBox=f"0 0 {FULL} {FULL}", preserveAspectRatio="none", role="img", aria_label=label)
 
 
@@ -197,7 +198,7 @@ def _losses(error: Figure, hops: Figure, limits: Sequence[float]) -> Html:
     ends += _factor_words(hops, len(ends))
     least = [el("span", UNICODE.number(v), cls="y", style=f"top:{y(v) / 10}%") for v in (0.0, _nice(low, high))]
     label = "Decades that each hop loses, loss first"
-    picture = _box([*_bars(parts, hops, y), *lines], label)
+    picture = box_of([*_bars(parts, hops, y), *lines], label)
     inside = [picture, el("span", unit, cls="unit"), *least, *ends, *_labels(error)]
     return el("div", *inside, cls="pic low")
 
@@ -312,7 +313,10 @@ def loss_picture(points: Sequence[tuple[float, float]], trivial: float | None) -
     for step, at in ((first, 0), (last, 100)):
         marks.append(el("span", f"step {UNICODE.count(int(step))}", cls="x", style=f"left:{at}%"))
     return el(
-        "div", _box([*lines, el("path", d=d, style=_ink("ink", 1.8))], "The loss at every step"), *marks, cls="pic loss"
+        "div",
+        box_of([*lines, el("path", d=d, style=_ink("ink", 1.8))], "The loss at every step"),
+        *marks,
+        cls="pic loss",
     )
 
 

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from gradiometer.diagnosis import diagnose
+from gradiometer.quantities import profile
 from gradiometer.records import Cure, Diagnosis, Finding, Run
 from gradiometer.views import LiveStatus, RunRow, report
 from gradiometer.views.numbers import UNICODE
@@ -17,6 +18,7 @@ from gradiometer.views.wording import (
     Verdict,
     finding_verdict,
     footer,
+    model_words,
     no_profile,
     nothing_measured,
     state_words,
@@ -51,6 +53,7 @@ def run_html(run: Run, diagnosis: Diagnosis, path: Path | None = None) -> str:
         _loss(run, model),
         _profile(run, diagnosis, shown, model),
         findings_part(diagnosis, len(run.networks) > 1, first.sentence),
+        _others(run, diagnosis, model),
         _missed(run),
         _foot(run, diagnosis, path),
     )
@@ -280,6 +283,21 @@ def _gain(cure: Cure) -> str:
 
 def _groups(diagnosis: Diagnosis) -> Html:
     return table(["group", "causes"], [[g["name"], g["words"]] for g in report.group_words(diagnosis)])
+
+
+def _others(run: Run, diagnosis: Diagnosis, model: str) -> Html | None:
+    """One line a model whose profile is not shown."""
+    body: list[list[Piece]] = []
+    for name in (n.name for n in run.networks if n.name != model):
+        body.append([code(name), model_words(run, diagnosis, name, _total_decades(run, name), UNICODE)])
+    return (
+        joined([head("Other models"), table(["model", "trunk, change of the error, verdict"], body)]) if body else None
+    )
+
+
+def _total_decades(run: Run, model: str) -> float:
+    known = run.network(model).hops and run.frames_of(model)
+    return float(profile(run, model).error_decades[-1]) if known else math.nan
 
 
 def _missed(run: Run) -> Html | None:

@@ -9,6 +9,7 @@ from gradiometer.records.walk import Focus
 from gradiometer.views.figures import Axis, Figure, Series
 from gradiometer.views.formula import formula_line
 from gradiometer.views.html_walk_rows import hop_rows, size_words
+from gradiometer.views.html_walk_stream import stream_of
 from gradiometer.views.mathml import formula
 from gradiometer.views.numbers import UNICODE
 from gradiometer.views.style import Style
@@ -26,12 +27,14 @@ from gradiometer.views.walk_words import (
     walk_verdict,
 )
 
-from .frame import foot, framed, head, top
+from .frame import foot, framed, head, said, top
 from .markup import Html, Piece, code, el, joined, ours, table
-from .picture import profile_picture
+from .picture import box_of, profile_picture
 
 PLAIN = Style(80, colour=False)
 ROWS_MOST = 24
+STREAM_SCALE = 0.62
+"""Pixels of a cell for one of the page that the picture of a hop is made for."""
 STEPS_TOLD = 2
 
 
@@ -47,7 +50,7 @@ def walk_html(walk: Walk) -> str:
     sure = agreement_line(walk)
     return framed(
         top(f"walk / {walk.network}", " · ".join(f for f in facts if f)),
-        el("div", walk_verdict(walk), cls="said"),
+        said(walk_verdict(walk)),
         el("div", "Its error is born in the loss: ", _formula(walk.loss_rule), cls="lead") if walk.loss_rule else None,
         *(el("div", el("b", "!"), f" {note}", cls="state") for note in walk.notes),
         _picture(walk),
@@ -132,6 +135,21 @@ def _focus(focus: Focus) -> Html:
     )
 
 
+def _stream(hop: WalkHop) -> Html:
+    """The stream of the error through the hop: width is size, what is lost is the wedge of the step that takes it."""
+    picture = stream_of(hop)
+    shapes = [el("path", d=s.d, cls=s.kind) for s in picture.shapes]
+    boxes = [el("i", style=f"left:{b.x}%;top:{b.y}%;width:{b.width}%;height:{b.height}%") for b in picture.boxes]
+    words = []
+    for w in picture.words:
+        lines = [w.brief or w.lines[0]] if w.kind.startswith("way") else list(w.lines)
+        inside = joined(p for i, line in enumerate(lines) for p in ((el("br") if i else None), line))
+        words.append(el("span", inside, cls=w.kind, style=f"left:{w.x}%;top:{w.y}%"))
+    drawn = box_of(shapes, headline(hop))
+    kind = "stream crowded" if picture.crowded or picture.numbered else "stream"
+    return el("div", drawn, *boxes, *words, cls=kind, style=f"height:{STREAM_SCALE * picture.height:.0f}px")
+
+
 def show_hop(hop: WalkHop) -> dict[str, str]:
     """One hop at length."""
     rows: list[list[Piece]] = []
@@ -141,7 +159,8 @@ def show_hop(hop: WalkHop) -> dict[str, str]:
         rows.append([f"{indent}{r['name']}", rule, r["times"], r["size"], el("span", r.get("note", ""), cls="quiet")])
     html = framed(
         top(f"hop {hop.number}", f"{hop.upper_label} → {hop.lower_label}"),
-        el("div", headline(hop), cls="said"),
+        said(headline(hop)),
+        _stream(hop),
         el("div", _formula(hop.rule), cls="formula"),
         table(["step", "rule", "factor", "size behind it", ""], rows, numbers=(2, 3)),
         *(_focus(f) for f in hop.focus[:1]),
