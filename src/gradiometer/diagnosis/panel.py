@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 from ..records import ALL_CAUSES, Diagnosis, Finding, Run, UserError
 from . import limits
@@ -102,6 +103,9 @@ def diagnose(run: Run, ignore: Sequence[str] = (), rules: Sequence[Rule] = PANEL
     ignore: findings that are accepted, as ``CAUSE`` or ``CAUSE:SITE``; UserError where the cause does not exist.
     rules: the panel; another one leaves some out, to see what they are for.
     """
+    if not isinstance(cast(object, run), Run):
+        how = "gm.open(path), or handle.run() of gm.watch, whose handle.findings() is its diagnosis"
+        raise UserError(f"diagnose() got a {type(run).__name__}. Pass a recorded run: {how}.")
     ignored = [_ignored(entry) for entry in ignore]
     found = once_a_kind(run, [f for reading in readings(run) for f in reconcile(_all(reading, rules))])
     found = weigh(run, found)

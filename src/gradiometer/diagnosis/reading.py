@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -370,9 +369,10 @@ class Reading:
 
 def nanmedian(values: Array) -> Array:
     """Median over the frames of [frame, x], nan left out; nan where nothing is left."""
-    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-        warnings.simplefilter("ignore")
-        return np.asarray(np.nanmedian(values, axis=0)) if len(values) else np.full(values.shape[1], np.nan)
+    out, known = np.full(values.shape[1], np.nan), ~np.isnan(values).all(axis=0)
+    with np.errstate(invalid="ignore"):  # of inf and -inf; a filter of warnings would be that of every thread
+        out[known] = np.nanmedian(values[:, known], axis=0) if known.any() else np.nan
+    return out
 
 
 def read(run: Run, model: str | None = None) -> Reading:

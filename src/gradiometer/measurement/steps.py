@@ -50,6 +50,7 @@ class Steps:
         self.broken = False
         self.limit: int | None = None
         self.stop: Callable[[], BaseException] | None = None
+        self.on_step: Callable[[], None] = lambda: None
         self.params_too = True
         self.losses: list[Tensor] = []
         self.last_loss: Tensor | None = None
@@ -201,6 +202,7 @@ class Steps:
 
     def _next_step(self) -> None:
         self.count += 1
+        self.on_step()
         if not self.broken:
             self.open_window()
         if self.limit is not None and self.count >= self.limit and self.stop is not None:

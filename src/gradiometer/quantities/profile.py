@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -215,8 +214,7 @@ def median(values: Array | Sequence[float]) -> float:
     """Median of what is not nan (inf counts); nan where nothing is left."""
     kept = np.asarray(values, dtype=np.float64)
     kept = kept[~np.isnan(kept)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with np.errstate(invalid="ignore"):  # of inf and -inf; a filter of warnings would be that of every thread
         return float(np.median(kept)) if kept.size else float("nan")
 
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from .showing import Shows
+
 Symptom = Literal["vanishing", "exploding", "zero", "non-finite", "stalled", "unstable", "none"]
 Severity = Literal["fail", "warn"]
 
@@ -75,7 +77,7 @@ class Alternative(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(Shows, msgspec.Struct, frozen=True):
     """One root cause, with everything that it explains.
 
     sites: names of the guilty sites, loss first. steps: recorded steps (first, last) in which it was seen.
@@ -93,7 +95,7 @@ class Finding(msgspec.Struct, frozen=True):
     alternatives: tuple[Alternative, ...] = ()
 
 
-class Diagnosis(msgspec.Struct, frozen=True):
+class Diagnosis(Shows, msgspec.Struct, frozen=True):
     """The document of ``--json``: schema 1.
 
     healthy: True nothing failed and the coverage suffices (warnings alone leave it True); False a finding failed;

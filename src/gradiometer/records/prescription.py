@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from .network import Scalar
+from .showing import Shows
 
 
 class Prescription(msgspec.Struct, frozen=True):
@@ -31,7 +32,7 @@ class Change(msgspec.Struct, frozen=True):
     after: str
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(Shows, msgspec.Struct, frozen=True):
     """What an applied cure changed, in order. The receipt that can undo it is ``surgery.LiveReceipt``."""
 
     prescription: Prescription

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .errors import UserError
 from .frame import STAT_INDEX, STATS, Frame
 from .network import Event, LossSeen, Network, NotCovered, OptimizerSeen, Site
+from .showing import Shows
 
 
 class RunInfo(msgspec.Struct, frozen=True):
@@ -36,8 +37,8 @@ class RunInfo(msgspec.Struct, frozen=True):
     versions: dict[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+@dataclass(frozen=True, slots=True, repr=False)
+class Run(Shows):
     """One recorded training.
 
     ``run.of(stat)`` is a matrix [frame, site]; its rows are ``run.steps()``, its columns ``run.sites()``.
@@ -55,6 +56,11 @@ class Run:
     problems: tuple[str, ...] = ()  # errors inside the watch, each once
     curves: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # model -> [step, (step, loss, lr)] every step
     logged: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # name -> [n, (step, value)] from handle.log
+
+    def __repr__(self) -> str:
+        frames = f"{len(self.frames)} frame{'' if len(self.frames) == 1 else 's'}"
+        models = ", ".join(n.name for n in self.networks) or "no model"
+        return f"<{type(self).__name__} {self.info.name!r}: {self.info.state}, {frames} of {models}>"
 
     @property
     def main(self) -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from .finding import Finding
 from .network import Scalar
+from .showing import Shows
 
 TRIAL_SCHEMA = 1
 
@@ -139,7 +140,7 @@ class Outcome(msgspec.Struct, frozen=True):
     patch: str = ""
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(Shows, msgspec.Struct, frozen=True):
     """What the trial says of one arm.
 
     effect: mean difference to no cure over the pairs, capped, positive where the arm is better. interval: of that
@@ -164,7 +165,7 @@ class Verdict(msgspec.Struct, frozen=True):
     seconds_none: float = math.nan
 
 
-class TrialResult(msgspec.Struct, frozen=True):
+class TrialResult(Shows, msgspec.Struct, frozen=True):
     """A trial: what was planned, what has ended, what was decided (nothing before it is finished).
 
     A result whose state is not ``finished`` is valid: its outcomes stand, and the trial can be resumed from it.

@@ -10,6 +10,8 @@ import math
 
 import msgspec
 
+from .showing import Shows
+
 WALK_SCHEMA = 1
 
 FactorRole = str
@@ -139,7 +141,7 @@ class Focus(msgspec.Struct, frozen=True):
     update: Update | None = None
 
 
-class WalkHop(msgspec.Struct, frozen=True):
+class WalkHop(Shows, msgspec.Struct, frozen=True):
     """One hop: from station ``upper`` (nearer to the loss) to station ``lower``.
 
     number: 1 is nearest to the loss. upper_label, lower_label: as written under the stations.
@@ -169,7 +171,7 @@ class WalkHop(msgspec.Struct, frozen=True):
     focus: tuple[Focus, ...] = ()
 
 
-class Walk(msgspec.Struct, frozen=True):
+class Walk(Shows, msgspec.Struct, frozen=True):
     """One forward, backward and update, walked hop by hop from the loss to the input.
 
     loss_rule: TeX of the error's birth, δ at the head in this loss's terms. stations, labels, errors: loss first,

@@ -67,6 +67,9 @@ class Session:
         self.tap = Tap(self.recorder, self.steps, self._fail)
         self.tap.on_loss = self._loss
         self.looks = LossLooks()
+        self.on_step: Callable[[], None] | None = None
+        """Called after every step of the run, in the training's thread: it must return at once."""
+        self.steps.on_step = self._stepped
         self.ended = False
         self.run: Run | None = None
 
@@ -117,6 +120,11 @@ class Session:
         info = self.recording.with_coverage(self._last_info("running", ""))
         return dataclasses.replace(self.recording.run(), info=info)
 
+    def ask(self, take: Callable[[Run], None]) -> None:
+        """Hand the run so far to ``take``, in the writer thread; returns at once. ``take`` is called once, soon."""
+        info = self._last_info("running", "")
+        self.recording.ask(lambda run: take(dataclasses.replace(run, info=self.recording.with_coverage(info))))
+
     def _capturing(self) -> Recorder:
         recorder = CapturingRecorder(self.registry, self._fail)
         recorder.captures = Captures(self.registry, self._warn)
@@ -140,6 +148,16 @@ class Session:
             self.recording.put_event(event)
 
     # ---- from the hooks ----------------------------------------------------------------------------------------
+
+    def _stepped(self) -> None:
+        """A step has ended. An error of who looks on ends the looking, and never reaches the training."""
+        if self.on_step is None:
+            return
+        try:
+            self.on_step()
+        except Exception as error:
+            self.on_step = None
+            self._warn(f"The live picture stopped: {type(error).__name__}: {error}. The training goes on.")
 
     def _frame(self, draft: FrameDraft) -> None:
         self.recording.put_draft(draft, draft.model.network)

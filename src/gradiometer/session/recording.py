@@ -81,6 +81,10 @@ class Recording:
         """A value that the user logs."""
         self._queue.put(lambda: self._keep_logged(name, step, value))
 
+    def ask(self, take: Callable[[Run], None]) -> None:
+        """The run as it stands once everything that was put before is kept; ``take`` is called in the writer thread."""
+        self._queue.put(lambda: take(self.run()))
+
     def drain(self) -> None:
         """Wait until everything that was put is kept (and flushed)."""
         done = threading.Event()

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 import torch
 from torch import nn
@@ -20,16 +20,28 @@ from torch.optim import Optimizer
 from ..diagnosis import diagnose
 from ..diagnosis.causal import causal_line
 from ..records import Diagnosis, ModelError, Run, UserError
+from ..records.showing import Shows
 from .live import Session, owns_part_of
 from .options import Options, StopTraining
 
 at_end: Callable[[Run], None] | None = None
 """What ``gm.watch`` does with the run at the end (it prints the page); set by the package's front door."""
 
+
+class View(Protocol):
+    """What shows a watch while it runs."""
+
+    def end(self, run: Run | None) -> bool:
+        """The watch has ended with that run, None where nothing was recorded. True where the run was shown."""
+
+
+at_live: Callable[[Watch, float], View] | None = None
+"""What ``Watch.live`` draws with; set by the package's front door."""
+
 State = Literal["finished", "crashed", "interrupted", "stopped"]
 
 
-class Watch:
+class Watch(Shows):
     """A running watch; made by ``gm.watch``. Use it in a ``with`` block, or call ``close`` yourself.
 
     One that is still open when the interpreter exits is closed there.
@@ -38,7 +50,14 @@ class Watch:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._pid = os.getpid()
+        self._view: View | None = None
         atexit.register(self._at_exit)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._session.ended else "open"
+        steps = self._session.steps_seen
+        done = f"{steps} step{'' if steps == 1 else 's'} seen"
+        return f"<watch of {self._session.options.name}: {state}, {done}; .run(), .findings(), .live(), .close()>"
 
     @property
     def path(self) -> Path | None:
@@ -79,6 +98,21 @@ class Watch:
         """The diagnosis of what is recorded so far. UserError where nothing was."""
         return diagnose(self.run())
 
+    def live(self, every_s: float = 1.0) -> Self:
+        """Show this run while it trains: in the output of a notebook's cell, or as one line on a terminal.
+
+        every_s: seconds between two pictures at least; they come more rarely where they would take over 3 % of the
+        time. They are made beside the training, which waits only while one is handed over. In a pipe nothing is drawn,
+        and that is said. A second call does nothing. Returns this handle. UserError where every_s is no number above 0,
+        or after close.
+        """
+        self._open()
+        if not _is_time(every_s):
+            raise UserError(f"every_s={every_s!r} is no time. Pass seconds above 0.")
+        if self._view is None and at_live is not None:
+            self._view = at_live(self, float(every_s))
+        return self
+
     def close(self) -> None:
         """Take the hooks out and close the run file. A second call does nothing."""
         self._stop(None)
@@ -87,12 +121,20 @@ class Watch:
         atexit.unregister(self._at_exit)
         first = not self._session.ended
         run = self._session.stop(*_ending(error))
-        if first and run is not None and at_end is not None:
+        if first:
             numbers = random.getstate()  # Rich draws from it
             with contextlib.suppress(Exception):  # a page that cannot be printed must not stop the user's program
-                at_end(run)
-                _tell_causal(run)
+                self._tell(run)
             random.setstate(numbers)
+
+    def _tell(self, run: Run | None) -> None:
+        """The page of what was recorded, where nothing has shown it yet."""
+        shown = self._view.end(run) if self._view is not None else False
+        if run is None:
+            return
+        if not shown and at_end is not None:
+            at_end(run)
+        _tell_causal(run)
 
     def _at_exit(self) -> None:
         """Where nobody closed the watch. A forked child leaves it alone: the file is its parent's."""
@@ -195,6 +237,10 @@ def _validate_rhythm(every: object, budget: object) -> None:
         raise UserError(f"every={every!r} is not a rhythm. Pass a whole number, 1 or more, or leave it out.")
     if not isinstance(budget, (int, float)) or not 0 < budget <= 1:
         raise UserError(f"budget={budget!r} is not a share of time. Pass a number above 0, at most 1 (0.01 is 1 %).")
+
+
+def _is_time(seconds: object) -> bool:
+    return isinstance(seconds, (int, float)) and seconds > 0
 
 
 def _validate_names(name: object, skip: object, model: nn.Module) -> None:

@@ -74,7 +74,7 @@ class StoredFrame(Frame):
             raise RunFileError(f"The frame of step {self.step} of {self.model} is damaged: {error}.") from error
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StoredRun(Run):
     """A recorded training, read from ``path``. It is a snapshot: a live run is opened again to see more.
 

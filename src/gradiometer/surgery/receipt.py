@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from ..catalog import Entry
 from ..records import Change, Prescription, Receipt, UserError
+from ..records.showing import Shows
 from .patch import patch_of
 from .refusals import forget_compiled
 from .snapshot import Snapshot, fingerprint
@@ -19,7 +20,7 @@ _standing: weakref.WeakKeyDictionary[nn.Module, list[weakref.ref[LiveReceipt]]] 
 
 
 @dataclass(eq=False)
-class LiveReceipt:
+class LiveReceipt(Shows):
     """An applied cure. Holds a copy of the parameters, buffers and optimizer state from before, until it is undone.
 
     record: prescription and changes as a value, which can be stored.
@@ -44,6 +45,11 @@ class LiveReceipt:
     def changes(self) -> tuple[Change, ...]:
         """Each change with before and after."""
         return self.record.changes
+
+    @property
+    def standing(self) -> bool:
+        """Whether the cure is still applied: False once it was undone."""
+        return self._model is not None
 
     def undo(self, *, discard_training: bool = False) -> None:
         """Put network and optimizer back, bit for bit, into the state at the moment of application.

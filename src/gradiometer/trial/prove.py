@@ -16,6 +16,7 @@ import msgspec
 from ..diagnosis import diagnose
 from ..quantities import loss_seen
 from ..records import TRIAL_SCHEMA, Diagnosis, Job, LossSeen, Primary, Run, TrialArm, TrialResult, TrialSpec, UserError
+from ..records.showing import Shows
 from ..session.script import ScriptTarget
 from ..store import TrialWriter, open_run, open_trial
 from .arms import NONE, all_arms, asked_arms, cure_arm, informed, most_parts, prescribed
@@ -59,7 +60,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Shows):
     """What came of it. diagnosis: of the untreated training. result: None where nothing was tried, and ``reason``
     says why. resumed trials have no diagnosis."""
 

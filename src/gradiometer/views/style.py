@@ -157,6 +157,7 @@ def render(lines: Sequence[Text], style: Style) -> str:
         markup=False,
         emoji=False,
         legacy_windows=False,
+        force_jupyter=False,  # in a notebook Rich would display each line there, and write none
     )
     for one in lines:
         cut = one.copy()

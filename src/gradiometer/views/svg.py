@@ -46,6 +46,7 @@ def text_svg(run: Run, diagnosis: Diagnosis, style: Style | None = None) -> str:
         color_system="truecolor",
         no_color=False,
         highlight=False,
+        force_jupyter=False,
     )
     for one in page_lines(run, diagnosis, style):
         console.print(one, soft_wrap=True)
