@@ -110,7 +110,8 @@ const Playground = (() => {
     find("headline").textContent = `${first(setting, told.total)} ${second(setting, gain, cure)}`;
     find("lead").textContent = lead(setting, gain, told.total, told.band[told.band.length - 1]);
     const plain = setting.skip === "none" && setting.norm === "none";
-    find("profile-caption").textContent = `error δ over the trunk, at initialisation; band ±${data.band.errors} s.e. at width ${count(setting.width)}, and 5${THIN}% a hop`;
+    find("profile-caption").textContent = "error δ over the trunk, at initialisation; band "
+      + (setting.norm === "batch" ? "" : `±${data.band.errors} s.e. at width ${count(setting.width)}, and `) + `${100 * data.band.hop / 2}${THIN}% a hop`;
     find("map-caption").textContent = `${data.labels[setting.activation]}; norm gain a hop${plain ? " at the fixed point" : `, mean over ${setting.depth} layers`}; drag the ring`;
     find("profile-words").textContent = first(setting, told.total);
     find("map-words").textContent = `Gain ${gain.toFixed(2)} a hop at these variances. ${cure ? after(setting, cure) : "No critical line is near."}`;

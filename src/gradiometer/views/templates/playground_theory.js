@@ -20,7 +20,9 @@ const PlaygroundTheory = (data) => {
   const branch = (setting, q) => {
     const table = data.tables[setting.activation], w = setting.weight, b = setting.bias;
     const at = setting.norm === "none" ? Math.log(q) : 0;  // a norm sets the variance before φ to 1
-    const d2 = Math.exp(look(table.d2, at)), noise = Math.exp(look(table.noise, at)) - 1;
+    const d2 = Math.exp(look(table.d2, at));
+    // A batch norm drives its examples apart: over a large batch, which it needs, the noise of each averages out.
+    const noise = setting.norm === "batch" ? 0 : Math.exp(look(table.noise, at)) - 1;
     // What a batch norm divides by is the variance over the batch: it sees neither mean nor bias.
     const next = setting.norm === "batch" ? w * table.batch[1] : w * Math.exp(look(table.m2, at)) + b;
     if (setting.norm === "none") return { gain: w * d2, noise, next };
@@ -40,7 +42,7 @@ const PlaygroundTheory = (data) => {
       if (stream === 0) { gains.push(gain); noises.push(noise); q = next; continue; }
       const part = stream * gain / (1 + stream * gain);  // of the squared error, what comes through the branch
       gains.push(1 + stream * gain);
-      noises.push(part * part * noise + 4 * part * (1 - part));
+      noises.push(setting.norm === "batch" ? 0 : part * part * noise + 4 * part * (1 - part));
       q += stream * next;
     }
     variances.push(q);
