@@ -8,7 +8,22 @@ import typer
 
 from gradiometer import __version__
 
-from . import causes_manual, check, cures, diagnose, explain, export, prove, report, reproduce, run, runs, serve, train
+from . import (
+    causes_manual,
+    check,
+    cures,
+    diagnose,
+    explain,
+    export,
+    playground,
+    prove,
+    report,
+    reproduce,
+    run,
+    runs,
+    serve,
+    train,
+)
 
 # Without Rich the help page costs 100 ms less, and reads the same in a terminal and in a pipe.
 app = typer.Typer(name="gradiometer", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -36,6 +51,7 @@ def gradiometer(
     gradiometer train --depth 30      train a reference network, watched from its first step
     gradiometer reproduce loss        a published experiment, published and measured side by side
     gradiometer serve                 the recorded runs in your browser, live while they train
+    gradiometer playground            a page to play with what theory predicts
     gradiometer diagnose latest       judge a recorded run again
     gradiometer causes                the manual of causes
     gradiometer cures                 the manual of cures
@@ -51,6 +67,7 @@ app.command(epilog=check.EXAMPLES)(check.check)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=train.EXAMPLES)(train.train)
 app.command(epilog=reproduce.EXAMPLES)(reproduce.reproduce)
+app.command(epilog=playground.EXAMPLES)(playground.playground)
 app.command(epilog=diagnose.EXAMPLES)(diagnose.diagnose)
 app.command(epilog=causes_manual.EXAMPLES)(causes_manual.causes)
 app.command(epilog=cures.EXAMPLES)(cures.cures)

@@ -30,7 +30,7 @@ def check_installed() -> None:
 
 def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
     """The template with its context, our look and its charts; Plotly's script is inside where there is any chart."""
-    shown = {"has_charts": bool(charts), "charts": _inside_script(charts), "plotly": as_it_is(plotly_script())}
+    shown = {"has_charts": bool(charts), "charts": inside_script(charts), "plotly": as_it_is(plotly_script())}
     return load_template(name).render(_look() | dict(context) | shown)
 
 
@@ -57,7 +57,7 @@ def _shown(value: object) -> object:
 
 
 def plotly_script() -> str:
-    """Plotly's own script, out of its Python package. UserError where that is not installed."""
+    """Plotly's own script, from the Python package. UserError where it is not installed."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as missing:
@@ -76,7 +76,7 @@ def as_it_is(text: str) -> Any:
     return Markup(text)
 
 
-def _inside_script(value: object) -> Any:
+def inside_script(value: object) -> Any:
     """JSON that no name can close the script element from."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return as_it_is(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))

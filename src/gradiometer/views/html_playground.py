@@ -1,0 +1,46 @@
+"""The playground as one HTML file: sliders, the predicted error, the phase map. Nothing is loaded from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from . import playground
+from .page import MONO, SANS, TEMPLATES, as_it_is, inside_script, load_template, plotly_script
+from .tokens import css_variables
+
+SCRIPTS = ("playground_theory.js", "playground_charts.js", "playground.js")
+
+
+def playground_page() -> str:
+    """The whole page. UserError where the extra ``report`` is not installed."""
+    template = load_template("playground.html")
+    scripts = [plotly_script(), *(_text(name) for name in SCRIPTS)]
+    context = {
+        "sliders": playground.SLIDERS,
+        "choices": {
+            "activation": ("activation", playground.ACTIVATIONS),
+            "skip": ("skip", playground.SKIPS),
+            "norm": ("normalisation", playground.NORMS),
+        },
+        "data": inside_script(playground.page_data()),
+    }
+    return template.render(context | _look() | _trusted(scripts))
+
+
+def _trusted(scripts: list[str]) -> dict[str, Any]:
+    """The scripts and the policy that lets these run and no other."""
+    texts = [text.replace("\r\n", "\n") for text in scripts]  # as a browser reads them, and hashes them
+    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
+    return {"scripts": [as_it_is(t) for t in texts], "trusted": as_it_is(" ".join(f"'sha256-{h}'" for h in hashes))}
+
+
+def _look() -> dict[str, Any]:
+    look = {"css": as_it_is(_text("report.css") + _text("playground.css"))}
+    look |= {"light": as_it_is(css_variables("light")), "dark": as_it_is(css_variables("dark"))}
+    return look | {"sans": as_it_is(SANS), "mono": as_it_is(MONO)}
+
+
+def _text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")

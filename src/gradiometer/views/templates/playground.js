@@ -1,0 +1,186 @@
+// The page: controls, address, sentence, tables, ring. What is said is computed by PlaygroundTheory.
+const Playground = (() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const theory = PlaygroundTheory(data), charts = PlaygroundCharts(theory, data);
+  const find = (id) => document.getElementById(id), form = find("controls"), ring = find("ring"), mapBox = find("map");
+  const SLIDERS = ["depth", "width", "weight", "bias"], CHOICES = ["activation", "skip", "norm"];
+  const THIN = "\u202f", EPS = 1e-6;
+
+  // ---- settings: controls and address ----
+  const units = (exponent) => 2 ** exponent;
+  const read = () => {
+    const from = new FormData(form), setting = Object.fromEntries(CHOICES.map((key) => [key, from.get(key)]));
+    for (const key of SLIDERS) setting[key] = Number(form.elements[key].value);
+    setting.width = units(setting.width);
+    return setting;
+  };
+  const write = (setting) => {  // what a control cannot hold is left as it is; a range clamps and rounds by itself
+    for (const key of CHOICES)
+      for (const option of form.elements[key]) if (option.value === setting[key]) option.checked = true;
+    for (const key of SLIDERS) {
+      const given = setting[key] === undefined || setting[key] === "" ? NaN : Number(setting[key]);
+      const value = key === "width" ? Math.log2(given) : given;
+      if (Number.isFinite(value)) form.elements[key].value = String(value);
+    }
+  };
+  const address = (setting) => "#" + new URLSearchParams({ activation: setting.activation, depth: setting.depth,
+    width: setting.width, weight: setting.weight, bias: setting.bias, skip: setting.skip, norm: setting.norm });
+  const fromAddress = () => write(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
+
+  // ---- words ----
+  const count = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, THIN);
+  const fixed = (v, places) => v.toFixed(places).replace("-", "−");
+  const amount = (decades) => {  // percent for what is kept above 1 %, decades below and for what grows
+    if (Math.abs(decades) < 0.005) return "all of it";
+    if (decades < 0 && decades > -2) return `${Math.min(99, Math.round(100 * 10 ** decades))}${THIN}% of it`;
+    return null;
+  };
+  const first = (setting, total) => {
+    const size = Math.abs(total).toFixed(1), { warn, fail, grow_warn, grow_fail } = data.limits;
+    const lead = `At ${setting.depth} layers the error is predicted to `;
+    if (size === "0.0") return lead + "keep its size.";
+    const limit = total < 0 ? { warn: -warn, fail: -fail } : { warn: grow_warn, fail: grow_fail };
+    const beyond = Math.abs(total) >= limit.fail ? `beyond the limit of ${limit.fail}`
+      : Math.abs(total) >= limit.warn ? `beyond the warning at ${limit.warn}` : "within the limit";
+    return `${lead}${total < 0 ? "lose" : "grow"} ${size} ${size === "1.0" ? "decade" : "decades"}: ${beyond}.`;
+  };
+  const after = (setting, cure) => {
+    const then = theory.predict({ ...setting, ...cure }).total, kept = amount(then);
+    const what = kept !== null ? `keep ${kept}` : `${then < 0 ? "lose" : "grow"} ${Math.abs(then).toFixed(1)} decades`;
+    const bias = Math.abs(cure.bias - setting.bias) > EPS ? ` with σb² = ${cure.bias.toFixed(2)}` : "";
+    return `σw² = ${cure.weight.toFixed(2)}${bias} would ${what}.`;
+  };
+  const second = (setting, gain, cure) => {
+    if (setting.norm === "batch" && setting.skip === "none")
+      return gain > 1 + EPS ? `Batch norm multiplies it by ${gain.toFixed(2)} a hop, whatever the weight variance.` : "Batch norm keeps it.";
+    if (Math.abs(gain - 1) < EPS) return "Each hop keeps it: this is the critical line.";
+    if (cure) return after(setting, cure);
+    if (setting.skip !== "none") return "The skip passes the error around each branch: no hop can lose it.";
+    return `No weight variance up to ${data.ranges.weight[1]} keeps it.`;
+  };
+  const lead = (setting, gain, total, band) => {
+    const plain = setting.skip === "none" && setting.norm === "none", per = Math.abs(1 / Math.log10(gain));
+    const hop = gain < 1 ? `keeps ${(100 * gain).toFixed(gain > 0.995 ? 1 : 0)}${THIN}% of the error` : `multiplies the error by ${gain.toFixed(gain < 1.01 ? 4 : 2)}`;
+    const pace = gain > 0.1 && per < 1e4 ? `: a decade ${gain < 1 ? "lost" : "gained"} every ${per < 1.5 ? per.toFixed(1) : Math.round(per)} layers` : "";
+    const where = plain ? "Deep down, where the variance rests, each hop" : "On average each hop";
+    const words = Math.abs(gain - 1) < EPS ? `${where} keeps the error` : `${where} ${hop}${pace}`;
+    return `${words}. A single draw of the weights at width ${count(setting.width)} ends at ${charts.decades(total)} ± ${band.toFixed(1)} decades.`;
+  };
+
+  // ---- the nearest point of gain 1: at this bias variance if there is one, else anywhere on the line ----
+  const nearest = (setting, gain) => {
+    if (Math.abs(gain - 1) < EPS) return null;
+    const { line } = charts.land(setting), closest = (all, size) => all.sort((a, b) => size(a) - size(b))[0] || null;
+    const here = theory.critical(setting, charts.weights).map((weight) => ({ weight, bias: setting.bias }));
+    if (here.length) return closest(here, (p) => Math.abs(p.weight - setting.weight));
+    const all = line.flatMap((found, i) => found.map((weight) => ({ weight, bias: charts.rungs[i] })));
+    return closest(all, (p) => Math.hypot((p.weight - setting.weight) / data.ranges.weight[1], (p.bias - setting.bias) / data.ranges.bias[1]));
+  };
+
+  // ---- tables ----
+  const fill = (id, head, rows) => {
+    const table = document.querySelector(`table[data-of="${id}"]`);
+    const line = (cells, kind) => {
+      const row = document.createElement("tr");
+      cells.forEach((text, i) => { const cell = document.createElement(kind); cell.textContent = text; if (i) cell.className = "n"; row.append(cell); });
+      return row;
+    };
+    table.tHead.replaceChildren(line(head, "th"));
+    table.tBodies[0].replaceChildren(...rows.map((cells) => line(cells, "td")));
+  };
+  const number = (v) => { const size = Math.abs(v); return size !== 0 && (size < 1e-3 || size >= 1e5) ? v.toExponential(3) : String(Number(v.toPrecision(4))); };
+  const tables = (setting, told, cure, gain) => {
+    fill("profile", ["layer", "predicted, decades", "band, ± decades", "gain of the hop to it", "variance q there"],
+      told.decades.map((v, i) => [String(setting.depth - i), fixed(v, 3), told.band[i].toFixed(3),
+        i ? number(Math.sqrt(told.gains[i - 1])) : "—", number(told.variances[setting.depth - 1 - i])]));
+    const points = charts.land(setting).line.flatMap((found, i) => found.map((w) => ["critical line", w.toFixed(3), charts.rungs[i].toFixed(4), "1"]));
+    const own = [["you", setting.weight.toFixed(2), setting.bias.toFixed(2), gain.toFixed(4)]];
+    if (cure) own.push(["nearest of gain 1", cure.weight.toFixed(3), cure.bias.toFixed(2), "1"]);
+    fill("map", ["point", "weight variance", "bias variance", "gain a hop"], [...own, ...points]);
+  };
+
+  // ---- one change, one drawing ----
+  let now = null, frame = 0, quiet = 0, spokenAt = 0;
+  const show = () => {
+    frame = 0;
+    const setting = read(), told = theory.predict(setting), gain = theory.gain(setting), cure = nearest(setting, gain);
+    now = { setting, told, gain, cure };
+    for (const key of SLIDERS) find(key + "-out").textContent = key === "width" || key === "depth" ? count(setting[key]) : setting[key].toFixed(2);
+    form.elements.width.setAttribute("aria-valuetext", `${setting.width} units`);
+    find("headline").textContent = `${first(setting, told.total)} ${second(setting, gain, cure)}`;
+    find("lead").textContent = lead(setting, gain, told.total, told.band[told.band.length - 1]);
+    const plain = setting.skip === "none" && setting.norm === "none";
+    find("profile-caption").textContent = "error δ over the trunk, at initialisation; band "
+      + (setting.norm === "batch" ? "" : `±${data.band.errors} s.e. at width ${count(setting.width)}, and `) + `${100 * data.band.hop / 2}${THIN}% a hop`;
+    find("map-caption").textContent = `${data.labels[setting.activation]}; norm gain a hop${plain ? " at the fixed point" : `, mean over ${setting.depth} layers`}; drag the ring`;
+    find("profile-words").textContent = first(setting, told.total);
+    find("map-words").textContent = `Gain ${gain.toFixed(2)} a hop at these variances. ${cure ? after(setting, cure) : "No critical line is near."}`;
+    find("cure").disabled = !cure;
+    charts.profile(find("profile"), setting, told);
+    charts.map(mapBox, setting, gain, cure);
+    const { left, top } = charts.place(mapBox, setting.weight, setting.bias);
+    ring.style.transform = `translate(${left}px,${top}px)`;
+    clearTimeout(quiet);
+    quiet = setTimeout(settle, 300);
+  };
+  // What need not follow every pixel of a drag: address, tables, and a spoken sentence every 10 s at most.
+  const settle = () => {
+    const wanted = address(now.setting);
+    if (location.hash !== wanted) history.replaceState(null, "", wanted);
+    tables(now.setting, now.told, now.cure, now.gain);
+    const wait = spokenAt + 10000 - performance.now();
+    if (spokenAt && wait > 0) { quiet = setTimeout(settle, wait); return; }
+    if (spokenAt && find("spoken").textContent !== find("headline").textContent) find("spoken").textContent = find("headline").textContent;
+    spokenAt = performance.now();
+  };
+  const soon = () => { frame = frame || requestAnimationFrame(show); };
+
+  form.addEventListener("input", soon);
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", () => setTimeout(soon));
+  find("cure").addEventListener("click", () => { if (now.cure) { write(now.cure); soon(); } });
+  addEventListener("hashchange", () => { fromAddress(); soon(); });
+  addEventListener("resize", soon);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", soon);
+
+  let held = false;
+  const move = (event) => {
+    const box = mapBox.getBoundingClientRect();
+    write(charts.settingAt(mapBox, event.clientX - box.left, event.clientY - box.top));
+    soon();
+  };
+  const holder = ring.parentElement;
+  holder.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    held = true;
+    holder.setPointerCapture(event.pointerId);
+    ring.classList.add("held");
+    event.preventDefault();
+    move(event);
+  });
+  holder.addEventListener("pointermove", (event) => { if (held) move(event); });
+  for (const end of ["pointerup", "pointercancel"])
+    holder.addEventListener(end, () => { held = false; ring.classList.remove("held"); });
+
+  const save = (name, type, text) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
+  const csv = (table) => [...table.rows].map((row) => [...row.cells].map((c) => `"${c.textContent.replace(/−/g, "-")}"`).join(",")).join("\r\n");
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-save]");
+    if (!button) return;
+    const id = button.dataset.for, format = button.dataset.save, box = find(id);
+    if (format === "csv") save(`playground-${id}.csv`, "text/csv", csv(document.querySelector(`table[data-of="${id}"]`)));
+    else Plotly.downloadImage(box, { format, filename: `playground-${id}`, width: box.clientWidth, height: box.clientHeight });
+  });
+
+  fromAddress();
+  find("scale-low").textContent = charts.bounds.low;
+  find("scale-high").textContent = `${charts.bounds.high} a hop`;
+  show();
+  return { theory, read };
+})();

@@ -1,0 +1,147 @@
+// The two pictures of the playground, as Plotly specifications in the colours of the page. Knows no controls.
+const PlaygroundCharts = (theory, data) => {
+  const token = (role) => getComputedStyle(document.documentElement).getPropertyValue("--" + role).trim();
+  const sans = () => token("sans");
+  const mixed = (role, share) => {  // with the paper, so that words and marks stay legible on the strongest cells
+    const at = (hex, k) => (parseInt(hex.slice(1), 16) >> k) & 255, [a, b] = [token(role), token("paper")];
+    return `rgb(${[16, 8, 0].map((k) => Math.round(share * at(a, k) + (1 - share) * at(b, k)))})`;
+  };
+  const minus = (text) => String(text).replace("-", "−");
+  const decades = (v) => (Math.abs(v) < 0.05 ? "0" : (v < 0 ? "−" : "+") + Math.abs(v).toFixed(1));
+  const note = (x, y, text, more) => ({ x, y, text, showarrow: false, xref: "x", yref: "y",
+    font: { size: 12, color: token("ink-3") }, ...more });
+  const axis = (more) => ({ showgrid: true, gridcolor: token("line"), zeroline: false, ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)", fixedrange: true,
+    tickfont: { size: 12, color: token("ink-3") }, ...more });
+  const layout = (box, height, margin, more) => ({ height, width: box.clientWidth, margin, showlegend: false,
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, font: { family: sans(), size: 12 },
+    hoverlabel: { bgcolor: token("raise"), bordercolor: token("line-2"), font: { color: token("ink"), size: 12, family: sans() } },
+    ...more });
+  const draw = (box, traces, spec) => Plotly.react(box, traces, spec, { displayModeBar: false, responsive: false });
+  const every = (span, most) => [1, 2, 3, 5, 10, 20, 30, 50, 100, 200].find((n) => span / n <= most) || 500;
+
+  const rail = (width) => [
+    note(0, 1, "<b>LOSS</b>", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: 28, font: { size: 12, color: token("ink") } }),
+    note(1, 1, "<b>INPUT</b>", { xref: "paper", yref: "paper", xanchor: "right", yanchor: "bottom", yshift: 28, font: { size: 12, color: token("ink") } }),
+    note(1, 1, "", { xref: "paper", yref: "paper", xshift: -52, yshift: 37, showarrow: true, ax: -(width - 110), ay: 0,
+      arrowcolor: token("error"), arrowwidth: 1.6, arrowhead: 3, arrowsize: 1.1 }),
+  ];
+
+  const profile = (box, setting, told) => {
+    const { decades: line, band, gains, total } = told, layers = line.map((_, i) => setting.depth - i);
+    const low = line.map((v, i) => v - band[i]), high = line.map((v, i) => v + band[i]);
+    let [bottom, top] = [Math.min(-4, Math.floor(Math.min(...low))), Math.max(1, Math.ceil(Math.max(...high)))];
+    const margin = { l: 44, r: 84, t: 56, b: 48 }, room = Math.max(120, box.clientWidth - margin.l - margin.r);
+    const tick = every(top - bottom, 9), ticks = [];
+    for (let v = Math.ceil(bottom / tick) * tick; v <= top; v += tick) ticks.push(v);
+    const crowded = top - bottom > 16;  // the names of two limits a decade apart would touch: only the last limits stay
+    const limits = Object.entries(data.limits).filter(([key, v]) => v > bottom && v < top && !(crowded && key.endsWith("warn")));
+    const side = Math.abs(total) > 6 ? 1 : 0;  // where a steep line does not run through the names
+    const shapes = limits.map(([, v]) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: v, y1: v, layer: "above",
+      line: { color: token("ink"), width: 1, dash: "dot" } }));
+    shapes.unshift({ type: "line", xref: "paper", x0: 0, x1: 1, y0: 0, y1: 0, layer: "below", line: { color: token("line-2"), width: 1 } });
+    const names = limits.map(([k, v]) => note(side, v,
+      `${k.endsWith("fail") ? "fail" : "warn"}: ${v > 0 ? "+" : "−"}${Math.abs(v)}`,
+      { xref: "paper", xanchor: side ? "right" : "left", yanchor: "bottom", xshift: side ? -6 : 6, font: { size: 12, color: token("ink") } }));
+    const end = Math.min(Math.max(total, bottom), top);
+    const labels = [
+      note(1, end, "predicted", { xref: "paper", xanchor: "left", xshift: 8, yshift: 8, font: { size: 12, color: token("theory"), weight: 600 } }),
+      note(1, end, decades(total), { xref: "paper", xanchor: "left", xshift: 8, yshift: -8 }),
+      note(0, 1, "decades", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", xshift: -42, yshift: 8 }),
+    ];
+    const hover = line.map((v, i) => `<b>layer ${layers[i]}</b><br>predicted ${decades(v)} ± ${band[i].toFixed(2)} decades`
+      + (i ? `<br>hop from layer ${layers[i] + 1}: ×${Math.sqrt(gains[i - 1]).toPrecision(4)}` : "<br>the loss side: 0 by definition"));
+    const step = every(setting.depth, Math.max(3, room / 60)), marks = [];
+    for (let v = Math.ceil((1 + step / 2) / step) * step; v <= setting.depth - step / 2; v += step) marks.push(v);
+    const places = [...new Set([setting.depth, ...marks.reverse(), 1])];
+    draw(box, [
+      { x: [...layers, ...[...layers].reverse()], y: [...high, ...[...low].reverse()], type: "scatter", mode: "lines",
+        fill: "toself", fillcolor: token("band"), line: { width: 0, color: token("band") }, hoverinfo: "skip" },
+      { x: layers, y: line, type: "scatter", mode: setting.depth < 4 ? "lines+markers" : "lines", text: hover, hovertemplate: "%{text}<extra></extra>",
+        line: { color: token("theory"), width: 1.8, dash: "5px,4px" }, marker: { color: token("theory"), size: 5 } },
+    ], layout(box, 430, margin, {
+      hovermode: "x", shapes, annotations: [...rail(room), ...names, ...labels],
+      xaxis: axis({ showgrid: false, range: [setting.depth, 1], tickvals: places, ticktext: places.map(String), tickangle: 0,
+        title: { text: "layer", font: { size: 12, color: token("ink-3") } } }),
+      yaxis: axis({ range: [bottom, top], tickvals: ticks, ticktext: ticks.map(minus) }),
+    }));
+  };
+
+  // ---- phase map ----
+  const MARGIN = { l: 44, r: 20, t: 56, b: 48 }, HEIGHT = 430, COLUMNS = 40, ROWS = 21, SPAN = Math.log10(1.5), STRONGEST = 0.65;
+  const range = (key) => data.ranges[key];
+  const nodes = (key, count, low) => Array.from({ length: count }, (_, i) => low + (range(key)[1] - low) * i / (count - 1));
+  const weights = nodes("weight", COLUMNS, range("weight")[0]), biases = nodes("bias", ROWS, range("bias")[0]);
+  const rungs = Array.from({ length: 31 }, (_, i) => range("bias")[1] * (i / 30) ** 2);  // dense where a critical line bends
+  const kept = new Map();  // a map for each network that has one of its own
+  const land = (setting) => {
+    const plain = setting.norm === "none" && setting.skip === "none";
+    const key = [setting.activation, setting.skip, setting.norm, plain ? "" : setting.depth].join();
+    if (!kept.has(key)) {
+      if (kept.size > 60) kept.clear();
+      const z = biases.map((bias) => weights.map((weight) => Math.log10(theory.gain({ ...setting, weight, bias }))));
+      const line = rungs.map((bias) => theory.critical({ ...setting, bias }, weights));
+      kept.set(key, { z, line });
+    }
+    return kept.get(key);
+  };
+  // The critical line as strokes: a row without a point, or a leap, breaks it.
+  const stroke = (line) => {
+    const x = [], y = [];
+    line.forEach((found, i) => {
+      const at = found[0] ?? null, last = x[x.length - 1];
+      if (at !== null && last != null && Math.abs(at - last) > 1) { x.push(null); y.push(null); }
+      x.push(at); y.push(at === null ? null : rungs[i]);
+    });
+    return { x, y };
+  };
+  // A word in the middle of its region, in a row that has enough of it.
+  const word = (z, text, is, share) => {
+    const row = Math.round(share * (ROWS - 1)), inside = weights.filter((_, i) => is(z[row][i]));
+    if (inside.length < 10) return [];
+    return [note((inside[0] + inside[inside.length - 1]) / 2, biases[row], `<b>${text}</b>`, { font: { size: 12, color: token("ink") },
+      bgcolor: token("paper"), opacity: 0.86 })];
+  };
+  const place = (box, x, y) => {
+    const width = box.clientWidth - MARGIN.l - MARGIN.r, height = HEIGHT - MARGIN.t - MARGIN.b;
+    const [, right] = range("weight"), [, high] = range("bias");
+    return { left: MARGIN.l + (x / right) * width, top: MARGIN.t + (1 - y / high) * height, width, height, right, high };
+  };
+  const settingAt = (box, left, top) => {
+    const { width, height, right, high } = place(box, 0, 0);
+    return { weight: ((left - MARGIN.l) / width) * right, bias: (1 - (top - MARGIN.t) / height) * high };
+  };
+
+  const map = (box, setting, gain, cure) => {
+    const { z, line } = land(setting), { x, y } = stroke(line), { right, high } = place(box, 0, 0);
+    const [, weightMost] = range("weight"), at = x.map((v, i) => [v, y[i]]).filter(([v]) => v !== null);
+    const side = (v) => (v > 0.62 * weightMost ? { xanchor: "right", xshift: -16 } : { xanchor: "left", xshift: 16 });
+    const lift = setting.bias > 0.9 * high ? -18 : 18;
+    const notes = [
+      ...word(z, "error vanishes", (v) => v < -0.015, 0.86), ...word(z, "error explodes", (v) => v > 0.015, 0.36),
+      note(setting.weight, setting.bias, `<b>you: gain ${gain.toFixed(2)}</b>`, { ...side(setting.weight), yshift: lift,
+        font: { size: 12, color: token("ink") }, bgcolor: token("paper"), opacity: 0.9 }),
+      note(0, 1, "bias variance σ<sub>b</sub>²", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: 6, xshift: -30 }),
+    ];
+    if (cure) notes.push(note(cure.weight, cure.bias, `<b>gain 1: ${cure.weight.toFixed(2)}</b>`, { ...side(cure.weight), yshift: -lift,
+      font: { size: 12, color: token("healthy-text") }, bgcolor: token("paper"), opacity: 0.9 }));
+    if (at.length > 3) {
+      const [lx, ly] = at[Math.round(0.86 * (at.length - 1))];
+      notes.push(note(lx, ly, "<b>critical line</b>", { ...side(lx), xshift: side(lx).xanchor === "left" ? 8 : -8, font: { size: 12, color: token("ink") }, bgcolor: token("paper"), opacity: 0.86 }));
+    }
+    draw(box, [
+      { x: weights, y: biases, z, type: "heatmap", zmin: -SPAN, zmax: SPAN, showscale: false, xgap: 0, ygap: 0, zsmooth: false,
+        colorscale: [[0, mixed("guilty", STRONGEST)], [0.5, token("paper")], [1, mixed("error", STRONGEST)]],
+        customdata: z.map((row) => row.map((v) => (10 ** v).toPrecision(4))),
+        hovertemplate: "σ<sub>w</sub>² %{x:.2f}, σ<sub>b</sub>² %{y:.2f}<br>gain ×%{customdata} a hop<extra></extra>" },
+      { x, y, type: "scatter", mode: "lines", line: { color: token("ink"), width: 2 }, hoverinfo: "skip" },
+      { x: cure ? [cure.weight] : [], y: cure ? [cure.bias] : [], type: "scatter", mode: "markers", cliponaxis: false,
+        marker: { color: token("healthy"), size: 11, line: { color: token("paper"), width: 1.5 } }, hoverinfo: "skip" },
+    ], layout(box, HEIGHT, MARGIN, {
+      hovermode: "closest", annotations: notes,
+      xaxis: axis({ showgrid: false, range: [0, right], dtick: 1, title: { text: "weight variance σ<sub>w</sub>², times fan-in", font: { size: 12, color: token("ink-3") } } }),
+      yaxis: axis({ showgrid: false, range: [0, high], dtick: 0.1 }),
+    }));
+  };
+  const bounds = { low: (1 / 1.5).toFixed(2), high: "1.5" };
+  return { profile, map, land, place, settingAt, weights, rungs, bounds, decades };
+};
