@@ -149,7 +149,9 @@ def prove_case(case: Case, terms: Terms) -> Trial | None:
         work.mkdir()
         (work / "train.py").write_text(script.text, encoding="utf-8")
         try:
-            proof, ruler = _proven(Request(ScriptTarget("train.py", (ARGUMENT,)), Path(folder) / "t.gmr", work), case, terms)
+            proof, ruler = _proven(
+                Request(ScriptTarget("train.py", (ARGUMENT,)), Path(folder) / "t.gmr", work), case, terms
+            )
         except KeyboardInterrupt:
             return None
         except UserError as error:
