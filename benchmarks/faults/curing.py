@@ -15,11 +15,14 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import signal
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -44,7 +47,7 @@ ARGUMENT = "0"  # the seed that the script is given; the trial mixes its own int
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """What was decided of an arm. effect, low, high: in units of the outcome, None where there is none."""
+    """What was decided of an arm. effect, low, high: in units of the outcome, None where there is none. p: by Holm."""
 
     name: str
     role: str
@@ -54,6 +57,9 @@ class Arm:
     high: float | None = None
     won: int = 0
     pairs: int = 0
+    p: float | None = None
+    lr_factor: float | None = None
+    why: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +122,21 @@ class Trials:
 
 def _read(line: str) -> Trial:
     says: dict[str, Any] = json.loads(line)
-    says["arms"] = tuple(Arm(**arm) for arm in says["arms"])
+    says["arms"] = tuple(Arm(**(arm | {"why": tuple(arm.get("why", ()))})) for arm in says["arms"])
     return Trial(**(says | {"causes": tuple(says["causes"]), "notes": tuple(says["notes"])}))
 
 
-def prove_all(
-    cases: Sequence[Case], terms: Terms, workers: int, done: Callable[[Trial], None], again: bool = False
-) -> bool:
+def prove_all(cases: Iterable[Case], terms: Terms, workers: int, done: Callable[[Trial], None]) -> bool:
     """A trial of each case, ``workers`` at a time. False where Ctrl-C ended it: trials under way are given up."""
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("fork"))
+    waiting = iter(cases)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_obey)
+    running: set[Future[Trial | None]] = set()
     try:
-        left: set[Future[Trial | None]] = {pool.submit(prove_case, case, terms) for case in cases}
-        while left:
-            ended, left = wait(left, return_when=FIRST_COMPLETED)
+        while True:
+            running |= {pool.submit(prove_case, c, terms) for c in islice(waiting, workers - len(running))}
+            if not running:
+                return True
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
                 if (trial := future.result()) is None:
                     return False
@@ -136,8 +144,20 @@ def prove_all(
     except KeyboardInterrupt:
         return False
     finally:
+        if running:
+            for child in active_children():
+                child.terminate()
         pool.shutdown(wait=True, cancel_futures=True)
-    return True
+
+
+def _obey() -> None:
+    """In a worker: the process above says when to stop, not the terminal, so that none is told twice."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop)
 
 
 def prove_case(case: Case, terms: Terms) -> Trial | None:
@@ -149,17 +169,16 @@ def prove_case(case: Case, terms: Terms) -> Trial | None:
         work.mkdir()
         (work / "train.py").write_text(script.text, encoding="utf-8")
         try:
-            proof, ruler = _proven(
-                Request(ScriptTarget("train.py", (ARGUMENT,)), Path(folder) / "t.gmr", work), case, terms
-            )
+            request = Request(ScriptTarget("train.py", (ARGUMENT,)), Path(folder) / "t.gmr", work)
+            proof, ruler = _proven(request, case, terms)
         except KeyboardInterrupt:
             return None
         except UserError as error:
-            return _with(base, reason=str(error), seconds=round(perf_counter() - started, 1))
+            return replace(base, reason=str(error), seconds=round(perf_counter() - started, 1))
     if proof.result is not None and proof.result.state == "interrupted":
         return None
-    told = _with(base, ruler=ruler, causes=_causes(proof.diagnosis), reason=proof.reason)
-    told = _with(told, seconds=round(perf_counter() - started, 1))
+    told = replace(base, ruler=ruler, causes=_causes(proof.diagnosis), reason=proof.reason)
+    told = replace(told, seconds=round(perf_counter() - started, 1))
     return told if proof.result is None else _decided(told, proof.result)
 
 
@@ -167,8 +186,7 @@ def _proven(request: Request, case: Case, terms: Terms) -> tuple[Proof, str]:
     proof = _within(request, terms)
     if proof.result is None or not _not_comparable(proof.result):
         return proof, "loss"
-    pattern = NUMBER.replace("?P<number>", "")
-    metric = Primary("metric", case.better, case.metric, rf"{case.metric}\s*[:=]\s*{pattern}")
+    metric = Primary("metric", case.better, case.metric, printed_pattern(case.metric))
     path = request.path.with_name("by-metric.gmr")
     return _within(Request(request.target, path, request.folder, primary=metric), terms), "metric"
 
@@ -176,19 +194,25 @@ def _proven(request: Request, case: Case, terms: Terms) -> tuple[Proof, str]:
 def _within(request: Request, terms: Terms) -> Proof:
     """The trial, its budget doubled while it is too small for the script."""
     for times in range(RAISES + 1):
-        longer = _with(terms, budget_s=terms.budget_s * 2**times)
+        longer = replace(terms, budget_s=terms.budget_s * 2**times)
         try:
-            return prove_script(_with(request, terms=longer), lambda share, words: None)
+            return prove_script(replace(request, terms=longer), lambda share, words: None)
         except UserError as error:
             if times == RAISES or "--budget" not in str(error):
                 raise
     raise AssertionError
 
 
+def printed_pattern(metric: str) -> str:
+    """Finds the number that a script prints behind the name of its metric."""
+    return rf"{re.escape(metric)}\s*[:=]\s*{NUMBER.replace('?P<number>', '')}"
+
+
 def _not_comparable(result: TrialResult) -> bool:
+    """Whether a cure was tried that the script's loss could not judge, and none that it could."""
     cures = {a.name for a in result.spec.arms if a.role == "cure"}
-    decided = [v.decision for v in result.verdicts if v.arm in cures]
-    return not decided or all(decision == "not comparable" for decision in decided)
+    decided = {v.decision for v in result.verdicts if v.arm in cures}
+    return decided == {"not comparable"} or (not decided and any("not comparable" in note for note in result.notes))
 
 
 def _decided(told: Trial, result: TrialResult) -> Trial:
@@ -202,10 +226,15 @@ def _decided(told: Trial, result: TrialResult) -> Trial:
             *(_plain(end) for end in v.interval),
             won=v.won,
             pairs=v.pairs,
+            p=_plain(v.p_holm),
+            lr_factor=_plain(v.lr_factor),
+            why=v.reasons,
         )
         for v in result.verdicts
     )
-    return _with(told, arms=arms, notes=result.notes, steps=result.spec.steps, floor=_plain(result.spec.floor))
+    spec = result.spec
+    told = replace(told, budget_s=spec.budget_s, steps=spec.steps, floor=_plain(spec.floor))
+    return replace(told, arms=arms, notes=result.notes)
 
 
 def _causes(diagnosis: Diagnosis | None) -> tuple[str, ...]:
@@ -215,12 +244,6 @@ def _causes(diagnosis: Diagnosis | None) -> tuple[str, ...]:
 def _plain(value: float) -> float | None:
     """JSON knows no nan and no inf; four digits are enough."""
     return float(f"{value:.4g}") if value == value and abs(value) != float("inf") else None
-
-
-def _with(value: Any, **changes: Any) -> Any:
-    from dataclasses import replace
-
-    return replace(value, **changes)
 
 
 @contextlib.contextmanager
