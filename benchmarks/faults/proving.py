@@ -14,7 +14,7 @@ from typing import Any
 
 from cases import ROOT, Case
 from curescore import AIM, WHY, CureScore, Difference, Tried, by_why, cure_score
-from curing import BUDGET_S, Trial, Trials, in_order, prove_all, reachable
+from curing import BUDGET_S, Trial, Trials, in_order, made_by, prove_all, reachable
 from outcomes import Outcomes
 from rates import HALVES, Rate
 from rich.console import Console
@@ -37,7 +37,8 @@ def prove(args: argparse.Namespace, cases: Sequence[Case]) -> int:
     """Hold the trials that are missing, print the score, write it. 130 where Ctrl-C ended it."""
     outcomes, trials = Outcomes(), Trials()
     within, beyond = reachable(cases, outcomes)
-    left = [] if args.score_only else [c for c in in_order(c for c, _ in within) if args.again or trials.get(c) is None]
+    wanted = (c for c, _ in within if args.half in (None, c.half))
+    left = [] if args.score_only else [c for c in in_order(wanted) if _lacks(c, trials, args.again)]
     terms = Terms(budget_s=args.budget or BUDGET_S, workers=1, seeds=args.seeds or Terms.seeds)
     whole = not left or _held(left, terms, args.workers, trials)
     score = cure_score([Tried(case, label, trials.get(case)) for case, label in within], beyond)
@@ -47,6 +48,12 @@ def prove(args: argparse.Namespace, cases: Sequence[Case]) -> int:
         text = json.dumps(document(score, trials, [c for c, _ in within]), indent=1, ensure_ascii=False)
         Path(path).write_text(text + "\n", encoding="utf-8")
     return 0 if whole else 130
+
+
+def _lacks(case: Case, trials: Trials, again: bool) -> bool:
+    """No trial of its script as it stands; where asked for, none that this state of the rooms has made."""
+    found = trials.get(case)
+    return found is None or (again and found.made_by != made_by())
 
 
 def _held(left: Sequence[Case], terms: Terms, workers: int, trials: Trials) -> bool:
@@ -103,6 +110,8 @@ def tell(score: CureScore, trials: Sequence[Trial]) -> None:
     say = lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True)  # noqa: E731
     n, waiting, beyond = len(trials), len(score.waiting), len(score.out_of_reach)
     say(f"{n + waiting} verified faults have an accepted cause that a cure of the catalog answers; {n} have a trial.")
+    if old := sum(t.made_by != made_by() for t in trials):
+        say(f"{old} of the trials were made by another state of the rooms that diagnose, treat and judge (--again).")
     say(f"{beyond} more are answered by an edit alone (or by nothing), and are no part of the rates.")
     if not trials:
         return

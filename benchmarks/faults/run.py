@@ -66,7 +66,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", metavar="PATH", help="write the score as one JSON document as well")
     parser.add_argument("--prove", action="store_true", help="try cures on the faults that one can reach")
     parser.add_argument("--budget", type=float, help="with --prove: seconds of a trial, 60 where not given")
-    parser.add_argument("--again", action="store_true", help="with --prove: also where a trial has ended")
+    parser.add_argument("--again", action="store_true", help="with --prove: anew what another state has tried")
+    parser.add_argument("--half", choices=("report", "calibration"), help="with --prove: trials of this half alone")
     args = parser.parse_args()
     if args.seeds < 0 or args.workers < 1 or (args.budget is not None and args.budget < 1):
         parser.error("--seeds, --workers and --budget must be 1 or more")

@@ -16,9 +16,9 @@ import faults_room
 import pytest
 from cases import Variant, load_corpus
 from curescore import Tried, cure_score, difference, why_missed
-from curing import Arm, Trial, Trials, printed_pattern, prove_all, prove_case, reachable
+from curing import Arm, Trial, Trials, made_by, printed_pattern, prove_all, prove_case, reachable
 from labels import Label
-from proving import tell
+from proving import _lacks, tell
 
 from gradiometer.records import Primary, TrialArm, TrialResult, TrialSpec, UserError, Verdict
 from gradiometer.trial.design import Terms
@@ -61,6 +61,15 @@ def test_a_trial_is_on_the_disk_as_it_ends_and_belongs_to_its_script(tmp_path: P
 
     (case.folder / "faulty.py").write_text("lr = 7\n")
     assert trials.get(replace(case)) is None  # the script has changed: its trial says nothing of it
+
+
+def test_a_trial_of_another_state_is_held_anew_only_where_that_is_asked(tmp_path: Path) -> None:
+    case = faults_room.case_of(tmp_path)
+    trials = Trials(tmp_path / "cures.jsonl")
+    assert _lacks(case, trials, again=False)
+    for state, again, lacks in ((made_by(), True, False), ("old", True, True), ("old", False, False)):
+        trials.add(replace(trial(HELPED), digest=case.scripts[0].digest, made_by=state))
+        assert _lacks(case, trials, again) == lacks
 
 
 @pytest.mark.parametrize(
