@@ -19,7 +19,8 @@ help:
 	@echo "make demo    watch a 20-layer sigmoid network fail to learn, and write an HTML report"
 	@echo "make test    run all tests           make fast    run the tests that need no torch"
 	@echo "make check   ruff, mypy, imports, docs   make bench   run the benchmarks"
-	@echo "make faults  train the corpus of faulty and healthy scripts, and score the diagnosis (about an hour)"
+	@echo "make faults  train the corpus of faulty and healthy scripts, and score the diagnosis (about an hour);"
+	@echo "             FAULTS_ARGS=--prove tries the prescribed cures on it (about two hours)"
 	@echo "make clean   remove what these commands made"
 
 install: $(STAMP)

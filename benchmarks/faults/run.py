@@ -3,6 +3,7 @@
     python benchmarks/faults/run.py [CASE ...] [--seeds 5] [--workers 2] [--no-mutants]
     python benchmarks/faults/run.py --subset        the small set that CI runs
     python benchmarks/faults/run.py --score-only    judges the runs that are there
+    python benchmarks/faults/run.py --prove [CASE ...] [--budget 60] [--again]   tries the cures that are prescribed
 
 Trainings that have a record and a run file are not done again: an interrupted run goes on where it stopped. A script
 that has changed is trained anew; --retrain also trains anew what another state of the watch has recorded, as is due
@@ -31,6 +32,11 @@ def main() -> int:
     if not cases:
         print(f"No case matches {' '.join(names)}. Cases lie in {ROOT}.", file=sys.stderr)
         return 2
+    if args.prove:
+        from proving import prove
+
+        return prove(args, [c for c in cases if not c.healthy])
+    args.seeds = args.seeds or (1 if args.subset else 5)
     order = Order(cases, args.seeds, not (args.no_mutants or args.subset), not args.subset, args.retrain)
     outcomes = Outcomes()
     interrupted = False
@@ -47,7 +53,9 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help="names or patterns; without any, the whole corpus")
-    parser.add_argument("--seeds", type=int, default=0, help="seeds a script (default 5; 1 with --subset)")
+    parser.add_argument(
+        "--seeds", type=int, default=0, help="seeds a script (default 5; 1 with --subset; 8 pairs with --prove)"
+    )
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="trainings at a time")
     parser.add_argument("--subset", action="store_true", help="the small set that CI runs, labels as committed")
     parser.add_argument("--no-mutants", action="store_true", help="without the faults sown into healthy scripts")
@@ -56,10 +64,13 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--score-only", action="store_true", help="train nothing: judge the runs that are there")
     parser.add_argument("--json", metavar="PATH", help="write the score as one JSON document as well")
+    parser.add_argument("--prove", action="store_true", help="try cures on the faults that one can reach")
+    parser.add_argument("--budget", type=float, help="with --prove: seconds of a trial, 60 where not given")
+    parser.add_argument("--again", action="store_true", help="with --prove: anew what another state has tried")
+    parser.add_argument("--half", choices=("report", "calibration"), help="with --prove: trials of this half alone")
     args = parser.parse_args()
-    args.seeds = args.seeds or (1 if args.subset else 5)
-    if args.seeds < 1 or args.workers < 1:
-        parser.error("--seeds and --workers must be 1 or more")
+    if args.seeds < 0 or args.workers < 1 or (args.budget is not None and args.budget < 1):
+        parser.error("--seeds, --workers and --budget must be 1 or more")
     return args
 
 

@@ -36,7 +36,7 @@ def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) ->
 
 def dashboard_page(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
     """A template on the ground of the dashboard: scripts and style are files of the server, charts stand as data."""
-    shown = {"base": "dashboard.html", "charts": _inside_script(charts), "signs": SIGNS}
+    shown = {"base": "dashboard.html", "charts": inside_script(charts), "signs": SIGNS}
     return load_template(name).render(dict(context) | shown)
 
 
