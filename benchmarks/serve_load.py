@@ -35,7 +35,7 @@ from gradiometer.store import RunWriter
 
 AIM_LATE_S, AIM_SHARE = 1.0, 0.05
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-WARM_S = 8.0
+WARM_S = 12.0  # the first diagnosis of each run is behind it
 EVERY_S = 1.0
 
 TRAINING = """

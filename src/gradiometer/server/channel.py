@@ -26,7 +26,7 @@ class Channel:
         self.born = born
         self.number = 0
         self._kept: deque[tuple[int, bytes]] = deque(maxlen=MOST_KEPT)
-        self._queues: set[asyncio.Queue[bytes]] = set()
+        self._queues: set[asyncio.Queue[bytes | None]] = set()
 
     @property
     def viewers(self) -> int:
@@ -48,16 +48,21 @@ class Channel:
     async def listen(self, last: str, first: bytes = b"") -> AsyncIterator[bytes]:
         """Everything from now on; before it what was missed since the message ``last`` ("": nothing was), and then
         ``first``."""
-        queue: asyncio.Queue[bytes] = asyncio.Queue()
-        for sent in (*self._missed(last), first):
-            queue.put_nowait(sent)
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        for missed in (*self._missed(last), first):
+            queue.put_nowait(missed)
         self._queues.add(queue)
         try:
             yield b"retry: 1000\n\n"
-            while True:
-                yield await queue.get()
+            while (sent := await queue.get()) is not None:
+                yield sent
         finally:
             self._queues.discard(queue)
+
+    def hang_up(self) -> None:
+        """End the stream of everybody who listens."""
+        for queue in self._queues:
+            queue.put_nowait(None)
 
     def _reset(self) -> bytes:
         return message(RESET, b"{}", f"{self.born}.{self.number}")

@@ -99,6 +99,12 @@ class Hub:
         self._reader.shutdown(wait=False, cancel_futures=True)
         self._judge.shutdown(wait=False, cancel_futures=True)
 
+    def hang_up(self) -> None:
+        """End every stream of events: a server that stops would wait for them."""
+        channels = [c for w in self._watched.values() for c in w.channels.values()]
+        for channel in (self.list_channel, *channels, *(t.channel for t in self._trials.values())):
+            channel.hang_up()
+
     @property
     def viewers(self) -> int:
         """Pages that listen now."""

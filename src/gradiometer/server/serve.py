@@ -26,7 +26,8 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 ANY = ("0.0.0.0", "::", "")
 PORT = 8471
 TRIES = 20
-GRACE_S = 1
+GRACE_S = 2
+LOOK_S = 0.2
 WINDOWS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 
 
@@ -73,9 +74,10 @@ async def _look_after(server: uvicorn.Server, hub: Hub, place: Place, url: str) 
     while not server.started:
         await asyncio.sleep(0.02)
     place.on_up(url)
-    while not place.is_over(hub.viewers):
-        await asyncio.sleep(1.0)
+    while not (server.should_exit or place.is_over(hub.viewers)):
+        await asyncio.sleep(LOOK_S)
     server.should_exit = True
+    hub.hang_up()
 
 
 def address(host: str, port: int, token: str) -> str:

@@ -82,7 +82,12 @@ def inside_script(value: object) -> Any:
     return as_it_is(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
+def _text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
 def _look() -> dict[str, Any]:
-    files = {name: as_it_is((TEMPLATES / f"report.{name}").read_text(encoding="utf-8")) for name in ("css", "js")}
+    names = {"css": ("report.css",), "js": ("charts.js", "report.js")}
+    files = {kind: as_it_is("".join(map(_text, parts))) for kind, parts in names.items()}
     colours = {"light": as_it_is(css_variables("light")), "dark": as_it_is(css_variables("dark"))}
     return files | colours | {"sans": as_it_is(SANS), "mono": as_it_is(MONO), "signs": SIGNS}

@@ -110,7 +110,7 @@
     let drawn = -1;
     const tick = () => {
       const at = Math.min(film.length - 1, Math.floor(((performance.now() - begun) / whole) * film.length));
-      if (at !== drawn && (cache.has(film[at]) || at === film.length - 1)) { drawn = at; go(film[at]); }
+      if (at !== drawn && (still || cache.has(film[at]) || at === film.length - 1)) { drawn = at; go(film[at]); }
       if (at === film.length - 1) { stop(); return; }
       if (!still) playing = requestAnimationFrame(tick);
     };

@@ -1,4 +1,6 @@
-(() => {
+// Draws one Plotly specification whose colours are roles of the palette, and draws it again where the width or the theme
+// changes: Gradiometer.draw(element, spec). Buttons with data-save and data-for save what is drawn.
+const Gradiometer = (() => {
   const root = getComputedStyle(document.documentElement);
   const token = (name) => root.getPropertyValue("--" + name).trim();
   const fade = (hex, alpha) => {
@@ -54,13 +56,24 @@
     }
     if (spec.thin) thin(layout, width);
   };
-  const drawn = new Map();
-  const one = (box) => { const width = box.clientWidth; if (!width) return; const spec = resolve(structuredClone(drawn.get(box))); fit(spec, width); spec.layout.width = width; Plotly.react(box, spec.traces, spec.layout, { displayModeBar: false, responsive: false }); };
-  const draw = () => { for (const box of drawn.keys()) if (box.isConnected) one(box); else drawn.delete(box); };
-  window.Gradiometer = { draw: (box, spec) => { drawn.set(box, spec); one(box); } };
+  const drawn = new Map();  // element -> its specification, with the roles of the palette still in it
+  const one = (box) => {
+    const width = box.clientWidth;
+    if (!width) return;  // not shown now
+    const spec = resolve(structuredClone(drawn.get(box)));
+    fit(spec, width);
+    spec.layout.width = width;
+    Plotly.react(box, spec.traces, spec.layout, { displayModeBar: false, responsive: false });
+  };
+  const again = () => {
+    for (const box of [...drawn.keys()]) {
+      if (box.isConnected) one(box);
+      else drawn.delete(box);
+    }
+  };
   let waiting = 0;
-  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(draw, 120); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(again, 120); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
   const save = (name, type, text) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type }));
@@ -77,4 +90,9 @@
     if (format === "csv") save(id + ".csv", "text/csv", csv(document.querySelector(`table[data-of="${id}"]`)));
     else Plotly.downloadImage(box, { format, filename: id, width: box.clientWidth, height: box.clientHeight });
   });
+  const draw = (box, spec) => {
+    drawn.set(box, spec);
+    one(box);
+  };
+  return { draw };
 })();
