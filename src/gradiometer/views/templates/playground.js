@@ -28,6 +28,14 @@ const Playground = (() => {
   const fromAddress = () => write(Object.fromEntries(new URLSearchParams(location.hash.slice(1))));
 
   // ---- words ----
+  const say = (element, text) => {  // σw² and σb² with their letter below the line
+    element.replaceChildren(...text.split(/(?<=σ)([wb])(?=²)/).map((part, i) => {
+      if (i % 2 === 0) return part;
+      const below = document.createElement("sub");
+      below.textContent = part;
+      return below;
+    }));
+  };
   const count = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, THIN);
   const fixed = (v, places) => v.toFixed(places).replace("-", "−");
   const amount = (decades) => {  // percent for what is kept above 1 %, decades below and for what grows
@@ -107,7 +115,7 @@ const Playground = (() => {
     now = { setting, told, gain, cure };
     for (const key of SLIDERS) find(key + "-out").textContent = key === "width" || key === "depth" ? count(setting[key]) : setting[key].toFixed(2);
     form.elements.width.setAttribute("aria-valuetext", `${setting.width} units`);
-    find("headline").textContent = `${first(setting, told.total)} ${second(setting, gain, cure)}`;
+    say(find("headline"), `${first(setting, told.total)} ${second(setting, gain, cure)}`);
     find("lead").textContent = lead(setting, gain, told.total, told.band[told.band.length - 1]);
     const plain = setting.skip === "none" && setting.norm === "none";
     find("profile-caption").textContent = "error δ over the trunk, at initialisation; band "

@@ -94,9 +94,10 @@ const PlaygroundCharts = (theory, data) => {
     });
     return { x, y };
   };
-  // A word in the middle of its region, in a row that has enough of it.
-  const word = (z, text, is, share) => {
-    const row = Math.round(share * (ROWS - 1)), inside = weights.filter((_, i) => is(z[row][i]));
+  // A word in the middle of its region, in a row that has enough of it and is apart from the labels at the points.
+  const word = (z, text, is, shares, taken) => {
+    const row = shares.map((share) => Math.round(share * (ROWS - 1))).find((r) => taken.every((y) => Math.abs(biases[r] - y) > 0.06)) ?? 0;
+    const inside = weights.filter((_, i) => is(z[row][i]));
     if (inside.length < 10) return [];
     return [note((inside[0] + inside[inside.length - 1]) / 2, biases[row], `<b>${text}</b>`, { font: { size: 12, color: token("ink") },
       bgcolor: token("paper"), opacity: 0.86 })];
@@ -116,8 +117,9 @@ const PlaygroundCharts = (theory, data) => {
     const [, weightMost] = range("weight"), at = x.map((v, i) => [v, y[i]]).filter(([v]) => v !== null);
     const side = (v) => (v > 0.62 * weightMost ? { xanchor: "right", xshift: -16 } : { xanchor: "left", xshift: 16 });
     const lift = setting.bias > 0.9 * high ? -18 : 18;
+    const taken = [setting.bias, ...(cure ? [cure.bias] : [])];
     const notes = [
-      ...word(z, "error vanishes", (v) => v < -0.015, 0.86), ...word(z, "error explodes", (v) => v > 0.015, 0.36),
+      ...word(z, "error vanishes", (v) => v < -0.015, [0.86, 0.62, 0.36], taken), ...word(z, "error explodes", (v) => v > 0.015, [0.36, 0.62, 0.86], taken),
       note(setting.weight, setting.bias, `<b>you: gain ${gain.toFixed(2)}</b>`, { ...side(setting.weight), yshift: lift,
         font: { size: 12, color: token("ink") }, bgcolor: token("paper"), opacity: 0.9 }),
       note(0, 1, "bias variance σ<sub>b</sub>²", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: 6, xshift: -30 }),
