@@ -96,7 +96,7 @@ def test_real_random_networks_with_skips_lie_in_the_band(kind: str, norm: str) -
     ends = [drawn(setting, rng) for _ in range(60)]
     expected, band = float(chain.decades[-1]), float(chain.band_decades[-1])
     assert np.mean(ends) == pytest.approx(expected, abs=0.1)
-    assert np.max(np.abs(np.array(ends) - expected)) < band
+    assert np.sum(np.abs(np.array(ends) - expected) > band) <= 1  # three standard errors hold 99.7 %
     allowance = (setting["depth"] - 1) * 0.05 * theory.chains.DECADES_PER_LN_GAIN2
     # A norm divides by a variance that fluctuates as well: of that the band's allowance takes care.
     assert 3 * np.std(ends) == pytest.approx(band - allowance, rel=0.35 if norm == "none" else 0.6)
