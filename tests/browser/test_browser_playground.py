@@ -183,3 +183,17 @@ def test_no_other_script_may_run(browser: Browser, address: str) -> None:
     page.evaluate(f"() => {{ {alien} }}")
     assert page.evaluate("window.alien") is None
     browser.complaints.clear()
+
+
+def test_the_sentence_knows_what_to_move(browser: Browser, address: str, quiet: Complaints) -> None:
+    page = browser.page(address)
+    for hash_, words in (
+        ("#activation=tanh&weight=1.3&bias=0.05", "σw² = 1.76 would"),
+        ("#activation=sigmoid", "No weight variance up to 4 keeps it."),
+        ("#activation=relu&norm=layer&weight=2&bias=0.2", "σb² = 0.00 would"),
+        ("#activation=relu&weight=2&bias=0", "This is the critical line."),
+        ("#activation=relu&weight=2&bias=0&skip=one", "With a skip of 1/√L it would grow 0."),
+        ("#activation=relu&norm=batch", "Batch norm multiplies it by 1.21 a hop"),
+    ):
+        page.evaluate("hash => { location.hash = hash; }", hash_)
+        until(page, f"document.querySelector('#headline').textContent.replaceAll('\\u00a0', ' ').includes({words!r})")

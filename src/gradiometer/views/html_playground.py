@@ -1,4 +1,4 @@
-"""The playground as one HTML file: sliders, the predicted error, the phase map. Nothing is loaded from anywhere."""
+"""The playground as one HTML file: sliders, the predicted error and real networks, the phase map. Nothing is loaded from anywhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import playground
 from .page import MONO, SANS, TEMPLATES, as_it_is, inside_script, load_template, plotly_script
 from .tokens import css_variables
 
-SCRIPTS = ("playground_theory.js", "playground_charts.js", "playground.js")
+SCRIPTS = ("playground_theory.js", "playground_networks.js", "playground_charts.js", "playground.js")
 
 
 def playground_page() -> str:

@@ -26,11 +26,26 @@ const PlaygroundCharts = (theory, data) => {
       arrowcolor: token("error"), arrowwidth: 1.6, arrowhead: 3, arrowsize: 1.1 }),
   ];
 
-  const profile = (box, setting, told) => {
+  // The names at the right end, each with its total below; they move apart where they would touch.
+  const ends = (total, mean, pixels) => {
+    const two = mean !== null && Number.isFinite(mean), gap = two ? (mean - total) * pixels : 0;
+    const apart = two ? Math.max(0, 36 - Math.abs(gap)) / 2 * (gap >= 0 ? 1 : -1) : 0;
+    const named = (y, text, role, shift) => [
+      note(1, y, `<b>${text}</b>`, { xref: "paper", xanchor: "left", xshift: 8, yshift: shift + 8, font: { size: 12, color: token(role) } }),
+      note(1, y, decades(y), { xref: "paper", xanchor: "left", xshift: 8, yshift: shift - 8 })];
+    return [...named(total, "predicted", "theory", -apart), ...(two ? named(mean, "5 real draws", "error", apart) : [])];
+  };
+  const real = (layers, measured) => (measured === null ? [] : [
+    ...measured.lines.map((y) => ({ x: layers, y, type: "scatter", mode: "lines", opacity: 0.4, hoverinfo: "skip", line: { color: token("error"), width: 1.2 } })),
+    { x: layers, y: measured.mean, type: "scatter", mode: "lines", line: { color: token("error"), width: 2.6 },
+      text: measured.mean.map((v) => `5 real draws, mean ${decades(v)}`), hovertemplate: "%{text}<extra></extra>" }]);
+
+  const profile = (box, setting, told, measured) => {
     const { decades: line, band, gains, total } = told, layers = line.map((_, i) => setting.depth - i);
     const low = line.map((v, i) => v - band[i]), high = line.map((v, i) => v + band[i]);
-    let [bottom, top] = [Math.min(-4, Math.floor(Math.min(...low))), Math.max(1, Math.ceil(Math.max(...high)))];
-    const margin = { l: 44, r: 84, t: 56, b: 48 }, room = Math.max(120, box.clientWidth - margin.l - margin.r);
+    const all = [...low, ...high, ...(measured ? measured.lines.flat() : [])].filter(Number.isFinite);
+    const [bottom, top] = [Math.min(-4, Math.floor(Math.min(...all))), Math.max(1, Math.ceil(Math.max(...all)))];
+    const margin = { l: 44, r: 96, t: 56, b: 48 }, room = Math.max(120, box.clientWidth - margin.l - margin.r);
     const tick = every(top - bottom, 9), ticks = [];
     for (let v = Math.ceil(bottom / tick) * tick; v <= top; v += tick) ticks.push(v);
     const crowded = top - bottom > 16;  // the names of two limits a decade apart would touch: only the last limits stay
@@ -42,10 +57,8 @@ const PlaygroundCharts = (theory, data) => {
     const names = limits.map(([k, v]) => note(side, v,
       `${k.endsWith("fail") ? "fail" : "warn"}: ${v > 0 ? "+" : "−"}${Math.abs(v)}`,
       { xref: "paper", xanchor: side ? "right" : "left", yanchor: "bottom", xshift: side ? -6 : 6, font: { size: 12, color: token("ink") } }));
-    const end = Math.min(Math.max(total, bottom), top);
     const labels = [
-      note(1, end, "predicted", { xref: "paper", xanchor: "left", xshift: 8, yshift: 8, font: { size: 12, color: token("theory"), weight: 600 } }),
-      note(1, end, decades(total), { xref: "paper", xanchor: "left", xshift: 8, yshift: -8 }),
+      ...ends(total, measured && measured.mean[measured.mean.length - 1], (430 - margin.t - margin.b) / (top - bottom)),
       note(0, 1, "decades", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", xshift: -42, yshift: 8 }),
     ];
     const hover = line.map((v, i) => `<b>layer ${layers[i]}</b><br>predicted ${decades(v)} ± ${band[i].toFixed(2)} decades`
@@ -56,6 +69,7 @@ const PlaygroundCharts = (theory, data) => {
     draw(box, [
       { x: [...layers, ...[...layers].reverse()], y: [...high, ...[...low].reverse()], type: "scatter", mode: "lines",
         fill: "toself", fillcolor: token("band"), line: { width: 0, color: token("band") }, hoverinfo: "skip" },
+      ...real(layers, measured),
       { x: layers, y: line, type: "scatter", mode: setting.depth < 4 ? "lines+markers" : "lines", text: hover, hovertemplate: "%{text}<extra></extra>",
         line: { color: token("theory"), width: 1.8, dash: "5px,4px" }, marker: { color: token("theory"), size: 5 } },
     ], layout(box, 430, margin, {
@@ -80,13 +94,15 @@ const PlaygroundCharts = (theory, data) => {
       if (kept.size > 60) kept.clear();
       const z = biases.map((bias) => weights.map((weight) => Math.log10(theory.gain({ ...setting, weight, bias }))));
       const line = rungs.map((bias) => theory.critical({ ...setting, bias }, weights));
-      kept.set(key, { z, line });
+      // Without biases a norm may keep the error at every weight variance (ReLU): the line is the axis then.
+      const kept0 = (v) => Math.abs(v) < 1e-6, flat = z[0].every(kept0) && !z[ROWS - 1].every(kept0);
+      kept.set(key, { z, line, flat });
     }
     return kept.get(key);
   };
   // The critical line as strokes: a row without a point, or a leap, breaks it.
-  const stroke = (line) => {
-    const x = [], y = [];
+  const stroke = (line, flat) => {
+    const x = flat ? [weights[0], weights[COLUMNS - 1], null] : [], y = flat ? [0, 0, null] : [];
     line.forEach((found, i) => {
       const at = found[0] ?? null, last = x[x.length - 1];
       if (at !== null && last != null && Math.abs(at - last) > 1) { x.push(null); y.push(null); }
@@ -94,9 +110,10 @@ const PlaygroundCharts = (theory, data) => {
     });
     return { x, y };
   };
-  // A word in the middle of its region, in a row that has enough of it.
-  const word = (z, text, is, share) => {
-    const row = Math.round(share * (ROWS - 1)), inside = weights.filter((_, i) => is(z[row][i]));
+  // A word in the middle of its region, in a row that has enough of it and is apart from the labels at the points.
+  const word = (z, text, is, shares, taken) => {
+    const row = shares.map((share) => Math.round(share * (ROWS - 1))).find((r) => taken.every((y) => Math.abs(biases[r] - y) > 0.06)) ?? 0;
+    const inside = weights.filter((_, i) => is(z[row][i]));
     if (inside.length < 10) return [];
     return [note((inside[0] + inside[inside.length - 1]) / 2, biases[row], `<b>${text}</b>`, { font: { size: 12, color: token("ink") },
       bgcolor: token("paper"), opacity: 0.86 })];
@@ -112,12 +129,13 @@ const PlaygroundCharts = (theory, data) => {
   };
 
   const map = (box, setting, gain, cure) => {
-    const { z, line } = land(setting), { x, y } = stroke(line), { right, high } = place(box, 0, 0);
+    const { z, line, flat } = land(setting), { x, y } = stroke(line, flat), { right, high } = place(box, 0, 0);
     const [, weightMost] = range("weight"), at = x.map((v, i) => [v, y[i]]).filter(([v]) => v !== null);
     const side = (v) => (v > 0.62 * weightMost ? { xanchor: "right", xshift: -16 } : { xanchor: "left", xshift: 16 });
     const lift = setting.bias > 0.9 * high ? -18 : 18;
+    const taken = [setting.bias, ...(cure ? [cure.bias] : [])];
     const notes = [
-      ...word(z, "error vanishes", (v) => v < -0.015, 0.86), ...word(z, "error explodes", (v) => v > 0.015, 0.36),
+      ...word(z, "error vanishes", (v) => v < -0.015, [0.86, 0.62, 0.36], taken), ...word(z, "error explodes", (v) => v > 0.015, [0.36, 0.62, 0.86], taken),
       note(setting.weight, setting.bias, `<b>you: gain ${gain.toFixed(2)}</b>`, { ...side(setting.weight), yshift: lift,
         font: { size: 12, color: token("ink") }, bgcolor: token("paper"), opacity: 0.9 }),
       note(0, 1, "bias variance σ<sub>b</sub>²", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: 6, xshift: -30 }),
