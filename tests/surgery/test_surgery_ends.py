@@ -162,6 +162,83 @@ def test_a_cross_entropy_gets_logits_whatever_the_softmax_runs_over(axis: int) -
     assert torch.equal(torch.log(model(x)), F.log_softmax(model.inner(x), axis))
 
 
+def nothing(x: Tensor) -> Tensor:
+    return x
+
+
+def normalised(p: Tensor, y: Tensor) -> Tensor:
+    """A categorical cross-entropy as it is written by hand."""
+    p = (p / p.sum(1, keepdim=True)).clamp(1e-7, 1 - 1e-7)
+    return F.nll_loss(p.log(), y)
+
+
+def picked(p: Tensor, y: Tensor) -> Tensor:
+    p = torch.clamp(p / p.sum(dim=-1, keepdim=True), 1e-7, 1 - 1e-7)
+    return -torch.log(p.gather(1, y[:, None])).mean()
+
+
+def binary(p: Tensor, y: Tensor) -> Tensor:
+    p = p.clamp(1e-6, 1 - 1e-6)
+    return -(y * p.log() + (1 - y) * (1 - p + 1e-9).log()).mean()
+
+
+@pytest.mark.parametrize(
+    ("end", "kind", "written"),
+    [
+        (softmax, "class", lambda p, y: F.nll_loss((p + 1e-8).log(), y)),
+        (softmax, "class", normalised),
+        (softmax, "class", picked),
+        (softmax, "class", lambda p, y: -p[torch.arange(len(y)), y].log().mean()),
+        (torch.sigmoid, "class", normalised),
+        (torch.sigmoid, "class", picked),
+        (torch.relu, "class", normalised),
+        (torch.sigmoid, "class", nn.CrossEntropyLoss()),
+        (torch.tanh, "class", nn.CrossEntropyLoss()),
+        (torch.sigmoid, "binary", binary),
+        (nothing, "class", lambda out, y: F.cross_entropy(torch.softmax(out, dim=1), y)),
+        (nothing, "class", lambda out, y: normalised(nn.Sigmoid()(out), y)),
+        (nothing, "binary", lambda out, y: F.binary_cross_entropy(out.view(-1).sigmoid(), y.view(-1))),
+        (nothing, "binary", lambda out, y: binary(F.sigmoid(out), y)),
+    ],
+)
+def test_losses_written_by_hand_get_logits(end: Any, kind: str, written: Any) -> None:
+    """Whatever was squashed, divided by its sum, kept from 0 and picked: it is one cross-entropy of the logits."""
+    model, plain = Ended("plain", "relu", end), Ended("plain", "relu", end).inner
+    with torch.no_grad():
+        for bias in (model.inner.head.bias, plain.head.bias):
+            bias.add_(0.3)
+    x, y = data(plain, kind)
+    receipt = apply(model, Prescription("logit-loss"), None, (x, y), loss_of(written))
+    right = F.cross_entropy(plain(x), y) if kind == "class" else F.binary_cross_entropy_with_logits(plain(x), y)
+    value = written(model(x), y)
+    assert torch.allclose(value, right, rtol=1e-12) and type(value) is Tensor
+    pairs = zip(gradients(model, value), gradients(plain, right), strict=True)
+    assert all(torch.allclose(a, b, rtol=1e-10, atol=1e-15) for a, b in pairs)
+    other = patched(receipt, Ended("plain", "relu", end))
+    with torch.no_grad():
+        other.inner.head.bias.add_(0.3)
+        assert torch.equal(written(other(x), y), written(model(x), y))
+    if kind == "class":
+        assert torch.equal(model(x).argmax(1), end(plain(x)).argmax(1))
+
+
+def test_the_scripts_own_function_on_the_output_is_left_out() -> None:
+    model, plain = Ended("plain", "relu", nothing), Ended("plain", "relu", nothing).inner
+    x, y = data(plain, "real")
+    with pytest.raises(ModelError, match="outside=true"):
+        apply(model, Prescription("linear-output"), batch=x)
+    squashed = loss_of(lambda out, y: F.mse_loss(torch.tanh(out).float(), y.float()))
+    for given in (
+        (Prescription("linear-output"), (x, y), squashed),
+        (Prescription("linear-output", {"outside": True}), x, None),
+    ):
+        receipt = apply(model, given[0], None, *given[1:])
+        assert torch.equal(squashed(model, (x, y)), F.mse_loss(plain(x).float(), y.float()))
+        assert torch.equal(F.relu(model(x)[:, :2]), plain(x)[:, :2])
+        assert torch.equal(model(x) * 2, plain(x) * 2) and type(model(x) * 2) is Tensor
+        receipt.undo()
+
+
 @pytest.mark.parametrize(("network", "activation"), BASES)
 @pytest.mark.parametrize("end", [torch.sigmoid, nn.Tanh()], ids=["function", "module"])
 def test_a_raw_output_reaches_every_target(network: str, activation: str, end: Any) -> None:
@@ -317,9 +394,13 @@ def test_what_is_refused() -> None:
     x, y = data(base)
     with pytest.raises(ModelError, match="comes from no sigmoid, softmax"):
         apply(base, Prescription("linear-output"), batch=x)
-    with pytest.raises(ModelError, match="comes from tanh, and is no probability"):
-        apply(Ended("plain", "relu", torch.tanh), Prescription("logit-loss"), batch=x)
-    clamped = loss_of(lambda p, y: F.nll_loss(torch.log(p.clamp(min=1e-9)), y))
+    with pytest.raises(ModelError, match="does not take the output of the tanh"):
+        squared = loss_of(lambda out, y: out.square().mean())
+        apply(Ended("plain", "relu", torch.tanh), Prescription("logit-loss"), None, (x, y), squared)
+    with pytest.raises(ModelError, match="neither it nor its loss puts a sigmoid"):
+        one = loss_of(lambda out, y: F.mse_loss(out[:, 0], y.double()))
+        apply(base, Prescription("linear-output"), None, (x, y), one)
+    clamped = loss_of(lambda p, y: F.nll_loss(torch.log(p.clamp(min=0.1)), y))
     model = Ended("plain", "relu", softmax)
     before = whole(model)
     with pytest.raises(ModelError, match="something stands between"):

@@ -173,6 +173,13 @@ def test_targets_are_standardised_by_what_the_diagnosis_run_has_seen() -> None:
         assert informed(arms, other) == arms
 
 
+def test_cures_of_outputs_know_from_the_diagnosis_run_that_something_is_squashed() -> None:
+    arms = asked_arms(["logit-loss", "linear-output", "relu"])
+    seen = LossSeen(model="net", kind="nll", pre="log/clamp/normalise/sigmoid")
+    assert [a.params.get("set.outside") for a in informed(arms, seen)] == [True, True, None]
+    assert informed(arms, msgspec.structs.replace(seen, pre="dropout")) == arms
+
+
 def test_a_training_that_takes_its_seed_from_the_system_is_invalid() -> None:
     clocks = itertools.count(1000, 17)  # a clock: another value at every call
 

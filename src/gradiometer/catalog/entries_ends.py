@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .entry import Entry, Param
 
+OUTSIDE = Param("outside", False, "true where the script applies the function to the network's output itself")
+
 ENTRIES: tuple[Entry, ...] = (
     Entry(
         name="linear-output",
@@ -16,6 +18,7 @@ ENTRIES: tuple[Entry, ...] = (
         source="definition of the loss",
         edit="remove the activation behind the last layer; classes: nn.CrossEntropyLoss() or nn.BCEWithLogitsLoss()",
         cost="the functions of a pass are looked at as they are called",
+        params=(OUTSIDE,),
     ),
     Entry(
         name="logit-loss",
@@ -24,10 +27,12 @@ ENTRIES: tuple[Entry, ...] = (
         changes="what a cross-entropy that was given probabilities computes with; the rest keeps probabilities",
         mathematics="δ = p − y at the logits, where softmax before cross-entropy gives J(p)ᵀ(softmax(p) − y), nearly 0",
         answers={"loss-mismatch": 21, "output-range": 21},
-        side_effects="the printed loss is that of the logits; only where the loss takes the probabilities as they are",
+        side_effects="the printed loss is that of the logits; only where the loss takes the probabilities, divided by "
+        "their sum, clamped or picked at most",
         source="Bishop 2006, section 4.3; theory, section 6",
         edit="remove the softmax before nn.CrossEntropyLoss(), and the sigmoid before nn.BCEWithLogitsLoss()",
         cost="the functions of a pass are looked at as they are called",
+        params=(OUTSIDE,),
     ),
     Entry(
         name="matching-loss",

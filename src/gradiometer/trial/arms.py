@@ -16,6 +16,7 @@ WRITTEN = TrialArm("the script's own rate", "written")
 RATE_CURES = frozenset({"lower-lr", "raise-lr"})
 """Cures that are nothing but another rate: no cure, whose rate is searched as theirs is, would have them as well, so
 they are compared with the script as it is written."""
+SQUASHING = frozenset({"softmax", "sigmoid", "tanh", "relu", "hardtanh", "softplus"})  # as LossSeen.pre names them
 SETTING = "set."  # before the name of a setting of the cure, in an arm's params
 _HOME = "gradiometer.trial.treatments"
 
@@ -71,16 +72,20 @@ def asked_arms(asked: Sequence[str]) -> tuple[TrialArm, ...]:
 
 def informed(arms: Sequence[TrialArm], seen: LossSeen | None) -> tuple[TrialArm, ...]:
     """The arms, with the settings that the diagnosis run knows and a script's network does not show at the moment of
-    the cure: mean and standard deviation of the targets of a squared error. Settings that were given stay."""
-    known: dict[str, Scalar] = {}
+    the cure: mean and standard deviation of the targets of a squared error, and whether a squashing function stands
+    before the loss, which the script may apply outside of the network. Settings that were given stay."""
+    known: dict[str, dict[str, Scalar]] = {}
     if seen is not None and seen.kind == "mse" and math.isfinite(seen.target_mean) and 0 < seen.target_std < math.inf:
-        known = _prefixed({"mean": seen.target_mean, "std": seen.target_std})
-    return tuple(
-        msgspec.structs.replace(arm, params={**arm.params, **known})
-        if arm.params.get("cure") == "standardise-targets" and not known.keys() & arm.params.keys()
-        else arm
-        for arm in arms
-    )
+        known["standardise-targets"] = _prefixed({"mean": seen.target_mean, "std": seen.target_std})
+    if seen is not None and SQUASHING & set(seen.pre.split("/")):
+        known |= {name: _prefixed({"outside": True}) for name in ("linear-output", "logit-loss")}
+    return tuple(_with_settings(arm, known.get(str(arm.params.get("cure")), {})) for arm in arms)
+
+
+def _with_settings(arm: TrialArm, known: Mapping[str, Scalar]) -> TrialArm:
+    if known.keys() & arm.params.keys():
+        return arm
+    return msgspec.structs.replace(arm, params={**arm.params, **known})
 
 
 def all_arms(cures: Sequence[TrialArm], not_drawn: Collection[str]) -> tuple[TrialArm, ...]:

@@ -42,9 +42,11 @@ def linear_output(patient: Patient) -> None:
     name = _squashed_by(patient)
     seen = _loss(patient)
     if seen is not None and seen.kind in ("bce", "nll", "kl_div"):
-        raise patient.refuse(f"its loss ({seen.kind}) is one of probabilities, and needs the {name}. Use logit-loss.")
+        raise patient.refuse(f"its loss ({seen.kind}) is one of probabilities, and needs them. Use logit-loss.")
     patient.do(raw_output)
-    patient.note("(output)", "last function", name, "none")
+    if not name and not _taken(patient):
+        raise patient.refuse("neither it nor its loss puts a sigmoid, softmax or other bounded function on its output.")
+    patient.note("(output)", "last function", name or "what the script applies", "none")
 
 
 @operation("logit-loss", needs=("batch",), hooks=True)
@@ -52,20 +54,13 @@ def logit_loss(patient: Patient) -> None:
     """The loss gets the logits of the network's probabilities; everything else goes on with probabilities."""
     _check_free(patient, put_out_marked)
     name = _squashed_by(patient)
-    if name not in ("softmax", "sigmoid"):
-        raise patient.refuse(f"its output comes from {name}, and is no probability. Use linear-output.")
     patient.do(logits_for_losses)
-    batch = patient.given_batch()
-    if batch.loss is not None:
-        before = Squashed.taken
-        with undisturbed(patient.model):
-            run_once(patient.model, batch)
-        if Squashed.taken == before:
-            raise patient.refuse(
-                f"its loss does not take the output of the {name} as it is: something stands between (a clamp, an "
-                "added ε), or it is no cross-entropy. Give it the logits in the code."
-            )
-    patient.note("(loss)", "takes", f"the {name} of the logits", "the logits")
+    if not _taken(patient):
+        raise patient.refuse(
+            f"its loss does not take {f'the output of the {name}' if name else 'a softmax or sigmoid of its output'}: "
+            "something stands between, or it is no cross-entropy. Give it the logits in the code."
+        )
+    patient.note("(loss)", "takes", f"the {name or 'function that the script applies'} of the logits", "the logits")
 
 
 @operation("mean-reduction", needs=("batch",), hooks=True)
@@ -168,8 +163,22 @@ def _root_pass(patient: Patient) -> tuple[Any, Any]:
     return seen[0]
 
 
+def _taken(patient: Patient) -> bool:
+    """Whether the loss, where one was given, has met the cure; True where none was given."""
+    batch = patient.given_batch()
+    if batch.loss is None:
+        return True
+    before = Squashed.taken
+    with undisturbed(patient.model):
+        run_once(patient.model, batch)
+    return Squashed.taken > before
+
+
 def _squashed_by(patient: Patient) -> str:
-    """Name of the function that the network's output comes from. ModelError where it is none that squashes."""
+    """Name of the squashing function that the network's output comes from, "" where the script applies it.
+
+    ModelError where there is none, as far as is known.
+    """
     found: list[str] = []
 
     def enter(root: nn.Module, args: Any) -> None:
@@ -187,9 +196,13 @@ def _squashed_by(patient: Patient) -> str:
         stack.callback(patient.model.register_forward_pre_hook(enter).remove)
         stack.callback(patient.model.register_forward_hook(leave, always_call=True, prepend=True).remove)
         run_once(patient.model, patient.given_batch())
-    if not found or not found[0]:
-        raise patient.refuse("what it puts out comes from no sigmoid, softmax or other bounded function.")
-    return found[0]
+    name = found[0] if found else ""
+    if not name and patient.given_batch().loss is None and not patient.settings["outside"]:
+        raise patient.refuse(
+            "what it puts out comes from no sigmoid, softmax or other bounded function. Where the script applies one "
+            "to its output, pass outside=true, or the loss."
+        )
+    return name
 
 
 def _first_input(patient: Patient) -> Tensor:
