@@ -40,8 +40,11 @@ from gradiometer.trial.prove import Proof, Request, prove_script
 
 COMMITTED = ROOT / "cures.jsonl"
 PROVING_ROOMS = ("catalog", "diagnosis", "measurement", "quantities", "records", "session", "surgery", "trial")
-BUDGET_S = 60.0
-RAISES = 4  # doublings of a budget that is too small for a script
+BUDGET_S = 240.0  # what the command takes where nothing is given
+MOST_STEPS = 300
+"""Steps of a run at most. Fixed, where a user's are what the budget carries: a trial must not depend on how busy the
+machine was. Most scripts of the corpus are not much longer."""
+RAISES = 3  # doublings of a budget that is too small for a script
 ARGUMENT = "0"  # the seed that the script is given; the trial mixes its own into it
 
 
@@ -126,14 +129,22 @@ def _read(line: str) -> Trial:
     return Trial(**(says | {"causes": tuple(says["causes"]), "notes": tuple(says["notes"])}))
 
 
-def prove_all(cases: Iterable[Case], terms: Terms, workers: int, done: Callable[[Trial], None]) -> bool:
+def terms_of(case: Case, outcomes: Outcomes, terms: Terms) -> Terms:
+    """The terms of a case's trial: as many steps as its script takes by itself, at most those of ``terms``."""
+    script = case.scripts[0]
+    taken = [r.steps for seed in outcomes.values(script, case.metric) if (r := outcomes.get(script, case.metric, seed))]
+    known = [n for n in taken if n > 0]
+    return replace(terms, steps=min(max(known, default=MOST_STEPS), terms.steps or MOST_STEPS))
+
+
+def prove_all(cases: Iterable[tuple[Case, Terms]], workers: int, done: Callable[[Trial], None]) -> bool:
     """A trial of each case, ``workers`` at a time. False where Ctrl-C ended it: trials under way are given up."""
     waiting = iter(cases)
     pool = ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_obey)
     running: set[Future[Trial | None]] = set()
     try:
         while True:
-            running |= {pool.submit(prove_case, c, terms) for c in islice(waiting, workers - len(running))}
+            running |= {pool.submit(prove_case, *c) for c in islice(waiting, workers - len(running))}
             if not running:
                 return True
             ended, running = wait(running, return_when=FIRST_COMPLETED)
@@ -188,7 +199,8 @@ def _proven(request: Request, case: Case, terms: Terms) -> tuple[Proof, str]:
         return proof, "loss"
     metric = Primary("metric", case.better, case.metric, printed_pattern(case.metric))
     path = request.path.with_name("by-metric.gmr")
-    return _within(Request(request.target, path, request.folder, primary=metric), terms), "metric"
+    whole = replace(terms, steps=None)  # it is printed at the end of the script
+    return _within(Request(request.target, path, request.folder, primary=metric), whole), "metric"
 
 
 def _within(request: Request, terms: Terms) -> Proof:

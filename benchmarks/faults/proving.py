@@ -14,7 +14,7 @@ from typing import Any
 
 from cases import ROOT, Case
 from curescore import AIM, WHY, CureScore, Difference, Tried, by_why, cure_score
-from curing import BUDGET_S, Trial, Trials, in_order, made_by, prove_all, reachable
+from curing import BUDGET_S, MOST_STEPS, Trial, Trials, in_order, made_by, prove_all, reachable, terms_of
 from outcomes import Outcomes
 from rates import HALVES, Rate
 from rich.console import Console
@@ -39,8 +39,8 @@ def prove(args: argparse.Namespace, cases: Sequence[Case]) -> int:
     within, beyond = reachable(cases, outcomes)
     wanted = (c for c, _ in within if args.half in (None, c.half))
     left = [] if args.score_only else [c for c in in_order(wanted) if _lacks(c, trials, args.again)]
-    terms = Terms(budget_s=args.budget or BUDGET_S, workers=1, seeds=args.seeds or Terms.seeds)
-    whole = not left or _held(left, terms, args.workers, trials)
+    terms = Terms(args.budget or BUDGET_S, workers=1, seeds=args.seeds or Terms().seeds, steps=args.steps or MOST_STEPS)
+    whole = not left or _held([(c, terms_of(c, outcomes, terms)) for c in left], args.workers, trials)
     score = cure_score([Tried(case, label, trials.get(case)) for case, label in within], beyond)
     tell(score, [t for c, _ in within if (t := trials.get(c))])
     path = args.json or (SCORE if not args.cases else None)
@@ -56,7 +56,7 @@ def _lacks(case: Case, trials: Trials, again: bool) -> bool:
     return found is None or (again and found.made_by != made_by())
 
 
-def _held(left: Sequence[Case], terms: Terms, workers: int, trials: Trials) -> bool:
+def _held(left: Sequence[tuple[Case, Terms]], workers: int, trials: Trials) -> bool:
     """False where Ctrl-C ended it; the trials that ended before are kept."""
     from rich.progress import (
         BarColumn,
@@ -90,7 +90,7 @@ def _held(left: Sequence[Case], terms: Terms, workers: int, trials: Trials) -> b
             trials.add(trial)
             progress.update(task, advance=1, description=f"{trial.case}: {_in_short(trial)}"[:36])
 
-        whole = prove_all(left, terms, workers, done)
+        whole = prove_all(left, workers, done)
     if not whole:
         print("Interrupted: trials that have ended are kept, and the next run goes on from there.", file=sys.stderr)
     print(f"Trials for {(time.monotonic() - started) / 60:.1f} minutes.", file=sys.stderr)

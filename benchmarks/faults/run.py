@@ -3,7 +3,7 @@
     python benchmarks/faults/run.py [CASE ...] [--seeds 5] [--workers 2] [--no-mutants]
     python benchmarks/faults/run.py --subset        the small set that CI runs
     python benchmarks/faults/run.py --score-only    judges the runs that are there
-    python benchmarks/faults/run.py --prove [CASE ...] [--budget 60] [--again]   tries the cures that are prescribed
+    python benchmarks/faults/run.py --prove [CASE ...] [--steps 300] [--again]  tries the cures that are prescribed
 
 Trainings that have a record and a run file are not done again: an interrupted run goes on where it stopped. A script
 that has changed is trained anew; --retrain also trains anew what another state of the watch has recorded, as is due
@@ -65,12 +65,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--score-only", action="store_true", help="train nothing: judge the runs that are there")
     parser.add_argument("--json", metavar="PATH", help="write the score as one JSON document as well")
     parser.add_argument("--prove", action="store_true", help="try cures on the faults that one can reach")
-    parser.add_argument("--budget", type=float, help="with --prove: seconds of a trial, 60 where not given")
+    parser.add_argument("--budget", type=float, help="with --prove: seconds of a trial (default 240)")
+    parser.add_argument("--steps", type=int, help="with --prove: steps of a run at most (default 300)")
     parser.add_argument("--again", action="store_true", help="with --prove: anew what another state has tried")
     parser.add_argument("--half", choices=("report", "calibration"), help="with --prove: trials of this half alone")
     args = parser.parse_args()
-    if args.seeds < 0 or args.workers < 1 or (args.budget is not None and args.budget < 1):
-        parser.error("--seeds, --workers and --budget must be 1 or more")
+    if args.seeds < 0 or args.workers < 1 or min(args.budget or 1, args.steps or 1) < 1:
+        parser.error("--seeds, --workers, --budget and --steps must be 1 or more")
     return args
 
 

@@ -16,8 +16,10 @@ import faults_room
 import pytest
 from cases import Variant, load_corpus
 from curescore import Tried, cure_score, difference, why_missed
-from curing import Arm, Trial, Trials, made_by, printed_pattern, prove_all, prove_case, reachable
+from curing import MOST_STEPS, Arm, Trial, Trials, made_by, printed_pattern, prove_all, prove_case, reachable, terms_of
+from forked import Job, Outcome
 from labels import Label
+from outcomes import Outcomes
 from proving import _lacks, tell
 
 from gradiometer.records import Primary, TrialArm, TrialResult, TrialSpec, UserError, Verdict
@@ -173,10 +175,11 @@ def test_what_the_loss_cannot_judge_is_judged_by_the_printed_number(
 ) -> None:
     prove, asked = answered(Proof(None, result("not comparable")), Proof(None, result("helps")))
     monkeypatch.setattr("curing.prove_script", prove)
-    ended = prove_case(faults_room.case_of(tmp_path), Terms())
+    ended = prove_case(faults_room.case_of(tmp_path), Terms(steps=40))
     assert ended is not None
     assert (ended.ruler, ended.helps("cure")) == ("metric", True)
     assert [(r.primary.kind, r.primary.better) for r in asked] == [("loss", "lower"), ("metric", "higher")]
+    assert [r.terms.steps for r in asked] == [40, None]  # the number is printed at the end
 
     prove, asked = answered(Proof(None, result("no evidence")))
     monkeypatch.setattr("curing.prove_script", prove)
@@ -193,6 +196,18 @@ def test_the_pattern_finds_the_number_that_a_script_prints(printed: str) -> None
     assert re.search(printed_pattern("R2"), "R22: 1") is None
 
 
+@pytest.mark.parametrize(
+    ("own", "most", "steps"), [(120, None, 120), (900, None, MOST_STEPS), (900, 50, 50), (-1, 70, 70)]
+)
+def test_runs_are_as_long_as_the_script_up_to_a_limit(tmp_path: Path, own: int, most: int | None, steps: int) -> None:
+    case = faults_room.case_of(tmp_path)
+    outcomes = Outcomes(tmp_path / "runs", tmp_path / "outcomes.jsonl")
+    assert terms_of(case, outcomes, Terms()).steps == MOST_STEPS  # never trained: its length is not known
+    job = Job(case.scripts[0], case.metric, 0)
+    outcomes.add(job, Outcome(case.scripts[0].digest, 0, 0.5, 0.1, steps=own))
+    assert terms_of(case, outcomes, Terms(steps=most)).steps == steps
+
+
 def test_ctrl_c_leaves_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prove, _ = answered(KeyboardInterrupt())
     monkeypatch.setattr("curing.prove_script", prove)
@@ -200,14 +215,15 @@ def test_ctrl_c_leaves_no_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_ctrl_c_ends_the_trials_that_are_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cases = [replace(faults_room.case_of(tmp_path), name=name) for name in ("a", "b", "c")]
+    cases = [(replace(faults_room.case_of(tmp_path), name=name), Terms()) for name in ("a", "b", "c")]
 
     def prove(request: Request, progress: Any) -> Proof:
         with contextlib.suppress(FileExistsError):
             os.close(os.open(tmp_path / "first", os.O_CREAT | os.O_EXCL))
             return Proof(None, result("helps"))
-        time.sleep(60)
-        raise AssertionError("it was not stopped")
+        time.sleep(5)
+        (tmp_path / "not stopped").touch()
+        return Proof(None, result("helps"))
 
     def done(trial: Trial) -> None:
         ended.append(trial)
@@ -215,12 +231,13 @@ def test_ctrl_c_ends_the_trials_that_are_under_way(tmp_path: Path, monkeypatch: 
 
     ended: list[Trial] = []
     monkeypatch.setattr("curing.prove_script", prove)
-    assert not prove_all(cases, Terms(), 2, done)
+    assert not prove_all(cases, 2, done)
     assert [t.helps("cure") for t in ended] == [True]
+    assert not (tmp_path / "not stopped").exists()
 
     monkeypatch.setattr("curing.prove_script", lambda request, progress: Proof(None, result("helps")))
     ended.clear()
-    assert prove_all(cases, Terms(), 2, ended.append)
+    assert prove_all(cases, 2, ended.append)
     assert sorted(t.case for t in ended) == ["a", "b", "c"]
 
 
