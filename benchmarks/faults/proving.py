@@ -43,7 +43,7 @@ def prove(args: argparse.Namespace, cases: Sequence[Case]) -> int:
     whole = not left or _held([(c, terms_of(c, outcomes, terms)) for c in left], args.workers, trials)
     score = cure_score([Tried(case, label, trials.get(case)) for case, label in within], beyond)
     tell(score, [t for c, _ in within if (t := trials.get(c))])
-    path = args.json or (SCORE if not args.cases else None)
+    path = args.json or (None if args.cases or args.subset else SCORE)
     if path is not None:
         text = json.dumps(document(score, trials, [c for c, _ in within]), indent=1, ensure_ascii=False)
         Path(path).write_text(text + "\n", encoding="utf-8")
