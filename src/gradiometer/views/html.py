@@ -9,7 +9,8 @@ from typing import Any
 from gradiometer.quantities import profile
 from gradiometer.records import Cure, Diagnosis, Run
 
-from . import report
+from . import report, report_more
+from .dashboard import prove_command
 from .numbers import UNICODE
 from .page import check_installed, filled
 from .plot import Spec
@@ -30,6 +31,10 @@ def html_page(run: Run, diagnosis: Diagnosis) -> str:
     charts = _charts(run, diagnosis, shown)
     cures = _cures(diagnosis, shown, charts)
     context = _head(run, diagnosis, shown, first) | _body(run, diagnosis, shown, model)
+    if (loss := report_more.loss_picture(run, diagnosis, model, first)) is not None:
+        charts["loss"] = loss.chart
+        context |= {"loss": loss}
+    context |= {"definitions": report_more.definitions(), "command": prove_command(run) if diagnosis.findings else ""}
     context |= {"cures": cures, "cures_cause": diagnosis.findings[0].cause if cures else "", "foot": _foot(run)}
     return filled("report.html", context | {"limit_at": report.LIMIT_AT}, charts)
 
@@ -74,7 +79,10 @@ def _body(run: Run, diagnosis: Diagnosis, shown: Pictures | None, model: str) ->
     if shown is None:
         return out
     tables = {"profile": report.profile_table(shown), "heat": report.heat_table(shown.heat)}
+    updates = report_more.updates_figure(run, shown)
+    tables |= {"updates": report.heat_table(updates)} if updates is not None else {}
     out["tables"] = tables | {"learning": report.learning_table(shown)}
+    out["units"] = report_more.units(run, shown)
     out["profile_caption"] = report.profile_caption(shown)
     out["profile_label"] = report.lead(run, diagnosis, shown)
     out["times"] = [
@@ -116,6 +124,8 @@ def _charts(run: Run, diagnosis: Diagnosis, shown: Pictures | None) -> dict[str,
         "profile": profile_chart(shown.error, shown.hops, report.gain_limits(diagnosis.findings, model)),
         "heat": heat_chart(shown.heat),
     }
+    if (updates := report_more.updates_figure(run, shown)) is not None:
+        out["updates"] = heat_chart(updates)
     if report.learning_table(shown) is not None:
         out["learning"] = learning_chart(shown.learning, pace_s(run, model), steps)
     return out | {f"time-{i}": time_chart(figure) for i, figure in enumerate(shown.times)}

@@ -1,13 +1,11 @@
-"""The playground as one HTML file: sliders, the predicted error and real networks, the phase map. Nothing is loaded from anywhere."""
+"""The playground as one HTML file: sliders, the predicted error and real networks, the phase map. Nothing is loaded."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import Any
 
 from . import playground
-from .page import MONO, SANS, TEMPLATES, as_it_is, inside_script, load_template, plotly_script
+from .page import MONO, SANS, TEMPLATES, as_it_is, inside_script, load_template, plotly_script, trusted
 from .tokens import css_variables
 
 SCRIPTS = ("playground_theory.js", "playground_networks.js", "playground_charts.js", "playground.js")
@@ -26,14 +24,7 @@ def playground_page() -> str:
         },
         "data": inside_script(playground.page_data()),
     }
-    return template.render(context | _look() | _trusted(scripts))
-
-
-def _trusted(scripts: list[str]) -> dict[str, Any]:
-    """The scripts and the policy that lets these run and no other."""
-    texts = [text.replace("\r\n", "\n") for text in scripts]  # as a browser reads them, and hashes them
-    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
-    return {"scripts": [as_it_is(t) for t in texts], "trusted": as_it_is(" ".join(f"'sha256-{h}'" for h in hashes))}
+    return template.render(context | _look() | trusted(scripts))
 
 
 def _look() -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 SANS = 'Inter,ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
 MONO = '"JetBrains Mono",ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace'
+SCRIPTS = ("charts.js", "report.js")
 SIGNS = {"fail": "✕", "warn": "!", "healthy": "✓", "unknown": "—"}
 
 
@@ -30,8 +33,17 @@ def check_installed() -> None:
 
 def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
     """The template with its context, our look and its charts; Plotly's script is inside where there is any chart."""
-    shown = {"has_charts": bool(charts), "charts": inside_script(charts), "plotly": as_it_is(plotly_script())}
+    scripts = [plotly_script(), "".join(map(_text, SCRIPTS))] if charts else []
+    shown = {"charts": inside_script(charts)} | trusted(scripts)
     return load_template(name).render(_look() | dict(context) | shown)
+
+
+def trusted(scripts: Sequence[str]) -> dict[str, Any]:
+    """``scripts``, and ``trusted``: what a Content-Security-Policy says to let these run and no other."""
+    texts = [text.replace("\r\n", "\n") for text in scripts]  # as a browser reads them, and hashes them
+    hashes = (base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts)
+    policy = " ".join(f"'sha256-{h}'" for h in hashes) or "'none'"
+    return {"scripts": [as_it_is(t) for t in texts], "trusted": as_it_is(policy)}
 
 
 def dashboard_page(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
@@ -87,7 +99,6 @@ def _text(name: str) -> str:
 
 
 def _look() -> dict[str, Any]:
-    names = {"css": ("report.css",), "js": ("charts.js", "report.js")}
-    files = {kind: as_it_is("".join(map(_text, parts))) for kind, parts in names.items()}
+    files = {"css": as_it_is(_text("report.css"))}
     colours = {"light": as_it_is(css_variables("light")), "dark": as_it_is(css_variables("dark"))}
     return files | colours | {"sans": as_it_is(SANS), "mono": as_it_is(MONO), "signs": SIGNS}
