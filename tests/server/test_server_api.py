@@ -7,24 +7,31 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from server_client import Client
 from server_runs import HOSTILE, healthy_run, hostile_run, put, vanishing_run
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 
 from gradiometer.diagnosis import diagnose
 from gradiometer.quantities import profile
-from gradiometer.server.app import make_app
+from gradiometer.server.app import PLAYGROUND, make_app
 from gradiometer.server.gate import Door
 from gradiometer.server.names import identifier
+from gradiometer.server.pages import Place as Entry
 from gradiometer.store import open_run
 from gradiometer.views.numbers import UNICODE
 from gradiometer.views.signals import pictures
 from gradiometer.views.wording import verdict
 
 PORT = 8471
+OWN = f"http://127.0.0.1:{PORT}"
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +51,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def client(place: Path) -> Iterator[Client]:
     app = make_app(place, Door("right", PORT))
     bearer = {"authorization": "Bearer right"}
-    with Client(app, f"http://127.0.0.1:{PORT}", bearer) as one:
+    with Client(app, OWN, bearer) as one:
         yield one
 
 
@@ -171,9 +178,27 @@ def test_hostile_names_travel_as_json_alone(client: Client, i: int) -> None:
     assert "<script" not in drawn and "<img" not in drawn
 
 
+def test_a_playground_has_an_entry_only_where_it_is_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play(request: Request) -> PlainTextResponse:
+        return PlainTextResponse("played")
+
+    def bar() -> str:
+        with Client(make_app(place, Door("right", PORT)), OWN, {"authorization": "Bearer right"}) as one:
+            assert one.get("/playground").status_code == (200 if PLAYGROUND in sys.modules else 404)
+            return one.get("/").text
+
+    assert ">Playground<" not in bar()
+    module = ModuleType(PLAYGROUND)
+    module.__spec__ = ModuleSpec(PLAYGROUND, None)
+    module.PLACE = Entry("Playground", "/playground")  # type: ignore[attr-defined]
+    module.routes = lambda: [Route("/playground", play)]  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, PLAYGROUND, module)
+    assert '<a href="/playground">Playground</a>' in bar()
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_can_be_changed(client: Client, method: str) -> None:
-    own = {"origin": f"http://127.0.0.1:{PORT}"}
+    own = {"origin": OWN}
     assert client.request(method, "/api/runs", headers=own).status_code == 405
 
 
@@ -182,7 +207,7 @@ def test_the_server_loads_no_torch() -> None:
 import sys, tempfile
 from pathlib import Path
 from gradiometer.server import serve
-from gradiometer.server.app import make_app
+from gradiometer.server.app import PLAYGROUND, make_app
 from gradiometer.server.gate import Door
 make_app(Path(tempfile.mkdtemp()), Door("t", 1))
 print("torch" in sys.modules, "pickle" in dir(serve))

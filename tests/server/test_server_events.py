@@ -139,3 +139,33 @@ def test_a_trial_under_way_tells_that_it_went_on(folder: Path, server: Served) -
             put_trial(folder / "trial.gmr", trial())
             until(stream, "changed")
         assert "With tanh the loss ends 2.1 lower" in client.get(f"/trials/{number}").text
+
+
+def test_a_run_that_cannot_be_shown_keeps_no_other_from_being_shown(
+    folder: Path, server: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = live_run.LiveRun.growth
+
+    def broken(live: live_run.LiveRun, *more: Any) -> bytes:
+        if live.entry.name == "live.gmr":
+            raise ZeroDivisionError("of a test")
+        return whole(live, *more)
+
+    monkeypatch.setattr(live_run.LiveRun, "growth", broken)
+    other = identifier("other.gmr")
+    with (
+        Writer(folder / "live.gmr") as bad,
+        Writer(folder / "other.gmr") as good,
+        server.client() as client,
+        client.stream("GET", f"/events/runs/{RUN}") as one,
+        client.stream("GET", f"/events/runs/{other}") as two,
+    ):
+        first, second = events(one), events(two)
+        until(first, "at")
+        until(second, "at")
+        for _ in range(2):
+            bad.say("grow")
+            good.say("grow")
+            assert "ZeroDivisionError: of a test" in until(first, "problem")[1]["problem"]
+            assert until(second, "grow")[1]["steps"]
+    assert len([r for r in caplog.records if "live.gmr cannot be shown" in r.message]) == 1

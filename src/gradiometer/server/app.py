@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from sse_starlette import EventSourceResponse
@@ -22,7 +24,7 @@ from .encoding import encoded
 from .gate import Door, Gate
 from .hub import Hub, Watched
 from .live_run import compared
-from .pages import RUNS, TRIALS, shell, trial_page
+from .pages import RUNS, TRIALS, Place, shell, trial_page
 
 PING_S = 15
 YEAR_S = 31536000
@@ -47,17 +49,28 @@ def make_app(folder: Path, door: Door) -> Starlette:
     return app
 
 
-PLACES = (RUNS, TRIALS)
+PLAYGROUND = "gradiometer.server.playground"
+"""A module that may be there or not: ``routes()`` are its routes, ``PLACE`` its entry of the bar."""
+
+
+def _playground() -> tuple[list[Route], tuple[Place, ...]]:
+    if find_spec(PLAYGROUND) is None:
+        return [], ()
+    module = import_module(PLAYGROUND)
+    return list(module.routes()), (module.PLACE,)
 
 
 def _routes() -> list[Route]:
+    more, entries = _playground()
+    places = (RUNS, TRIALS, *entries)
     get = partial(Route, methods=["GET"])
     return [
-        get("/", _page(shell("runs", "runs.js", RUNS, PLACES))),
-        get("/runs/{id}", _page(shell("run", "run.js", RUNS, PLACES))),
-        get("/compare", _page(shell("compare", "compare.js", RUNS, PLACES))),
-        get("/trials", _page(shell("trials", "trials.js", TRIALS, PLACES))),
-        get("/trials/{id}", _trial),
+        *more,
+        get("/", _page(shell("runs", "runs.js", RUNS, places))),
+        get("/runs/{id}", _page(shell("run", "run.js", RUNS, places))),
+        get("/compare", _page(shell("compare", "compare.js", RUNS, places))),
+        get("/trials", _page(shell("trials", "trials.js", TRIALS, places))),
+        get("/trials/{id}", partial(_trial, places)),
         get("/static/{name}", _static),
         get("/api/runs", _list),
         get("/api/runs/{id}", _run),
@@ -129,12 +142,12 @@ async def _compare(request: Request) -> Response:
     return _json(await hub.in_judge(work))
 
 
-async def _trial(request: Request) -> Response:
+async def _trial(places: tuple[Place, ...], request: Request) -> Response:
     hub = _hub(request)
     read = await hub.trial(request.path_params["id"])
     if isinstance(read, str):
-        return HTMLResponse(shell("trial", "missing.js", TRIALS, PLACES), 404)
-    return HTMLResponse(await hub.in_judge(partial(trial_page, read, PLACES)))
+        return HTMLResponse(shell("trial", "missing.js", TRIALS, places), 404)
+    return HTMLResponse(await hub.in_judge(partial(trial_page, read, places)))
 
 
 async def _found(request: Request, identifier: str | None = None) -> tuple[Hub, Watched | None, Response]:

@@ -186,7 +186,7 @@ class Hub:
         for identifier, watched in list(self._watched.items()):
             if watched.viewers:
                 watched.used_s = time.monotonic()
-                await self._look_at(watched)
+                await self._look_safely(watched)
             elif time.monotonic() - watched.used_s > KEEP_S:
                 del self._watched[identifier]
         for identifier, trial in list(self._trials.items()):
@@ -208,6 +208,17 @@ class Hub:
         changes = self.listing.changes()
         if changes is not None:
             self.list_channel.publish("rows", encoded(changes))
+
+    async def _look_safely(self, watched: Watched) -> None:
+        """A run that cannot be shown keeps no other from being shown; it is told on its page, and once in the log."""
+        try:
+            await self._look_at(watched)
+        except Exception as error:
+            told = f"This server could not show what is new: {type(error).__name__}: {error}"
+            if watched.live.problem != told:
+                watched.live.problem = told
+                log.exception("%s cannot be shown.", watched.live.entry.name)
+            self._publish(watched, "problem", {"problem": told})
 
     async def _look_at(self, watched: Watched) -> None:
         if signature(watched.live.entry.path) != watched.seen:

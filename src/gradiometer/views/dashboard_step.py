@@ -116,7 +116,11 @@ def _chart(shown: Pictures, ghost: Profile | None, limits: Sequence[float], room
         )
         error = dataclasses.replace(error, series=(early, *error.series))
     hops = dataclasses.replace(hops, marks=_joined(hops.marks))
-    return profile_chart(error, hops, limits, room)
+    chart = profile_chart(error, hops, limits, room)
+    for label in chart["layout"]["annotations"]:  # a faint line, and a name that can be read
+        if label.get("font", {}).get("color") == f"@error/{GHOST}":
+            label["font"]["color"] = "@ink-3"
+    return chart
 
 
 def _joined(marks: Sequence[Mark]) -> tuple[Mark, ...]:

@@ -32,7 +32,7 @@
     range.setAttribute("aria-valuetext", found.at);
     range.style.setProperty("--at", `${(100 * range.value) / Math.max(1, range.max)}%`);
     fill(differs, h("h2", {}, "What differs"), found.differs.length ? table(["setting", "A", "B"], found.differs.map((d) => [d.name, d.a, d.b])) : null, h("p", { class: "small quiet" }, found.equal));
-    fill(outcome, h("h2", {}, "Outcome"), table(["", "A", "B", "B against A"], found.outcome.map((o) => [o.name, o.a, o.b, o.against])));
+    fill(outcome, h("h2", {}, "Outcome"), table(["quantity", "A", "B", "B against A"], found.outcome.map((o) => [o.name, o.a, o.b, o.against])));
     losses.hidden = !found.losses;
     if (found.losses) losses.show(found.losses.chart, found.losses.label, found.losses.table);
     fill(prove, h("p", { class: "small" }, "One pair of runs shows a difference, not a cure.", found.command ? " To prove one:" : ""), found.command ? command(found.command) : null);
