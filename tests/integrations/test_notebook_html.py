@@ -218,6 +218,16 @@ def test_a_trial_shows_effects_and_reasons_and_only_when_it_is_finished() -> Non
     assert "1.61" not in partial
 
 
+def test_better_stands_on_the_left_of_zero() -> None:
+    html = shown(whole_trial())["text/html"]
+    places = {}
+    for kind in ("helps", "hurts"):
+        row = re.search(rf'class="forest {kind}".*?<u style="left:([\d.]+)%">.*?<b style="left:([\d.]+)%">', html)
+        assert row is not None
+        places[kind] = float(row[2]) - float(row[1])
+    assert places["helps"] < 0 < places["hurts"]
+
+
 def test_a_receipt_lists_its_changes_and_says_whether_it_stands() -> None:
     words = text_of(shown(receipt("net.3", 20))["text/html"])
     assert "Applied: 20 changes." in words

@@ -96,7 +96,7 @@ def _arms(result: TrialResult) -> Html:
         name = joined([el("b", row.arm), el("div", row.role, cls="quiet")])
         cells = [name, _forest(row, span), UNICODE.number(row.effect), interval, won, rate]
         body.append([*cells, el("span", row.decision, cls=kind)])
-    columns = ["arm", "worse ← 0 → better", "effect", "interval", "won", "rate", "decision"]
+    columns = ["arm", "better ← 0 → worse", "effect", "interval", "won", "rate", "decision"]
     unit = result.spec.primary.name
     words = f"Mean gain over no cure in {unit}, over the pairs; filled where it is decided. The sham must stand at 0."
     return joined([head("Effect of each arm", words), table(columns, body, numbers=(2, 3, 4, 5), lesser=(1, 4, 5))])
@@ -118,17 +118,17 @@ def _span(rows: Sequence[ForestRow]) -> tuple[float, float]:
 
 
 def _forest(row: ForestRow, span: tuple[float, float]) -> Html | None:
-    """Zero line, interval and mean of one arm."""
+    """Zero line, interval and mean of one arm; better stands on the left, as in the report."""
     if not math.isfinite(row.effect):
         return None
     low, high = span
 
     def at(value: float) -> float:
-        return round(100 * (value - low) / (high - low), 1)
+        return round(100 * (high - value) / (high - low), 1)
 
     inside: list[Piece] = [el("u", style=f"left:{at(0.0)}%")]
     if math.isfinite(row.low) and math.isfinite(row.high):
-        inside.append(el("i", style=f"left:{at(row.low)}%;width:{at(row.high) - at(row.low):.1f}%"))
+        inside.append(el("i", style=f"left:{at(row.high)}%;width:{at(row.low) - at(row.high):.1f}%"))
     return el(
         "div", *inside, el("b", style=f"left:{at(row.effect)}%"), cls=f"forest {row.decision}", aria_hidden="true"
     )
