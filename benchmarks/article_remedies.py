@@ -6,7 +6,8 @@ Two networks that stay at chance, thirty layers of width 64 on the digits: sigmo
 their weights. Each remedy is an arm of one trial a network: its learning rate is searched as that of no cure is, it is
 trained on paired seeds, judged by the untreated loss with an effect floor, and corrected over all remedies of the
 network. The mechanism is measured right after the cure. Begun again, it goes on with what ``--out`` holds;
-``gradiometer report`` makes a page of each file there. Remedies that need a loop of their own are named, not tried.
+``gradiometer report`` makes a page of each file there. A teacher, hints and pre-training are trainings of their own;
+their steps come on top. Weights of a network of the same shape that has learned are not tried: none learns.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -23,15 +24,14 @@ from statistics import median
 import msgspec
 import torch
 from msgspec.structs import replace
+from parts.loops import Loops
 
-from gradiometer.catalog import ENTRIES
 from gradiometer.lab import Recipe
 from gradiometer.records import Job, TrialArm, TrialResult, TrialSpec, UserError, Verdict
-from gradiometer.session import Setup
 from gradiometer.store import TrialWriter
 from gradiometer.trial.arms import NONE, cure_arm, sham_arm
 from gradiometer.trial.design import FIRST_TRIAL_SEED, LR_FACTORS, SCREENING_SEEDS, SCREENING_SHARE, floor_of
-from gradiometer.trial.local import LocalExecutor
+from gradiometer.trial.local import Make, train_here
 from gradiometer.trial.population_lab import RecipeSetups
 from gradiometer.trial.screening import best_factor, edge_jobs, screening_jobs
 from gradiometer.trial.statistics import smallest_p
@@ -44,8 +44,9 @@ REMEDIES = (
     *("relu-bare", "relu", "leaky", "prelu"),
     *("skip", "rezero", "highway", "dense", "cross"),
     *("low-rank", "separable", "auxiliary-heads"),
-    *("distil", "hints", "pretrain-layers", "pretrain-autoencoder", "pretrained-weights"),
+    *("distil", "hints", "pretrain-layers", "pretrain-autoencoder"),
 )
+LOOPS = frozenset(REMEDIES[-4:])
 QUICK_REMEDIES = ("adam", "relu-bare", "skip")
 LN10 = math.log(10)  # trivial loss of ten classes; its floor is 0
 ALPHA = 0.05
@@ -64,15 +65,12 @@ class Size:
 FULL, QUICK = Size(), Size(QUICK_REMEDIES, 7, 60, (1.0,))
 
 
-def tried(remedies: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Those that surgery applies to a network, and those that are a change to the training's own code."""
-    able = {e.name for e in ENTRIES if e.kind == "surgery"}
-    return tuple(r for r in remedies if r in able), tuple(r for r in remedies if r not in able)
-
-
 def plan(network: str, size: Size) -> TrialSpec:
     """No cure, every remedy that can be applied, a sham. UserError where so few seeds cannot decide so many arms."""
-    cures = tuple(cure_arm(name, name) for name in tried(size.remedies)[0])
+    cures = tuple(
+        TrialArm(name, "cure", "parts.loops:nothing") if name in LOOPS else cure_arm(name, name)
+        for name in size.remedies
+    )
     if smallest_p(size.seeds) * len(cures) > ALPHA:
         raise UserError(f"{size.seeds} seeds cannot decide {len(cures)} remedies. Use more seeds.")
     chooses = len(size.lr_factors) > 1
@@ -97,18 +95,19 @@ def trial(recipe: Recipe, spec: TrialSpec, file: Path) -> TrialResult:
     """Run what the file still lacks of the trial, and judge it."""
     setups = RecipeSetups(recipe)
 
-    def make(seed: int) -> Setup:
-        return setups.setup(replace(recipe, seed=seed, steps=spec.steps or recipe.steps))
+    makers = Loops(setups, recipe).makers()
 
-    executor = LocalExecutor(make, spec.seeds)
+    def maker(arm: TrialArm) -> Make:
+        return lambda seed: makers.get(arm.name, setups.setup)(replace(recipe, seed=seed, steps=spec.steps or 1))
+
     with TrialWriter.resume(file, spec) if file.exists() else TrialWriter.new(file, spec) as writer:
         try:
             if spec.screening_seeds:
-                _run(executor, writer, screening_jobs(spec))
-                _run(executor, writer, edge_jobs(writer.result))
+                _run(maker, writer, screening_jobs(spec))
+                _run(maker, writer, edge_jobs(writer.result))
                 writer.put_spec(_rated(writer.result))
             planned = writer.result.spec
-            _run(executor, writer, [_job(planned, arm, seed) for seed in planned.seeds for arm in planned.arms])
+            _run(maker, writer, [_job(planned, arm, seed) for seed in planned.seeds for arm in planned.arms])
         except KeyboardInterrupt:
             return writer.close("interrupted")
         return writer.close("finished", judge(writer.result))
@@ -126,12 +125,12 @@ def _job(spec: TrialSpec, arm: TrialArm, seed: int) -> Job:
     return Job(arm, seed, arm.lr_factor, spec.steps, "trial")
 
 
-def _run(executor: LocalExecutor, writer: TrialWriter, jobs: Sequence[Job]) -> None:
+def _run(maker: Callable[[TrialArm], Make], writer: TrialWriter, jobs: Sequence[Job]) -> None:
     done = {o.key for o in writer.result.outcomes}
     left = [j for j in jobs if j.key not in done]
     for k, job in enumerate(left):
         print(f"\r{writer.path.stem}: {job.stage} {k + 1} of {len(left)}, {job.arm.name:<20}", end="", file=sys.stderr)
-        executor.run([job], writer.put_outcome, lambda share: None)
+        writer.put_outcome(train_here(maker(job.arm), job, writer.result.spec.seeds))
     print(file=sys.stderr)
 
 
@@ -190,7 +189,6 @@ def main() -> None:
             sys.exit(130)
         told[name] = rows(result)
         print(table(name, told[name]), end="\n\n")
-    print("Not tried, because they need a training of their own:", ", ".join(tried(size.remedies)[1]) or "none")
     if args.json:
         args.json.write_text(json.dumps(msgspec.to_builtins(told), indent=2) + "\n")
 

@@ -22,11 +22,12 @@ def test_sigmoids_are_exchanged_first_and_a_bare_exchange_is_not_enough() -> Non
     cures = cures_for("activation-shrinks-error", SIGMOIDS)
     assert cures[0].name == "tanh"
     assert (cures[0].gain_before, cures[0].gain_after) == (0.14, pytest.approx(1.0, abs=1e-9))
-    bare = cures[-1]
-    assert bare.name == "relu-bare"
-    assert bare.gain_after == pytest.approx(math.sqrt(1 / 6))  # √(σw²/2): 0.408
-    assert not bare.enough
-    assert all(c.enough for c in cures[:-1])
+    bare = {c.name: c for c in cures[-3:]}
+    assert list(bare) == ["relu-bare", "leaky-bare", "prelu-bare"]
+    for name, slope in (("relu-bare", 0.0), ("leaky-bare", 0.2), ("prelu-bare", 0.25)):
+        assert bare[name].gain_after == pytest.approx(math.sqrt((1 + slope**2) / 6))  # √(σw² (1 + a²)/2): 0.408 ...
+        assert not bare[name].enough
+    assert all(c.enough for c in cures[:-3])
 
 
 def test_enough_depends_on_the_depth() -> None:

@@ -40,15 +40,20 @@ def test_also_between_convolutions(cure: str) -> None:
     assert BAND[0] < after < BAND[1]
 
 
-def test_a_bare_exchange_cures_nothing_and_leaves_the_weights() -> None:
-    before, after = mean_gain(lambda seed: lab("plain", "sigmoid", seed), "relu-bare")
+@pytest.mark.parametrize(("cure", "slope"), [("relu-bare", 0.0), ("leaky-bare", 0.2), ("prelu-bare", 0.25)])
+def test_a_bare_exchange_cures_nothing_and_leaves_the_weights(cure: str, slope: float) -> None:
+    before, after = mean_gain(lambda seed: lab("plain", "sigmoid", seed), cure)
     assert before < 0.15
-    assert after == pytest.approx(math.sqrt(1 / 6), rel=0.06)  # √(σw²/2), σw² = 1/3 as torch draws it
+    # √(σw² (1 + a²)/2), σw² = 1/3 as torch draws it
+    assert after == pytest.approx(math.sqrt((1 + slope**2) / 6), rel=0.06)
     for model in (lab("plain", "sigmoid"), lab("cnn", "tanh"), Functional("sigmoid")):
         kept = {n: p.detach().clone() for n, p in model.named_parameters()}
-        apply(model, Prescription("relu-bare"), batch=batch_for(model))
-        assert all(torch.equal(p, kept[n]) for n, p in model.named_parameters())
-        check_surgery(copy.deepcopy(model), "tanh", weights="keep")
+        apply(model, Prescription(cure), batch=batch_for(model))
+        fresh = dict(model.named_parameters())
+        assert all(torch.equal(fresh[n], p) for n, p in kept.items())
+        assert all(torch.all(p == slope) for n, p in fresh.items() if n not in kept)  # learned slopes
+    model = lab("plain", "sigmoid")
+    check_surgery(model, cure)
 
 
 @pytest.mark.parametrize("make", [lambda: lab("plain", "sigmoid"), lambda: Functional("sigmoid")])

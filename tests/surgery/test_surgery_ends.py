@@ -222,6 +222,47 @@ def test_losses_written_by_hand_get_logits(end: Any, kind: str, written: Any) ->
         assert torch.equal(model(x).argmax(1), end(plain(x)).argmax(1))
 
 
+def hand_written(p: Tensor, y: Tensor) -> Tensor:
+    p = p.clamp(1e-7, 1 - 1e-7)
+    return -(y * p.log() + (1 - y) * (1 - p).log()).mean()
+
+
+@pytest.mark.parametrize(
+    ("kind", "written", "name", "end"),
+    [
+        ("class", nn.NLLLoss(), "log_softmax", lambda z: F.log_softmax(z, 1)),
+        ("binary", hand_written, "sigmoid", torch.sigmoid),
+        ("class", lambda p, y: F.nll_loss(p.log(), y), "softmax", softmax),
+    ],
+)
+def test_a_raw_output_before_a_loss_of_probabilities(kind: str, written: Any, name: str, end: Any) -> None:
+    model, plain = Ended("plain", "relu", nothing), Ended("plain", "relu", nothing).inner
+    x, y = data(plain, kind)
+    cure = Prescription("fitting-output", {"function": name} if name == "softmax" else {})
+    receipt = apply(model, cure, None, (x, y), None if name == "softmax" else loss_of(written))
+    right = written(end(plain(x)), y)
+    pairs = zip(gradients(model, written(model(x), y)), gradients(plain, right), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    assert torch.equal(model.eval()(x), end(plain(x)))
+    assert torch.equal(patched(receipt, Ended("plain", "relu", nothing))(x), end(plain(x)))
+    assert_undone(lambda: Ended("plain", "relu", nothing), Prescription("fitting-output", {"function": name}), (x, y))
+
+
+def test_an_output_that_fits_is_left() -> None:
+    x, y = data(lab("plain", depth=3, width=8))
+    cure, given = Prescription("fitting-output"), Prescription("fitting-output", {"function": "sigmoid"})
+    with pytest.raises(ModelError, match="comes from log_softmax already"):
+        apply(Ended("plain", "relu", nn.LogSoftmax(1)), cure, None, (x, y), loss_of(nn.NLLLoss()))
+    with pytest.raises(ModelError, match="comes from sigmoid already"):
+        apply(Ended("plain", "relu", nn.Sigmoid()), given, batch=x)
+    with pytest.raises(ModelError, match="its loss is cross_entropy"):
+        apply(Ended("plain", "relu", nothing), cure, None, (x, y), loss_of(F.cross_entropy))
+    with pytest.raises(ModelError, match="Pass loss= or function="):
+        apply(Ended("plain", "relu", nothing), cure, batch=x)
+    with pytest.raises(ModelError, match="a softmax of one is constant"):
+        apply(nn.Linear(8, 1).double(), Prescription("fitting-output", {"function": "softmax"}), batch=x[:, :8])
+
+
 def test_the_scripts_own_function_on_the_output_is_left_out() -> None:
     model, plain = Ended("plain", "relu", nothing), Ended("plain", "relu", nothing).inner
     x, y = data(plain, "real")

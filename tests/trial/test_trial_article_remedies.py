@@ -19,6 +19,7 @@ from gradiometer.records import UserError
 from gradiometer.store import open_trial
 from gradiometer.trial.arms import NONE, cure_arm, sham_arm
 from gradiometer.trial.local import train_here
+from gradiometer.trial.population_lab import recipe_loss
 from gradiometer.trial.seeding import mixed
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "article_remedies.py"
@@ -31,7 +32,9 @@ def remedies() -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # its dataclasses look themselves up
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(FILE.parent)  # for its parts
+        spec.loader.exec_module(module)
     return module
 
 
@@ -62,12 +65,13 @@ def test_remedies_that_act_on_the_gain_help_and_a_stopped_trial_goes_on(remedies
     spec = remedies.plan("sigmoid", size)
     result = remedies.trial(recipe, spec, tmp_path / "s.gmr")
     lines = {line["remedy"]: line for line in remedies.rows(result)}
-    assert set(lines) == {"adam", "skip"}  # distillation has a loop of its own
+    assert set(lines) == {"adam", "skip", "distil"}
     assert lines["skip"]["decision"] == "helps" and lines["adam"]["decision"] == "no evidence"
+    assert lines["distil"]["pairs"] == 7 and lines["distil"]["decades_after"] == lines["distil"]["decades_before"]
     assert lines["adam"]["decades_after"] == pytest.approx(lines["adam"]["decades_before"])
     assert lines["skip"]["decades_after"] > lines["skip"]["decades_before"] + 3
     told = remedies.table("sigmoid", list(lines.values()))
-    assert len(told.splitlines()) == 4 and "| helps |" in told
+    assert len(told.splitlines()) == 5 and "| helps |" in told
     again = remedies.trial(recipe, spec, tmp_path / "s.gmr")
     assert again.outcomes == result.outcomes and open_trial(tmp_path / "s.gmr") == again
 
@@ -89,5 +93,23 @@ def test_rates_are_searched_for_every_arm_alike(remedies: ModuleType, tmp_path: 
 def test_too_few_seeds_for_so_many_remedies_are_refused(remedies: ModuleType) -> None:
     with pytest.raises(UserError, match="cannot decide"):
         remedies.plan("relu", remedies.Size(seeds=6))
-    able = remedies.tried(remedies.REMEDIES)[0]
-    assert remedies.plan("relu", remedies.FULL).family == len(able) >= 10
+    assert remedies.plan("relu", remedies.FULL).family == len(remedies.REMEDIES) == 19
+
+
+def test_what_a_training_of_its_own_adds_is_no_part_of_what_judges_it(remedies: ModuleType) -> None:
+    base = replace(remedies.NETWORKS["sigmoid"], depth=6, width=16, lr=0.1, steps=5)
+    setups = remedies.RecipeSetups(base)
+    plain = setups.setup(base)
+    batch = next(iter(plain.batches))
+    for name, make in remedies.Loops(setups, base).makers().items():
+        setup = make(base)
+        teaches = name in ("distil", "hints")
+        same = all(torch.equal(a, b) for a, b in zip(setup.model.parameters(), plain.model.parameters(), strict=True))
+        assert same == teaches, name
+        in_training = setup.loss(setup.model, batch)
+        setup.model.eval()
+        judged = setup.loss(setup.model, batch)
+        assert torch.equal(judged, recipe_loss(setups.task.goal, setup.model, batch)), name
+        assert torch.equal(in_training, judged) != teaches, name
+        owned = {id(p) for group in setup.optimizer.param_groups for p in group["params"]}
+        assert len(owned) == len(list(setup.model.parameters())) + (6 if name == "hints" else 0)

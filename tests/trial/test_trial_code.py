@@ -178,6 +178,8 @@ def test_cures_of_outputs_know_from_the_diagnosis_run_that_something_is_squashed
     seen = LossSeen(model="net", kind="nll", pre="log/clamp/normalise/sigmoid")
     assert [a.params.get("set.outside") for a in informed(arms, seen)] == [True, True, None]
     assert informed(arms, msgspec.structs.replace(seen, pre="dropout")) == arms
+    (raw,) = informed(asked_arms(["fitting-output"]), msgspec.structs.replace(seen, pre=""))
+    assert raw.params["set.function"] == "log_softmax"
 
 
 def test_a_training_that_takes_its_seed_from_the_system_is_invalid() -> None:

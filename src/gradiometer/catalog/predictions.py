@@ -54,13 +54,15 @@ def exchange_critical(kind: str, context: Context) -> float:
     return math.nan if act is None or recipe is None else math.sqrt(recipe[0] * float(act.d2(recipe[2])))
 
 
-def exchange_bare(kind: str, context: Context) -> float:
+def exchange_bare(kind: str, context: Context, slope: float | None = None) -> float:
     """The activation exchanged for ``kind``, the weights as they are: √(σw² D2) at the q where that settles.
+
+    slope: of the negative side, of a leaky rectifier.
 
     For rectifiers D2 does not depend on q; for the others q shrinks to 0 under σw² < 1/D2(0), where D2 is largest,
     so D2(0) gives the most that the exchange can reach.
     """
-    act = activation_law(kind, {})
+    act = activation_law(kind, {} if slope is None else {"negative_slope": slope})
     if act is None or not math.isfinite(context.sigma_w2):
         return math.nan
     return math.sqrt(context.sigma_w2 * float(act.d2(1e-12)))

@@ -221,6 +221,21 @@ def logits_for_losses(model: nn.Module) -> None:
     model.register_forward_hook(put_out_marked, always_call=True, prepend=True)
 
 
+def squash_output(root: Any, args: Any, out: Any) -> Any:
+    """Forward hook of the whole network: its output, squashed by the function ``gm_squash``; classes on axis 1."""
+    if root.gm_squash == "sigmoid":
+        return torch.sigmoid(out)
+    squash: Any = F.log_softmax if root.gm_squash == "log_softmax" else F.softmax
+    return squash(out, dim=1 if out.dim() > 1 else 0)
+
+
+def add_squash(model: nn.Module, name: str) -> None:
+    """Put a squashing function behind the network."""
+    held: Any = model
+    held.gm_squash = name
+    model.register_forward_hook(squash_output)
+
+
 class ScaledError(torch.autograd.Function):
     """The identity, whose error is multiplied by a factor on its way back."""
 
@@ -311,6 +326,8 @@ plain(put_out_raw, leave_output, marked_raw, imports=ANY)
 plain(put_out_marked, leave_output, marked_raw, imports=ANY)
 plain(raw_output, enter_output, put_out_raw)
 plain(logits_for_losses, enter_output, put_out_marked)
+plain(squash_output, imports=ANY)
+plain(add_squash, squash_output, imports=ANY)
 plain(ScaledError, imports=ANY)
 plain(mean_error, ScaledError, imports=ANY)
 plain(divide_error, mean_error)

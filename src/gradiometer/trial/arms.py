@@ -17,6 +17,7 @@ RATE_CURES = frozenset({"lower-lr", "raise-lr"})
 """Cures that are nothing but another rate: no cure, whose rate is searched as theirs is, would have them as well, so
 they are compared with the script as it is written."""
 SQUASHING = frozenset({"softmax", "sigmoid", "tanh", "relu", "hardtanh", "softplus"})  # as LossSeen.pre names them
+FITTING = {"nll": "log_softmax", "bce": "sigmoid"}  # what a raw output needs before a loss of probabilities
 SETTING = "set."  # before the name of a setting of the cure, in an arm's params
 _HOME = "gradiometer.trial.treatments"
 
@@ -73,12 +74,15 @@ def asked_arms(asked: Sequence[str]) -> tuple[TrialArm, ...]:
 def informed(arms: Sequence[TrialArm], seen: LossSeen | None) -> tuple[TrialArm, ...]:
     """The arms, with the settings that the diagnosis run knows and a script's network does not show at the moment of
     the cure: mean and standard deviation of the targets of a squared error, and whether a squashing function stands
-    before the loss, which the script may apply outside of the network. Settings that were given stay."""
+    before the loss, which the script may apply outside of the network; or which one should. Settings that were given
+    stay."""
     known: dict[str, dict[str, Scalar]] = {}
     if seen is not None and seen.kind == "mse" and math.isfinite(seen.target_mean) and 0 < seen.target_std < math.inf:
         known["standardise-targets"] = _prefixed({"mean": seen.target_mean, "std": seen.target_std})
     if seen is not None and SQUASHING & set(seen.pre.split("/")):
         known |= {name: _prefixed({"outside": True}) for name in ("linear-output", "logit-loss")}
+    if seen is not None and seen.kind in FITTING:
+        known["fitting-output"] = _prefixed({"function": FITTING[seen.kind]})
     return tuple(_with_settings(arm, known.get(str(arm.params.get("cure")), {})) for arm in arms)
 
 

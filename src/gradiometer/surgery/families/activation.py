@@ -45,6 +45,18 @@ def prelu(patient: Patient) -> None:
     _exchange(patient, "prelu", {}, _weights(patient))
 
 
+@operation("leaky-bare", needs=("batch",))
+def leaky_bare(patient: Patient) -> None:
+    """Leaky ReLU, the weights as they are."""
+    _exchange(patient, "leaky_relu", {"negative_slope": patient.number("slope")}, KEEP)
+
+
+@operation("prelu-bare", needs=("batch",))
+def prelu_bare(patient: Patient) -> None:
+    """PReLU, the weights as they are."""
+    _exchange(patient, "prelu", {}, KEEP)
+
+
 @operation("elu", needs=("batch",))
 def elu(patient: Patient) -> None:
     """ELU at its critical point."""

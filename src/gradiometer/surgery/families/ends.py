@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from ...measurement.onepass import measured_pass
-from ...records import LossSeen
+from ...records import LossSeen, UserError
 from ..ends import (
     MODES,
     OutputMode,
     Squashed,
+    add_squash,
     add_standardisation,
     divide_error,
     logits_for_losses,
@@ -23,6 +24,7 @@ from ..ends import (
     put_out_raw,
     raw_output,
     rescale_output,
+    squash_output,
     standardise_input,
     standardise_targets,
 )
@@ -31,6 +33,9 @@ from ..passes import run_once, undisturbed
 from ..patient import Patient
 from ..registry import operation
 from ..teaching import Lesson
+
+FITTING = {"nll": "log_softmax", "bce": "sigmoid"}
+"""Kind of a loss of probabilities -> the function that a raw output needs before it."""
 
 ENOUGH = 2  # examples, for a standard deviation
 
@@ -61,6 +66,37 @@ def logit_loss(patient: Patient) -> None:
             "something stands between, or it is no cross-entropy. Give it the logits in the code."
         )
     patient.note("(loss)", "takes", f"the {name or 'function that the script applies'} of the logits", "the logits")
+
+
+@operation("fitting-output", needs=("batch",), hooks=True)
+def fitting_output(patient: Patient) -> None:
+    """A raw output is squashed as its loss expects."""
+    _check_free(patient, squash_output)
+    name, seen = patient.word("function"), _loss(patient)
+    if name not in ("", *FITTING.values(), "softmax"):
+        raise UserError(f"The cure fitting-output got function={name!r}. It wants log_softmax, softmax or sigmoid.")
+    before = _function_before(patient)
+    if before:
+        raise patient.refuse(f"its output comes from {before} already.")
+    if seen is not None and seen.kind not in FITTING:
+        raise patient.refuse(f"its loss is {seen.kind}, which is none of probabilities.")
+    name = name or FITTING.get(seen.kind if seen is not None else "", "")
+    if not name:
+        raise patient.refuse("which function its loss is made for is not known. Pass loss= or function=.")
+    out = _root_pass(patient)[1]
+    if not isinstance(out, Tensor) or not out.is_floating_point():
+        raise patient.refuse(f"it puts out a {type(out).__name__}, not one tensor of numbers.")
+    if name != "sigmoid" and out.dim() > 1 and out.shape[1] < 2:
+        raise patient.refuse(f"it puts out {tuple(out.shape)}: there is one class, and a {name} of one is constant.")
+    patient.do(add_squash, name)
+    patient.note("(output)", "last function", "none", name)
+
+
+def _function_before(patient: Patient) -> str:
+    """The squashing function or log_softmax that the output comes from, "" where none does."""
+    out = _root_pass(patient)[1]
+    made = type(out.grad_fn).__name__ if isinstance(out, Tensor) else ""
+    return "log_softmax" if made.startswith("LogSoftmax") else _last_function(patient)
 
 
 @operation("mean-reduction", needs=("batch",), hooks=True)
@@ -174,11 +210,8 @@ def _taken(patient: Patient) -> bool:
     return Squashed.taken > before
 
 
-def _squashed_by(patient: Patient) -> str:
-    """Name of the squashing function that the network's output comes from, "" where the script applies it.
-
-    ModelError where there is none, as far as is known.
-    """
+def _last_function(patient: Patient) -> str:
+    """Name of the squashing function that the network's output comes from, "" where it is none."""
     found: list[str] = []
 
     def enter(root: nn.Module, args: Any) -> None:
@@ -196,7 +229,15 @@ def _squashed_by(patient: Patient) -> str:
         stack.callback(patient.model.register_forward_pre_hook(enter).remove)
         stack.callback(patient.model.register_forward_hook(leave, always_call=True, prepend=True).remove)
         run_once(patient.model, patient.given_batch())
-    name = found[0] if found else ""
+    return found[0] if found else ""
+
+
+def _squashed_by(patient: Patient) -> str:
+    """Name of the squashing function that the network's output comes from, "" where the script applies it.
+
+    ModelError where there is none, as far as is known.
+    """
+    name = _last_function(patient)
     if not name and patient.given_batch().loss is None and not patient.settings["outside"]:
         raise patient.refuse(
             "what it puts out comes from no sigmoid, softmax or other bounded function. Where the script applies one "
