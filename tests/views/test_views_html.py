@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import subprocess
@@ -87,7 +89,17 @@ def test_verdict_facts_charts_and_cures_stand_on_the_page(page: str) -> None:
     for words in ("tanh, critical point", "×0.14 → ×1.00", "init-too-small", "Looked for: 33 causes, 32 clear"):
         assert words in text
     assert {"profile", "heat", "learning", "cure-0"} <= set(charts_of(page))
-    assert "prove" not in text.replace("proven", "")
+    assert "gradiometer prove train.py" in text and "How each number is defined" in text
+
+
+def test_only_the_scripts_of_the_page_may_run(page: str) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy and "unsafe" not in policy[1].partition("style-src")[0]
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.S)
+    assert len(scripts) == 2
+    for text in scripts:
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy[1]
 
 
 def test_nothing_is_loaded_from_anywhere(page: str) -> None:
