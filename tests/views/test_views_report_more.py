@@ -38,7 +38,7 @@ def test_updates_are_the_decades_of_the_update_ratio_layer_by_layer() -> None:
 
 def test_units_are_told_where_they_were_last_measured() -> None:
     run = run_of(Chain([0.5] * 3, [0.2] * 3))
-    run = replace(run, frames=tuple(msgspec.structs.replace(f, values=f.values.copy()) for f in run.frames))
+    run = replace(run, frames=tuple(replace(f, values=f.values.copy()) for f in run.frames))
     shown = shown_of(run)
     site = run.sites(run.main)[1].name
     hop = Hop(
