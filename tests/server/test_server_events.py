@@ -44,9 +44,9 @@ def test_new_steps_come_with_their_picture_and_their_losses(folder: Path, server
                 _, news = until(stream, "grow")
                 assert news["before"]["last"] == step - 10
                 assert news["steps"] == [step]
-                assert news["step"]["title"] == f"Error profile at step {step}, against step 0"
                 assert [s for s, _ in news["losses"]] == list(range(step - 9, step + 1))
                 assert news["whole"] is True
+                assert until(stream, "picture")[1]["title"] == f"Error profile at step {step}, against step 0"
             assert until(stream, "judged")[1]["steps"][-1] == 40
             writer.say("close")
             while (state := until(stream, "grow")[1]["at"]["state"]) != "finished":

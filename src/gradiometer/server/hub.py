@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,20 +37,26 @@ FIRST_SHARE, FIRST_BURST_S = 0.02, 3.0
 AGAIN_SHARE, AGAIN_BURST_S = 0.01, 0.1
 """Of one core, for diagnoses of what has grown: one of a large run takes a second, and a training beside must not feel
 it. A run of forty layers is judged again after three seconds."""
+PICTURE_SHARE, PICTURE_BURST_S = 0.015, 0.5
+"""Of one core, for drawing newest steps: four a second at forty layers. Where more runs grow at once, their steps and
+losses still arrive at once, and each picture a little later."""
 
 log = logging.getLogger("gradiometer.server")
 
 
 @dataclass
 class Watched:
-    """A run with those who look at it. sent: the snapshot that was told last."""
+    """A run with those who look at it. sent: the snapshot that was told last. owed: models whose newest step is still
+    to be drawn; drawn_s: when that was last done. fault: what went wrong here, as it was logged."""
 
     live: LiveRun
     seen: tuple[int, ...] = ()
     sent: StoredRun | None = None
     used_s: float = field(default_factory=time.monotonic)
     channels: dict[str, Channel] = field(default_factory=dict)
-    judging: asyncio.Task[None] | None = None
+    owed: set[str] = field(default_factory=set)
+    drawn_s: float = -math.inf
+    fault: str = ""
 
     @property
     def viewers(self) -> int:
@@ -81,6 +88,7 @@ class Hub:
         self._judge = ThreadPoolExecutor(1, "gradiometer-judge")
         self._first = Allowance(FIRST_SHARE, FIRST_BURST_S)
         self._again = Allowance(AGAIN_SHARE, AGAIN_BURST_S)
+        self._pictures = Allowance(PICTURE_SHARE, PICTURE_BURST_S)
         self._looked_s = -FOLDER_POLL_S
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -186,9 +194,10 @@ class Hub:
         for identifier, watched in list(self._watched.items()):
             if watched.viewers:
                 watched.used_s = time.monotonic()
-                await self._look_safely(watched)
+                await self._safely(watched, self._look_at(watched))
             elif time.monotonic() - watched.used_s > KEEP_S:
                 del self._watched[identifier]
+        await self._draw_owed()
         for identifier, trial in list(self._trials.items()):
             if not trial.channel.viewers:
                 del self._trials[identifier]
@@ -209,14 +218,15 @@ class Hub:
         if changes is not None:
             self.list_channel.publish("rows", encoded(changes))
 
-    async def _look_safely(self, watched: Watched) -> None:
+    async def _safely(self, watched: Watched, work: Coroutine[None, None, None]) -> None:
         """A run that cannot be shown keeps no other from being shown; it is told on its page, and once in the log."""
         try:
-            await self._look_at(watched)
+            await work
         except Exception as error:
             told = f"This server could not show what is new: {type(error).__name__}: {error}"
-            if watched.live.problem != told:
-                watched.live.problem = told
+            watched.live.problem = told
+            if watched.fault != told:
+                watched.fault = told
                 log.exception("%s cannot be shown.", watched.live.entry.name)
             self._publish(watched, "problem", {"problem": told})
 
@@ -243,6 +253,20 @@ class Hub:
             if channel.viewers:
                 work = partial(watched.live.growth, model, run, before)
                 channel.publish("grow", await self.in_judge(work))
+                watched.owed.add(model)
+
+    async def _draw_owed(self) -> None:
+        """Draw the newest steps that are owed, the longest undrawn run first, as is affordable."""
+        for watched in sorted((w for w in self._watched.values() if w.owed), key=lambda w: w.drawn_s):
+            if self._pictures.wait_s():
+                return
+            watched.drawn_s = time.monotonic()
+            await self._safely(watched, self._draw(watched, watched.owed.pop()))
+
+    async def _draw(self, watched: Watched, model: str) -> None:
+        spent, picture = await self.in_judge(partial(_timed, partial(watched.live.picture, model)))
+        self._pictures.spend(spent)
+        watched.channels[model].publish("picture", picture)
 
     def _publish(self, watched: Watched, event: str, document: object) -> None:
         data = encoded(document)
@@ -290,3 +314,10 @@ class Hub:
             allowance.spend(await self.in_judge(watched.live.judge))
         except GradiometerError as error:
             watched.live.problem = str(error)
+
+
+def _timed(work: Callable[[], T]) -> tuple[float, T]:
+    """Seconds of processor time, and what the work gave."""
+    started = time.thread_time()
+    done = work()
+    return time.thread_time() - started, done

@@ -8,8 +8,6 @@ import time
 from collections import OrderedDict
 from typing import Any
 
-import msgspec
-
 from gradiometer.diagnosis import diagnose
 from gradiometer.quantities import profile
 from gradiometer.records import RunFileError, UserError
@@ -135,7 +133,7 @@ class LiveRun:
         return {"state": self.state, "last": last, "recorded": len(steps), "points": len(points)}
 
     def growth(self, model: str, run: StoredRun, before: StoredRun | None) -> bytes:
-        """What ``run`` has more than ``before``: steps, points of the loss, and the newest step drawn."""
+        """What ``run`` has more than ``before``: steps and points of the loss."""
         old = before.steps(model) if before is not None else run.steps(model)[:0]
         points = dashboard.loss_points(run, model)
         had = len(dashboard.loss_points(before, model)) if before is not None else 0
@@ -149,9 +147,14 @@ class LiveRun:
                 "steps": new,
                 "losses": [[s, v if math.isfinite(v) else None] for s, v in fresh[-MOST_NEW_POINTS:, :2].tolist()],
                 "whole": had <= len(points) and len(fresh) <= MOST_NEW_POINTS,
-                "step": msgspec.Raw(self.step(model, new[-1])) if new else None,
             }
         )
+
+    def picture(self, model: str) -> bytes:
+        """The newest recorded step as JSON; ``null`` where there is none, or nothing of it can be drawn."""
+        assert self.run is not None
+        steps = self.run.steps(model)
+        return self.step(model, int(steps[-1])) if len(steps) else b"null"
 
     def step(self, model: str, step: int) -> bytes:
         """One recorded step as JSON; ``null`` where nothing of it can be drawn. UserError where it is unknown."""

@@ -224,13 +224,17 @@
     run.state = news.at.state;
     if (behind) { reload(); return; }
     run.steps.push(...news.steps);
-    if (news.step) { cache.set(news.step.step, news.step); }
     if (!lengthen(news)) { reload(); return; }
     drawHead();
-    if (step === null && !playing && news.steps.length) {
-      if (profile.hidden || !shown) draw(); else go(newest(), null);
-    } else if (place.at !== undefined) place(place.at);
-    say(`Step ${newest()}.`);
+    if (place.at !== undefined) place(place.at);
+    if (news.steps.length) say(`Step ${newest()}.`);
+  };
+  // The newest step, drawn; where many runs grow at once it comes a little after its number.
+  const pictured = (found) => {
+    if (!run || found === null) return;
+    cache.set(found.step, found);
+    if (step !== null || playing || found.step !== newest()) return;
+    if (profile.hidden || !shown) draw(); else go(found.step, null);
   };
   // The loss chart takes new points as they are, while they have room on its scale.
   const lengthen = (news) => {
@@ -286,7 +290,7 @@
 
   patiently().then(() => {
     hush = listen(`/events/runs/${id}${query()}`, {
-      grow: grown,
+      grow: grown, picture: pictured,
       at: (now) => { if (run && (now.last !== (steps().length ? newest() : -1) || now.state !== run.state)) reload(); },
       judged: take, reset: reload,
       state: (now) => { run.state = now.state; drawHead(); },
