@@ -1,4 +1,4 @@
-"""The playground as one HTML file: sliders, the predicted error and real networks, the phase map. Nothing is loaded from anywhere."""
+"""The playground as one HTML file: sliders, predicted error beside real networks, phase map. Nothing is loaded."""
 
 from __future__ import annotations
 
