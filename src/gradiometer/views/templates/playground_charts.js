@@ -132,7 +132,9 @@ const PlaygroundCharts = (theory, data) => {
     const { z, line, flat } = land(setting), { x, y } = stroke(line, flat), { right, high } = place(box, 0, 0);
     const [, weightMost] = range("weight"), at = x.map((v, i) => [v, y[i]]).filter(([v]) => v !== null);
     const side = (v) => (v > 0.62 * weightMost ? { xanchor: "right", xshift: -16 } : { xanchor: "left", xshift: 16 });
-    const lift = setting.bias > 0.9 * high ? -18 : 18;
+    const lift = setting.bias > 0.9 * high ? -18 : 18;  // labels stay within the frame, and apart
+    const level = cure && Math.abs(cure.bias - setting.bias) < 0.04 ? 38 : 18;
+    const cureLift = !cure ? 0 : cure.bias < 0.1 * high ? level : cure.bias > 0.9 * high ? -level : -lift;
     const taken = [setting.bias, ...(cure ? [cure.bias] : [])];
     const notes = [
       ...word(z, "error vanishes", (v) => v < -0.015, [0.86, 0.62, 0.36], taken), ...word(z, "error explodes", (v) => v > 0.015, [0.36, 0.62, 0.86], taken),
@@ -140,7 +142,7 @@ const PlaygroundCharts = (theory, data) => {
         font: { size: 12, color: token("ink") }, bgcolor: token("paper"), opacity: 0.9 }),
       note(0, 1, "bias variance σ<sub>b</sub>²", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: 6, xshift: -30 }),
     ];
-    if (cure) notes.push(note(cure.weight, cure.bias, `<b>gain 1: ${cure.weight.toFixed(2)}</b>`, { ...side(cure.weight), yshift: -lift,
+    if (cure) notes.push(note(cure.weight, cure.bias, `<b>gain 1 at ${cure.weight.toFixed(2)}</b>`, { ...side(cure.weight), yshift: cureLift,
       font: { size: 12, color: token("healthy-text") }, bgcolor: token("paper"), opacity: 0.9 }));
     if (at.length > 3) {
       const [lx, ly] = at[Math.round(0.86 * (at.length - 1))];
@@ -154,6 +156,8 @@ const PlaygroundCharts = (theory, data) => {
       { x, y, type: "scatter", mode: "lines", line: { color: token("ink"), width: 2 }, hoverinfo: "skip" },
       { x: cure ? [cure.weight] : [], y: cure ? [cure.bias] : [], type: "scatter", mode: "markers", cliponaxis: false,
         marker: { color: token("healthy"), size: 11, line: { color: token("paper"), width: 1.5 } }, hoverinfo: "skip" },
+      { x: [setting.weight], y: [setting.bias], type: "scatter", mode: "markers", cliponaxis: false,  // under the ring, for SVG and PNG
+        marker: { color: token("paper"), size: 13, line: { color: token("ink"), width: 3 } }, hoverinfo: "skip" },
     ], layout(box, HEIGHT, MARGIN, {
       hovermode: "closest", annotations: notes,
       xaxis: axis({ showgrid: false, range: [0, right], dtick: 1, title: { text: "weight variance σ<sub>w</sub>², times fan-in", font: { size: 12, color: token("ink-3") } } }),
