@@ -70,9 +70,9 @@ def main() -> None:
 def write(path: Path, modules: int, frames: int) -> None:
     """A plain network of linear layers and tanh, half of the modules each, that learns."""
     layers = modules // 2
-    network, sites = _network(layers)
+    network, sites = plain_network(layers)
     rng = np.random.default_rng(0)
-    light, thin = _masks(len(sites), layers)
+    light, thin = masks(len(sites), layers)
     info = RunInfo("large", calls_seen=modules, calls_recorded=modules, wall_s=100.0, overhead_s=1.0)
     with RunWriter(path, info) as w:
         w.put_sites(sites)
@@ -87,7 +87,7 @@ def write(path: Path, modules: int, frames: int) -> None:
             w.put_frame(Frame("net", step, 2.3 * 0.999**step, 1e-3, 1.0, 1e-4, 1e-2, values))
 
 
-def _masks(sites: int, layers: int) -> tuple[np.ndarray, np.ndarray]:
+def masks(sites: int, layers: int) -> tuple[np.ndarray, np.ndarray]:
     """[site, stat]: what every frame holds, and what thin ones hold beside it. Parameters come last."""
     outputs = np.arange(sites) < 2 * layers
     light, thin = np.zeros((sites, len(STATS)), dtype=bool), np.zeros((sites, len(STATS)), dtype=bool)
@@ -102,7 +102,7 @@ def _masks(sites: int, layers: int) -> tuple[np.ndarray, np.ndarray]:
     return light, thin
 
 
-def _network(layers: int) -> tuple[Network, list[Site]]:
+def plain_network(layers: int) -> tuple[Network, list[Site]]:
     modules, params, sites, hops = [], [], [], []
     for i in range(layers):
         w, b = f"{2 * i}.weight", f"{2 * i}.bias"

@@ -25,8 +25,12 @@ def system_chromium() -> str:
 
 @dataclass
 class Complaints:
-    """What a page must not have: errors on its console, requests to anywhere but its own file."""
+    """What a page must not have: errors on its console, requests to anywhere but its own file, or its own server.
 
+    home: where that server stands, "" for a page that is a file.
+    """
+
+    home: str = ""
     errors: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
@@ -42,7 +46,8 @@ class Complaints:
 
     def ask(self, request: Request) -> None:
         """Something is asked for."""
-        if not request.url.startswith(("file:", "data:", "blob:")):
+        own = ("file:", "data:", "blob:", *([self.home + "/"] if self.home else []))
+        if not request.url.startswith(own):
             self.requests.append(request.url)
 
 
@@ -62,11 +67,15 @@ class Browser:
         self._playwright.stop()
 
     def page(self, url: str, width: int = 1440, scheme: Literal["dark", "light"] = "dark", height: int = 960) -> Page:
-        """A fresh page at ``url``; the one before it is closed."""
+        """A fresh page at ``url``; the one before it is closed. Of a network it has at most its own server."""
         for context in self._browser.contexts:
             context.close()
+        self.complaints.home = "/".join(url.split("/")[:3]) if url.startswith("http://127.0.0.1:") else ""
         context = self._browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, offline=True, reduced_motion="reduce"
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,
+            offline=not self.complaints.home,
+            reduced_motion="reduce",
         )
         page = context.new_page()
         page.on("console", self.complaints.hear)

@@ -50,6 +50,7 @@ OPTIONS = {
         "--cure",
         "--fail-on",
         "--ignore",
+        "--live",
         "--quiet",
         "--help",
     ],
@@ -151,6 +152,7 @@ OPTIONS = {
     ],
     "diagnose": ["RUN", "--json", "--ignore", "--fail-on", "--help"],
     "runs": ["[DIR]", "--json", "--help"],
+    "serve": ["[DIR]", "--port", "--host", "--expose", "--open", "--help"],
     "report": ["RUN", "-o", "--output", "--help"],
     "export": ["RUN", "-o", "--output", "--help"],
 }

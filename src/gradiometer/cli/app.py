@@ -21,6 +21,7 @@ from . import (
     reproduce,
     run,
     runs,
+    serve,
     train,
 )
 
@@ -50,6 +51,7 @@ def gradiometer(
     gradiometer train --depth 30      train a reference network, watched from its first step
     gradiometer reproduce loss        a published experiment, published and measured side by side
     gradiometer playground            a page to play with what theory predicts
+    gradiometer serve                 the recorded runs in your browser, live while they train
     gradiometer diagnose latest       judge a recorded run again
     gradiometer causes                the manual of causes
     gradiometer cures                 the manual of cures
@@ -71,6 +73,7 @@ app.command(epilog=causes_manual.EXAMPLES)(causes_manual.causes)
 app.command(epilog=cures.EXAMPLES)(cures.cures)
 app.command(epilog=runs.EXAMPLES)(runs.runs)
 app.command(epilog=report.EXAMPLES)(report.report)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=export.EXAMPLES)(export.export)
 
 

@@ -13,8 +13,9 @@ from gradiometer.session.script import ScriptTarget, run_script
 
 from .causal import Causal
 from .cure_option import Cures
-from .guard import command
+from .guard import command, complain
 from .options import FailOnOption, Ignore
+from .run_live import start_live
 from .run_page import end_watch
 from .run_plan import Plan, recording_path
 from .run_watch import LateWatch
@@ -26,6 +27,7 @@ Examples:
   gradiometer run --steps 200 --fail-on fail train.py
   gradiometer run --json diagnosis.json --ignore lr-too-low train.py
   gradiometer run --causal train.py
+  gradiometer run --live train.py
   gradiometer run --cure critical:seed=1 train.py
   gradiometer run -m package.train --epochs 3
 
@@ -68,6 +70,9 @@ def run(
     cure: Cures = None,
     fail_on: FailOnOption = None,
     ignore: Ignore = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Open the dashboard beside the training. Needs the extra `serve`.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print one line with the verdict, no page.")] = False,
 ) -> int:
     """Run a training script as Python would, and say at the end where its error signal dies, and why.
@@ -88,6 +93,7 @@ def run(
         fail_on=fail_on,
         ignore=tuple(ignore or ()),
         length="line" if quiet else "page",
+        sight="live" if live else "after",
     )
     return _watched(plan.completed())
 
@@ -95,6 +101,8 @@ def run(
 def _watched(plan: Plan) -> int:
     """Run the script and tell about it. The exit code: the script's own, else that of the findings."""
     stream, process = sys.stderr, os.getpid()  # the script may replace the one and fork the other
+    if plan.sight == "live" and plan.out is not None and (url := start_live(plan.out)):
+        complain(f"live at {url}")
     watch = LateWatch(plan)
     watch.arm()
     outcome = run_script(plan.target)

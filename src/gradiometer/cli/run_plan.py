@@ -14,6 +14,7 @@ from .causes import check_ignored
 from .cure_option import check_cures
 from .guard import refuse
 from .outlet import check_writable
+from .run_live import check_live
 from .settings import FailOn, read_settings
 
 DEFAULT_BUDGET_SHARE = 0.01
@@ -25,6 +26,7 @@ class Plan:
 
     out: the run file, None until pyproject.toml was read. causal: make the causal
     tests at the end. cures: to apply before the first step, as they were written. length: one line, or the whole page.
+    sight: open the dashboard beside the training, or tell about it afterwards.
     """
 
     target: ScriptTarget
@@ -38,6 +40,7 @@ class Plan:
     causal: bool = False
     cures: tuple[str, ...] = ()
     length: Literal["line", "page"] = "page"
+    sight: Literal["live", "after"] = "after"
 
     @property
     def called(self) -> str:
@@ -49,6 +52,8 @@ class Plan:
         settings = read_settings()
         check_ignored(self.ignore, "--ignore")
         check_cures(self.cures)
+        if self.sight == "live":
+            check_live()
         if self.budget is not None and not 0 < self.budget <= 1:
             refuse(f"--budget {self.budget:g} is no share of the wall time: it lies above 0 and is at most 1.")
         return replace(

@@ -41,7 +41,7 @@ class Profile:
     forward_gain: Array  # rms(x upper)/rms(x lower) [hop]
     theory_gain: Array  # nan without a law, and after initialisation [hop]
     theory_decades: Array  # cumulated from the loss [station]
-    band_decades: Array  # 3 s.e. of finite width, cumulated [station]
+    band_decades: Array  # 3 s.e. of finite width, cumulated; nan after initialisation [station]
     parts: tuple[tuple[PartGain, ...], ...]  # [hop]
     learning_time: Array  # steps, median over recorded frames; inf where ΔW = 0; nan unknown [station]
     weights: tuple[str | None, ...]  # parameter whose learning time stands at the station [station]
@@ -143,7 +143,10 @@ def _measure(run: Run, network: Network, frame: int) -> Profile:
     elasticity = _row(run, "act_norm", network, frame) * error
     spine = np.array([h.spine for h in network.hops], dtype=bool)
     now = theory_gain.moment(run, network.name, frame)
-    theory = _theory(run, network, now, frame)
+    # Mean field speaks at the first frame that holds an error: later the weights know the data.
+    speaks = frame == _frame_index(run, network, None)
+    theory = theory_gain.hop_gains(now, network.hops) if speaks else np.full(len(network.hops), np.nan)
+    band = theory_gain.band_decades(now, network.hops) if speaks else np.full(len(error), np.nan)
     times, weights = station_learning_times(run, network)
     return Profile(
         model=network.name,
@@ -157,18 +160,11 @@ def _measure(run: Run, network: Network, frame: int) -> Profile:
         forward_gain=ratios(rms[1:], rms[:-1]),
         theory_gain=theory,
         theory_decades=_cumulated_decades(theory),
-        band_decades=theory_gain.band_decades(now, network.hops),
+        band_decades=band,
         parts=_part_gains(run, network, frame),
         learning_time=times,
         weights=weights,
     )
-
-
-def _theory(run: Run, network: Network, now: theory_gain.Moment, frame: int) -> Array:
-    """Mean field at the first frame that holds an error: later the weights know the data, and it says nothing."""
-    if frame != _frame_index(run, network, None):
-        return np.full(len(network.hops), np.nan)
-    return theory_gain.hop_gains(now, network.hops)
 
 
 def _cumulated_decades(gain: Array) -> Array:
@@ -198,8 +194,21 @@ def station_learning_times(run: Run, network: Network) -> tuple[Array, tuple[str
     times = learning.learning_time(run, network.name)
     columns = run.columns([w or "" for w in weights], network.name)
     owned = {p.name for p in network.params if p.owned}
-    out = [median(times[:, c]) if c >= 0 and w in owned else np.nan for c, w in zip(columns, weights, strict=True)]
-    return np.array(out), weights
+    known = np.array([c >= 0 and w in owned for c, w in zip(columns, weights, strict=True)], dtype=bool)
+    out = np.full(len(columns), np.nan)
+    out[known] = medians(times[:, columns[known]])
+    return out, weights
+
+
+def medians(values: Array) -> Array:
+    """``median`` of each column of [row, column], all at once: inf counts, nan does not; nan where nothing is left."""
+    ordered = np.sort(values, axis=0)  # nan last
+    count = (~np.isnan(values)).sum(axis=0)
+    if not ordered.size:
+        return np.full(values.shape[1], np.nan)
+    at = np.arange(values.shape[1])
+    low, high = ordered[np.maximum(count - 1, 0) // 2, at], ordered[np.minimum(count // 2, len(ordered) - 1), at]
+    return np.where(count > 0, (low + high) / 2, np.nan)
 
 
 def median(values: Array | Sequence[float]) -> float:

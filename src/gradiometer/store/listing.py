@@ -46,12 +46,12 @@ def list_runs(folder: str | os.PathLike[str]) -> tuple[RunRow, ...]:
     place = Path(folder)
     if not place.is_dir():
         raise UserError(f"No folder {place}. Name the folder that holds the run files (*.gmr).")
-    rows = [row for path in place.glob("*.gmr") if (row := _row(path)) is not None]
+    rows = [row for path in place.glob("*.gmr") if (row := run_row(path)) is not None]
     return tuple(sorted(rows, key=_age, reverse=True))
 
 
-def _row(path: Path) -> RunRow | None:
-    """None for the file of a trial, which is no run."""
+def run_row(path: Path) -> RunRow | None:
+    """The row of one file, a damaged one too; None for the file of a trial, which is no run."""
     size = (bytes_of(path) or 0) + (bytes_of(path.with_name(path.name + "-wal")) or 0)
     try:
         with reading(path), connected(path) as connection:

@@ -7,6 +7,7 @@ import math
 import os
 import sqlite3
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,10 +58,10 @@ def _read(connection: sqlite3.Connection, path: Path) -> StoredRun:
         info=info,
         networks=_records(connection, "networks", Network),
         site_table=_records(connection, "sites", Site),
-        frames=_frames(connection),
+        frames=tuple(frames_from(connection).values()),
         losses=_records(connection, "losses", LossSeen),
         optimizers=_records(connection, "optimizers", OptimizerSeen),
-        events=_events(connection),
+        events=tuple(e for batch in read_events(connection).values() for e in batch),
         not_covered=_records(connection, "not_covered", NotCovered),
         problems=_records(connection, "problems", str),
         curves=_tables(connection, "SELECT model, rows, data FROM curves ORDER BY id", 3),
@@ -86,36 +87,47 @@ def _records(connection: sqlite3.Connection, table: str, kind: type[T]) -> tuple
     return tuple(from_texts(_texts(connection, f"SELECT data FROM {table} ORDER BY id"), kind))
 
 
-def _frames(connection: sqlite3.Connection) -> tuple[StoredFrame, ...]:
-    """Every frame, packed; its checksum is compared here, so that damage is told at once."""
+def frames_from(connection: sqlite3.Connection, after: int = -1) -> dict[int, StoredFrame]:
+    """The frames whose row comes after a given one, packed, by row; their checksums are compared here, so that damage
+    is told at once."""
     kept = _header(connection, "stats", list[str])
     columns = tuple(kept.index(stat) if stat in kept else -1 for stat in STATS)
     names: dict[str, str] = {}
-    frames = []
-    query = "SELECT model, step, loss, lr, loss_scale, overhead_s, step_s, sites, data FROM frames ORDER BY id"
-    for model, step, *scalars, sites, data in connection.execute(query):
+    frames = {}
+    query = (
+        "SELECT id, model, step, loss, lr, loss_scale, overhead_s, step_s, sites, data FROM frames"
+        " WHERE id > ? ORDER BY id"
+    )
+    for number, model, step, *scalars, sites, data in connection.execute(query, (after,)):
         packed = PackedValues(data, sites)
         packed.check()
         name = names[model] if model in names else names.setdefault(model, json.loads(model))
         loss, lr, loss_scale, overhead_s, step_s = (math.nan if x is None else float(x) for x in scalars)
-        frame = StoredFrame(name, step, loss, lr, loss_scale, overhead_s, step_s, STILL_PACKED, packed, columns)
-        frames.append(frame)
-    return tuple(frames)
+        frames[number] = StoredFrame(
+            name, step, loss, lr, loss_scale, overhead_s, step_s, STILL_PACKED, packed, columns
+        )
+    return frames
 
 
-def _events(connection: sqlite3.Connection) -> tuple[Event, ...]:
-    events: list[Event] = []
-    for (data,) in connection.execute("SELECT data FROM events ORDER BY id"):
+def read_events(connection: sqlite3.Connection, after: int = -1) -> dict[int, tuple[Event, ...]]:
+    """The batches of events whose row comes after a given one, by row."""
+    events: dict[int, tuple[Event, ...]] = {}
+    for number, data in connection.execute("SELECT id, data FROM events WHERE id > ? ORDER BY id", (after,)):
         try:
             text = zlib.decompress(data).decode("ascii")
         except zlib.error as error:
             raise ValueError(f"events: {error}") from error
-        events += from_text(text, list[Event])
-    return tuple(events)
+        events[number] = tuple(from_text(text, list[Event]))
+    return events
 
 
 def _tables(connection: sqlite3.Connection, query: str, columns: int) -> dict[str, Floats]:
+    return joined((name, unpack_table(data, rows, columns)) for name, rows, data in connection.execute(query))
+
+
+def joined(parts: Iterable[tuple[str, Floats]]) -> dict[str, Floats]:
+    """Chunks under their names (JSON text) as one array a name."""
     chunks: dict[str, list[Floats]] = {}
-    for name, rows, data in connection.execute(query):
-        chunks.setdefault(json.loads(name), []).append(unpack_table(data, rows, columns))
-    return {name: np.concatenate(parts) for name, parts in chunks.items()}
+    for name, array in parts:
+        chunks.setdefault(json.loads(name), []).append(array)
+    return {name: np.concatenate(found) for name, found in chunks.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradiometer.records import STAT_INDEX, STATS, Diagnosis, Frame, Run, RunFileError, UserError
+from gradiometer.records import STAT_INDEX, STATS, Diagnosis, Frame, Run, RunFileError, Site, UserError
 
 from . import export
 from .packing import Floats, PackedValues
@@ -87,6 +87,23 @@ class StoredRun(Run):
     closed: bool = True
     results: tuple[Diagnosis, ...] = ()
     _memo: dict[tuple[str, str], Floats] = field(default_factory=dict, init=False, repr=False)
+    _sites: dict[str, tuple[Site, ...]] = field(default_factory=dict, init=False, repr=False)
+    _index: dict[str, dict[str, int]] = field(default_factory=dict, init=False, repr=False)
+
+    def sites(self, model: str | None = None) -> tuple[Site, ...]:
+        """As Run.sites, looked up once."""
+        name = self.main if model is None else model
+        if name not in self._sites:
+            self._sites[name] = tuple(s for s in self.site_table if s.model == name)
+        return self._sites[name]
+
+    def columns(self, names: Sequence[str], model: str | None = None) -> NDArray[np.int64]:
+        """As Run.columns, its index made once."""
+        name = self.main if model is None else model
+        if name not in self._index:
+            self._index[name] = {s.name: i for i, s in enumerate(self.sites(name))}
+        index = self._index[name]
+        return np.array([index.get(n, -1) for n in names], dtype=np.int64)
 
     def of(self, stat: str, model: str | None = None) -> Floats:
         """One statistic of every site at every recorded step, [frame, site]; nan where it was not measured.

@@ -31,6 +31,11 @@ _NOT_SHOWN = ("none", "repeat", "sham")
 def trial_html(result: TrialResult) -> str:
     """The whole page. UserError where the extra ``report`` is not installed."""
     check_installed()
+    return filled("trial.html", *trial_parts(result))
+
+
+def trial_parts(result: TrialResult) -> tuple[dict[str, Any], dict[str, Spec]]:
+    """What the page says, and its charts by the name of their place."""
     if result.state != "finished":  # nothing is decided yet, whatever the file holds
         result = msgspec.structs.replace(result, verdicts=())
     rows = forest_rows(result)
@@ -49,7 +54,7 @@ def trial_html(result: TrialResult) -> str:
         "command": result.spec.command,
         "foot": _foot(result),
     }
-    return filled("trial.html", context, charts)
+    return context, charts
 
 
 def _head(result: TrialResult) -> dict[str, Any]:

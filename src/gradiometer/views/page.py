@@ -34,6 +34,12 @@ def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) ->
     return load_template(name).render(_look() | dict(context) | shown)
 
 
+def dashboard_page(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
+    """A template on the ground of the dashboard: scripts and style are files of the server, charts stand as data."""
+    shown = {"base": "dashboard.html", "charts": inside_script(charts), "signs": SIGNS}
+    return load_template(name).render(dict(context) | shown)
+
+
 def load_template(name: str) -> Template:
     """One of our templates. UserError with the line to run where the extra ``report`` is not installed."""
     try:
@@ -51,7 +57,7 @@ def _shown(value: object) -> object:
 
 
 def plotly_script() -> str:
-    """Plotly's own script, from the Python package. UserError where it is not installed."""
+    """Plotly's own script, out of its Python package. UserError where that is not installed."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError as missing:
@@ -76,7 +82,12 @@ def inside_script(value: object) -> Any:
     return as_it_is(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
+def _text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
 def _look() -> dict[str, Any]:
-    files = {name: as_it_is((TEMPLATES / f"report.{name}").read_text(encoding="utf-8")) for name in ("css", "js")}
+    names = {"css": ("report.css",), "js": ("charts.js", "report.js")}
+    files = {kind: as_it_is("".join(map(_text, parts))) for kind, parts in names.items()}
     colours = {"light": as_it_is(css_variables("light")), "dark": as_it_is(css_variables("dark"))}
     return files | colours | {"sans": as_it_is(SANS), "mono": as_it_is(MONO), "signs": SIGNS}

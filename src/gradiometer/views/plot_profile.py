@@ -17,11 +17,14 @@ GROWTH_TOLD_DECADES = 0.05  # a hop that grows by less is told with the losses
 LABEL_APART = 34  # px between two end labels of two lines
 
 
-def profile_chart(error: Figure, hops: Figure, limits: Sequence[float]) -> Spec:
-    """The signature picture: rail, curves with theory and its band, hop losses below, brackets over guilty hops."""
+def profile_chart(error: Figure, hops: Figure, limits: Sequence[float], room: Sequence[float] = ()) -> Spec:
+    """The signature picture: rail, curves with theory and its band, hop losses below, brackets over guilty hops.
+
+    room: decades that the axis must hold as well, so that pictures of several steps share one scale.
+    """
     labels = [escaped(label) for label in error.axes[0].labels]
     last = len(labels) - 1
-    scale = _whole(scale_of([v for s in error.series for v in s.values], 1), error)
+    scale = _whole(scale_of([*room, *(v for s in error.series for v in s.values)], 1), error, room)
     bands = [t for s in error.series for t in _band(s)]  # first, so that no line lies under them
     traces = bands + [_curve(s, labels) for s in error.series] + _bars(hops)
     zero_lines = [_zero_line("y", last), _zero_line("y2", last)]
@@ -68,9 +71,9 @@ def _notes(error: Figure, hops: Figure, limits: Sequence[float], scale: Scale) -
     ]
 
 
-def _whole(scale: Scale, error: Figure) -> Scale:
+def _whole(scale: Scale, error: Figure, room: Sequence[float]) -> Scale:
     """The axis from whole decade to whole decade around everything that is drawn, bands included."""
-    drawn = [v for s in error.series for v in (*s.values, *s.low, *s.high) if math.isfinite(v)]
+    drawn = [v for s in error.series for v in (*room, *s.values, *s.low, *s.high) if math.isfinite(v)]
     low = math.floor(min([*drawn, -1.0 * min(3, scale.step)]) - 0.2)
     high = math.ceil(max([*drawn, 0.0]) - 0.1)
     return Scale(low, high, scale.step, 1)

@@ -33,12 +33,13 @@ class Pictures:
     times: tuple[Figure, ...]  # one a recurrent module
 
 
-def pictures(run: Run, diagnosis: Diagnosis, model: str) -> Pictures | None:
-    """The figures of a model, None where no trunk was found or no frame was recorded."""
+def pictures(run: Run, diagnosis: Diagnosis, model: str, step: int | None = None) -> Pictures | None:
+    """The figures of a model at a recorded step (by default the first one with an error on the trunk), None where no
+    trunk was found or no frame was recorded. UserError where the step was not recorded."""
     network = run.network(model)
     if not network.hops or not run.frames_of(model):
         return None
-    shown = profile(run, model)
+    shown = profile(run, model, step)
     if shown.step < 0:
         return None
     blamed = guilty_hops(network.hops, tuple(f for f in diagnosis.findings if f.model == model))
