@@ -10,7 +10,7 @@ from . import playground
 from .page import MONO, SANS, TEMPLATES, as_it_is, inside_script, load_template, plotly_script
 from .tokens import css_variables
 
-SCRIPTS = ("playground_theory.js", "playground_networks.js", "playground_charts.js", "playground.js")
+SCRIPTS = ("charts.js", "playground_theory.js", "playground_networks.js", "playground_charts.js", "playground.js")
 
 
 def playground_page() -> str:
