@@ -38,6 +38,21 @@ def test_every_activation_and_its_slope_are_those_of_theory(page: Page) -> None:
         np.testing.assert_allclose(slope, act.derivative(x), rtol=0, atol=5e-6, err_msg=choice.key)
 
 
+@pytest.mark.parametrize("kind", ["layer", "batch"])
+def test_the_way_back_through_a_norm_is_its_derivative(page: Page, kind: str) -> None:
+    rng = np.random.default_rng(5)
+    n, step = 6, 1e-5
+    h, delta = rng.standard_normal(4 * n), rng.standard_normal(4 * n)
+    back = page.evaluate(
+        "([k, h, d, n]) => Array.from(Playground.networks.unnormed(k, d, Playground.networks.normed(k, h, n), n))",
+        [kind, h.tolist(), delta.tolist(), n],
+    )
+    moved = [(h + sign * step * unit).tolist() for unit in np.eye(h.size) for sign in (1, -1)]
+    script = "([k, all, n]) => all.map((h) => Array.from(Playground.networks.normed(k, h, n).y))"
+    ends = np.array(page.evaluate(script, [kind, moved, n])) @ delta  # [unit, two sides]
+    np.testing.assert_allclose(back, (ends[::2] - ends[1::2]) / (2 * step), rtol=0, atol=1e-8)
+
+
 CASES = [
     plain("tanh", 0.05),
     plain("relu", 0.05),

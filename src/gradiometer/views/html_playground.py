@@ -1,4 +1,4 @@
-"""The playground as one HTML file: sliders, the predicted error and real networks, the phase map. Nothing is loaded."""
+"""The playground as one HTML file: sliders, predicted error beside real networks, phase map. Nothing is loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from . import playground
 from .page import MONO, SANS, TEMPLATES, as_it_is, inside_script, load_template, plotly_script, trusted
 from .tokens import css_variables
 
-SCRIPTS = ("playground_theory.js", "playground_networks.js", "playground_charts.js", "playground.js")
+SCRIPTS = ("charts.js", "playground_theory.js", "playground_networks.js", "playground_charts.js", "playground.js")
 
 
 def playground_page() -> str:

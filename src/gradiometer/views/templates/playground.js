@@ -188,7 +188,6 @@ const Playground = (() => {
   find("cure").addEventListener("click", () => { if (now.cure) { write(now.cure); soon(); } });
   addEventListener("hashchange", () => { fromAddress(); soon(); });
   addEventListener("resize", soon);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", soon);
 
   let held = false;
   const move = (event) => {
@@ -208,22 +207,6 @@ const Playground = (() => {
   holder.addEventListener("pointermove", (event) => { if (held) move(event); });
   for (const end of ["pointerup", "pointercancel"])
     holder.addEventListener(end, () => { held = false; ring.classList.remove("held"); });
-
-  const save = (name, type, text) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type }));
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  };
-  const csv = (table) => [...table.rows].map((row) => [...row.cells].map((c) => `"${c.textContent.replace(/−/g, "-")}"`).join(",")).join("\r\n");
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest("button[data-save]");
-    if (!button) return;
-    const id = button.dataset.for, format = button.dataset.save, box = find(id);
-    if (format === "csv") save(`playground-${id}.csv`, "text/csv", csv(document.querySelector(`table[data-of="${id}"]`)));
-    else Plotly.downloadImage(box, { format, filename: `playground-${id}`, width: box.clientWidth, height: box.clientHeight });
-  });
 
   fromAddress();
   find("scale-low").textContent = charts.bounds.low;

@@ -1,29 +1,21 @@
-// The two pictures of the playground, as Plotly specifications in the colours of the page. Knows no controls.
+// The two pictures of the playground, as Plotly specifications whose colours are roles of the palette. Knows no controls.
 const PlaygroundCharts = (theory, data) => {
-  const token = (role) => getComputedStyle(document.documentElement).getPropertyValue("--" + role).trim();
-  const sans = () => token("sans");
-  const mixed = (role, share) => {  // with the paper, so that words and marks stay legible on the strongest cells
-    const at = (hex, k) => (parseInt(hex.slice(1), 16) >> k) & 255, [a, b] = [token(role), token("paper")];
-    return `rgb(${[16, 8, 0].map((k) => Math.round(share * at(a, k) + (1 - share) * at(b, k)))})`;
-  };
   const minus = (text) => String(text).replace("-", "−");
   const decades = (v) => (Math.abs(v) < 0.05 ? "0" : (v < 0 ? "−" : "+") + Math.abs(v).toFixed(1));
   const note = (x, y, text, more) => ({ x, y, text, showarrow: false, xref: "x", yref: "y",
-    font: { size: 12, color: token("ink-3") }, ...more });
-  const axis = (more) => ({ showgrid: true, gridcolor: token("line"), zeroline: false, ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)", fixedrange: true,
-    tickfont: { size: 12, color: token("ink-3") }, ...more });
-  const layout = (box, height, margin, more) => ({ height, width: box.clientWidth, margin, showlegend: false,
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, font: { family: sans(), size: 12 },
-    hoverlabel: { bgcolor: token("raise"), bordercolor: token("line-2"), font: { color: token("ink"), size: 12, family: sans() } },
-    ...more });
-  const draw = (box, traces, spec) => Plotly.react(box, traces, spec, { displayModeBar: false, responsive: false });
+    font: { size: 12, color: "@ink-3" }, ...more });
+  const axis = (more) => ({ showgrid: true, gridcolor: "@line", zeroline: false, ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)", fixedrange: true,
+    tickfont: { size: 12, color: "@ink-3" }, ...more });
+  const layout = (height, margin, more) => ({ height, margin, showlegend: false, dragmode: false,
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: "@sans", size: 12, color: "@ink-2" },
+    hoverlabel: { bgcolor: "@raise", bordercolor: "@line-2", font: { color: "@ink", size: 12 } }, ...more });
   const every = (span, most) => [1, 2, 3, 5, 10, 20, 30, 50, 100, 200].find((n) => span / n <= most) || 500;
 
   const rail = (width) => [
-    note(0, 1, "<b>LOSS</b>", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: 28, font: { size: 12, color: token("ink") } }),
-    note(1, 1, "<b>INPUT</b>", { xref: "paper", yref: "paper", xanchor: "right", yanchor: "bottom", yshift: 28, font: { size: 12, color: token("ink") } }),
+    note(0, 1, "<b>LOSS</b>", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: 28, font: { size: 12, color: "@ink" } }),
+    note(1, 1, "<b>INPUT</b>", { xref: "paper", yref: "paper", xanchor: "right", yanchor: "bottom", yshift: 28, font: { size: 12, color: "@ink" } }),
     note(1, 1, "", { xref: "paper", yref: "paper", xshift: -52, yshift: 37, showarrow: true, ax: -(width - 110), ay: 0,
-      arrowcolor: token("error"), arrowwidth: 1.6, arrowhead: 3, arrowsize: 1.1 }),
+      arrowcolor: "@error", arrowwidth: 1.6, arrowhead: 3, arrowsize: 1.1 }),
   ];
 
   // The names at the right end, each with its total below; they move apart where they would touch.
@@ -31,13 +23,13 @@ const PlaygroundCharts = (theory, data) => {
     const two = mean !== null && Number.isFinite(mean), gap = two ? (mean - total) * pixels : 0;
     const apart = two ? Math.max(0, 36 - Math.abs(gap)) / 2 * (gap >= 0 ? 1 : -1) : 0;
     const named = (y, text, role, shift) => [
-      note(1, y, `<b>${text}</b>`, { xref: "paper", xanchor: "left", xshift: 8, yshift: shift + 8, font: { size: 12, color: token(role) } }),
+      note(1, y, `<b>${text}</b>`, { xref: "paper", xanchor: "left", xshift: 8, yshift: shift + 8, font: { size: 12, color: "@" + role } }),
       note(1, y, decades(y), { xref: "paper", xanchor: "left", xshift: 8, yshift: shift - 8 })];
     return [...named(total, "predicted", "theory", -apart), ...(two ? named(mean, "5 real draws", "error", apart) : [])];
   };
   const real = (layers, measured) => (measured === null ? [] : [
-    ...measured.lines.map((y) => ({ x: layers, y, type: "scatter", mode: "lines", opacity: 0.4, hoverinfo: "skip", line: { color: token("error"), width: 1.2 } })),
-    { x: layers, y: measured.mean, type: "scatter", mode: "lines", line: { color: token("error"), width: 2.6 },
+    ...measured.lines.map((y) => ({ x: layers, y, type: "scatter", mode: "lines", opacity: 0.4, hoverinfo: "skip", line: { color: "@error", width: 1.2 } })),
+    { x: layers, y: measured.mean, type: "scatter", mode: "lines", line: { color: "@error", width: 2.6 },
       text: measured.mean.map((v) => `5 real draws, mean ${decades(v)}`), hovertemplate: "%{text}<extra></extra>" }]);
 
   const profile = (box, setting, told, measured) => {
@@ -52,11 +44,11 @@ const PlaygroundCharts = (theory, data) => {
     const limits = Object.entries(data.limits).filter(([key, v]) => v > bottom && v < top && !(crowded && key.endsWith("warn")));
     const side = Math.abs(total) > 6 ? 1 : 0;  // where a steep line does not run through the names
     const shapes = limits.map(([, v]) => ({ type: "line", xref: "paper", x0: 0, x1: 1, y0: v, y1: v, layer: "above",
-      line: { color: token("ink"), width: 1, dash: "dot" } }));
-    shapes.unshift({ type: "line", xref: "paper", x0: 0, x1: 1, y0: 0, y1: 0, layer: "below", line: { color: token("line-2"), width: 1 } });
+      line: { color: "@ink", width: 1, dash: "dot" } }));
+    shapes.unshift({ type: "line", xref: "paper", x0: 0, x1: 1, y0: 0, y1: 0, layer: "below", line: { color: "@line-2", width: 1 } });
     const names = limits.map(([k, v]) => note(side, v,
       `${k.endsWith("fail") ? "fail" : "warn"}: ${v > 0 ? "+" : "−"}${Math.abs(v)}`,
-      { xref: "paper", xanchor: side ? "right" : "left", yanchor: "bottom", xshift: side ? -6 : 6, font: { size: 12, color: token("ink") } }));
+      { xref: "paper", xanchor: side ? "right" : "left", yanchor: "bottom", xshift: side ? -6 : 6, font: { size: 12, color: "@ink" } }));
     const labels = [
       ...ends(total, measured && measured.mean[measured.mean.length - 1], (430 - margin.t - margin.b) / (top - bottom)),
       note(0, 1, "decades", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", xshift: -42, yshift: 8 }),
@@ -66,18 +58,18 @@ const PlaygroundCharts = (theory, data) => {
     const step = every(setting.depth, Math.max(3, room / 60)), marks = [];
     for (let v = Math.ceil((1 + step / 2) / step) * step; v <= setting.depth - step / 2; v += step) marks.push(v);
     const places = [...new Set([setting.depth, ...marks.reverse(), 1])];
-    draw(box, [
+    Gradiometer.draw(box, { traces: [
       { x: [...layers, ...[...layers].reverse()], y: [...high, ...[...low].reverse()], type: "scatter", mode: "lines",
-        fill: "toself", fillcolor: token("band"), line: { width: 0, color: token("band") }, hoverinfo: "skip" },
+        fill: "toself", fillcolor: "@band", line: { width: 0, color: "@band" }, hoverinfo: "skip" },
       ...real(layers, measured),
       { x: layers, y: line, type: "scatter", mode: setting.depth < 4 ? "lines+markers" : "lines", text: hover, hovertemplate: "%{text}<extra></extra>",
-        line: { color: token("theory"), width: 1.8, dash: "5px,4px" }, marker: { color: token("theory"), size: 5 } },
-    ], layout(box, 430, margin, {
+        line: { color: "@theory", width: 1.8, dash: "5px,4px" }, marker: { color: "@theory", size: 5 } },
+    ], layout: layout(430, margin, {
       hovermode: "x", shapes, annotations: [...rail(room), ...names, ...labels],
       xaxis: axis({ showgrid: false, range: [setting.depth, 1], tickvals: places, ticktext: places.map(String), tickangle: 0,
-        title: { text: "layer", font: { size: 12, color: token("ink-3") } } }),
+        title: { text: "layer", font: { size: 12, color: "@ink-3" } } }),
       yaxis: axis({ range: [bottom, top], tickvals: ticks, ticktext: ticks.map(minus) }),
-    }));
+    }) });
   };
 
   // ---- phase map ----
@@ -115,8 +107,8 @@ const PlaygroundCharts = (theory, data) => {
     const row = shares.map((share) => Math.round(share * (ROWS - 1))).find((r) => taken.every((y) => Math.abs(biases[r] - y) > 0.06)) ?? 0;
     const inside = weights.filter((_, i) => is(z[row][i]));
     if (inside.length < 10) return [];
-    return [note((inside[0] + inside[inside.length - 1]) / 2, biases[row], `<b>${text}</b>`, { font: { size: 12, color: token("ink") },
-      bgcolor: token("paper"), opacity: 0.86 })];
+    return [note((inside[0] + inside[inside.length - 1]) / 2, biases[row], `<b>${text}</b>`, { font: { size: 12, color: "@ink" },
+      bgcolor: "@paper", opacity: 0.86 })];
   };
   const place = (box, x, y) => {
     const width = box.clientWidth - MARGIN.l - MARGIN.r, height = HEIGHT - MARGIN.t - MARGIN.b;
@@ -132,33 +124,37 @@ const PlaygroundCharts = (theory, data) => {
     const { z, line, flat } = land(setting), { x, y } = stroke(line, flat), { right, high } = place(box, 0, 0);
     const [, weightMost] = range("weight"), at = x.map((v, i) => [v, y[i]]).filter(([v]) => v !== null);
     const side = (v) => (v > 0.62 * weightMost ? { xanchor: "right", xshift: -16 } : { xanchor: "left", xshift: 16 });
-    const lift = setting.bias > 0.9 * high ? -18 : 18;
+    const lift = setting.bias > 0.9 * high ? -18 : 18;  // labels stay within the frame, and apart
+    const level = cure && Math.abs(cure.bias - setting.bias) < 0.04 ? 38 : 18;
+    const cureLift = !cure ? 0 : cure.bias < 0.1 * high ? level : cure.bias > 0.9 * high ? -level : -lift;
     const taken = [setting.bias, ...(cure ? [cure.bias] : [])];
     const notes = [
       ...word(z, "error vanishes", (v) => v < -0.015, [0.86, 0.62, 0.36], taken), ...word(z, "error explodes", (v) => v > 0.015, [0.36, 0.62, 0.86], taken),
       note(setting.weight, setting.bias, `<b>you: gain ${gain.toFixed(2)}</b>`, { ...side(setting.weight), yshift: lift,
-        font: { size: 12, color: token("ink") }, bgcolor: token("paper"), opacity: 0.9 }),
+        font: { size: 12, color: "@ink" }, bgcolor: "@paper", opacity: 0.9 }),
       note(0, 1, "bias variance σ<sub>b</sub>²", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", yshift: 6, xshift: -30 }),
     ];
-    if (cure) notes.push(note(cure.weight, cure.bias, `<b>gain 1: ${cure.weight.toFixed(2)}</b>`, { ...side(cure.weight), yshift: -lift,
-      font: { size: 12, color: token("healthy-text") }, bgcolor: token("paper"), opacity: 0.9 }));
+    if (cure) notes.push(note(cure.weight, cure.bias, `<b>gain 1 at ${cure.weight.toFixed(2)}</b>`, { ...side(cure.weight), yshift: cureLift,
+      font: { size: 12, color: "@healthy-text" }, bgcolor: "@paper", opacity: 0.9 }));
     if (at.length > 3) {
       const [lx, ly] = at[Math.round(0.86 * (at.length - 1))];
-      notes.push(note(lx, ly, "<b>critical line</b>", { ...side(lx), xshift: side(lx).xanchor === "left" ? 8 : -8, font: { size: 12, color: token("ink") }, bgcolor: token("paper"), opacity: 0.86 }));
+      notes.push(note(lx, ly, "<b>critical line</b>", { ...side(lx), xshift: side(lx).xanchor === "left" ? 8 : -8, font: { size: 12, color: "@ink" }, bgcolor: "@paper", opacity: 0.86 }));
     }
-    draw(box, [
+    Gradiometer.draw(box, { traces: [
       { x: weights, y: biases, z, type: "heatmap", zmin: -SPAN, zmax: SPAN, showscale: false, xgap: 0, ygap: 0, zsmooth: false,
-        colorscale: [[0, mixed("guilty", STRONGEST)], [0.5, token("paper")], [1, mixed("error", STRONGEST)]],
+        colorscale: [[0, `@guilty~${STRONGEST}`], [0.5, "@paper"], [1, `@error~${STRONGEST}`]],
         customdata: z.map((row) => row.map((v) => (10 ** v).toPrecision(4))),
         hovertemplate: "σ<sub>w</sub>² %{x:.2f}, σ<sub>b</sub>² %{y:.2f}<br>gain ×%{customdata} a hop<extra></extra>" },
-      { x, y, type: "scatter", mode: "lines", line: { color: token("ink"), width: 2 }, hoverinfo: "skip" },
+      { x, y, type: "scatter", mode: "lines", line: { color: "@ink", width: 2 }, hoverinfo: "skip" },
       { x: cure ? [cure.weight] : [], y: cure ? [cure.bias] : [], type: "scatter", mode: "markers", cliponaxis: false,
-        marker: { color: token("healthy"), size: 11, line: { color: token("paper"), width: 1.5 } }, hoverinfo: "skip" },
-    ], layout(box, HEIGHT, MARGIN, {
+        marker: { color: "@healthy", size: 11, line: { color: "@paper", width: 1.5 } }, hoverinfo: "skip" },
+      { x: [setting.weight], y: [setting.bias], type: "scatter", mode: "markers", cliponaxis: false,  // under the ring, for SVG and PNG
+        marker: { color: "@paper", size: 13, line: { color: "@ink", width: 3 } }, hoverinfo: "skip" },
+    ], layout: layout(HEIGHT, MARGIN, {
       hovermode: "closest", annotations: notes,
-      xaxis: axis({ showgrid: false, range: [0, right], dtick: 1, title: { text: "weight variance σ<sub>w</sub>², times fan-in", font: { size: 12, color: token("ink-3") } } }),
+      xaxis: axis({ showgrid: false, range: [0, right], dtick: 1, title: { text: "weight variance σ<sub>w</sub>², times fan-in", font: { size: 12, color: "@ink-3" } } }),
       yaxis: axis({ showgrid: false, range: [0, high], dtick: 0.1 }),
-    }));
+    }) });
   };
   const bounds = { low: (1 / 1.5).toFixed(2), high: "1.5" };
   return { profile, map, land, place, settingAt, weights, rungs, bounds, decades };

@@ -135,5 +135,5 @@ const PlaygroundNetworks = () => {
     }
     return decades;
   };
-  return { draw, small, activations };
+  return { draw, small, activations, normed, unnormed };
 };
