@@ -88,8 +88,9 @@ class Live:
             except Exception as error:
                 self._ready.put(error)  # told in the training's thread, once
             cost = _cost() - started
+            rest = cost / PICTURE_SHARE if self.spent_s else 0.0  # the first one has loaded all that draws
             self.spent_s += cost
-            self._due = _now() + max(self._every_s, cost / PICTURE_SHARE)
+            self._due = _now() + max(self._every_s, rest)
             self._busy = False
 
     def _wall_s(self) -> float:

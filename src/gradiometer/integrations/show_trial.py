@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gradiometer.records import TrialResult, Verdict
 from gradiometer.views.numbers import UNICODE
 from gradiometer.views.style import Style
@@ -43,6 +45,8 @@ def show_trial(result: TrialResult) -> dict[str, str]:
 
 def trial_html(result: TrialResult) -> str:
     """The whole output of a trial."""
+    if result.state != "finished":  # nothing is decided yet, whatever the file holds
+        result = msgspec.structs.replace(result, verdicts=())
     spec = result.spec
     name = PurePath(spec.script).name or "a function"
     steps = "the whole script" if spec.steps is None else f"{UNICODE.count(spec.steps)} steps"
@@ -53,7 +57,7 @@ def trial_html(result: TrialResult) -> str:
         top(f"trial / {name}", f"{len(spec.arms)} arms × {len(spec.seeds)} paired seeds × {steps}"),
         verdict_head(trial_verdict(result, UNICODE), mechanism_words(result, UNICODE)),
         before,
-        _arms(result) if result.state == "finished" else None,
+        _arms(result) if result.verdicts else None,
         *_reasons(result),
         folded("The change as code", el("pre", change)) if change else None,
         folded("What keeps it honest", *(el("div", c) for c in (*controls(result, UNICODE), *result.notes))),
@@ -105,7 +109,7 @@ def _arms(result: TrialResult) -> Html:
 def _reasons(result: TrialResult) -> list[Html]:
     """Why each arm was decided as it was, those that share their reasons in one line."""
     arms: dict[str, list[str]] = {}
-    for v in result.verdicts if result.state == "finished" else ():
+    for v in result.verdicts:
         arms.setdefault(" ".join(v.reasons), []).append(v.arm)
     return [el("div", el("b", f"{', '.join(names)}: "), why, cls="note") for why, names in arms.items() if why]
 
