@@ -242,14 +242,16 @@ def _mechanism_words(figure: Figure, span: Span) -> list[Spec]:
     after = figure.named("after the cure")
     font: Spec = {"size": 12, "color": "@error", "weight": 600}
     out = [
-        note(x, i, UNICODE.decades(x), xanchor="left", xshift=10, yshift=10, font=font)
+        note(x, i, UNICODE.decades(x), xanchor="left", xshift=10, yshift=10, font=font, bgcolor="@paper")
         for i, x in enumerate(after.values if after else ())
         if math.isfinite(x)
     ]
-    out += [
-        note(span.low, m.start, f"✕ {escaped(m.text)}", xanchor="left", xshift=6, font=font | {"color": "@guilty"})
-        for m in figure.marks_of("word")
-    ]
+    before = figure.named("before")
+    for m in figure.marks_of("word"):  # behind the hollow dot, where there is one
+        dot = before.values[int(m.start)] if before else math.nan
+        x, shift = (dot, 12) if math.isfinite(dot) else (span.low, 6)
+        words = f"✕ {escaped(m.text)}"
+        out.append(note(x, m.start, words, xanchor="left", xshift=shift, font=font | {"color": "@guilty"}))
     heads = [(m.start, m.text, "ink-3") for m in figure.marks_of("limit")]
     heads += [(next(v for v in s.values if math.isfinite(v)), s.name, s.role) for s in figure.series]
     for line, (x, words, role) in enumerate(heads):

@@ -1,0 +1,103 @@
+"""The page of a trial in a real browser, from a file: charts drawn, widths, themes; no complaint, no request."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import pytest
+from chromium import Browser, Complaints
+from playwright.sync_api import Page
+
+from gradiometer.records import TrialResult
+from gradiometer.views import trial_html
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "views"))
+
+from test_views_html_trial import hostile, whole
+from test_views_trial import HELPS
+
+pytestmark = pytest.mark.browser
+
+CHARTS = ["forest", "curves-0", "curves-1", "curves-2", "mechanism"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def quiet(browser: Browser) -> Iterator[Complaints]:
+    """What the pages of a test have complained of: nothing."""
+    browser.complaints.clear()
+    yield browser.complaints
+    assert browser.complaints.errors == []
+    assert browser.complaints.requests == []
+
+
+def written(folder: Path, result: TrialResult) -> str:
+    file = folder / "trial.html"
+    file.write_text(trial_html(result), encoding="utf-8")
+    return file.as_uri()
+
+
+def drawn(page: Page, chart: str) -> int:
+    """How many lines and marks stand in a chart; waits until it is drawn."""
+    page.wait_for_selector(f"#{chart} .main-svg", state="attached")
+    return page.locator(f"#{chart} .main-svg .trace path").count()
+
+
+def luminance(page: Page) -> float:
+    """Of the ground that the page is written on, 0 to 1."""
+    colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    numbers = [float(n) for n in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+    return sum(numbers) / (3 * 255)
+
+
+@pytest.mark.parametrize(("width", "scheme", "dark"), [(1440, "dark", True), (800, "light", False)])
+def test_every_chart_is_drawn(
+    browser: Browser, quiet: Complaints, tmp_path: Path, width: int, scheme: Literal["dark", "light"], dark: bool
+) -> None:
+    page = browser.page(written(tmp_path, whole()), width, scheme)
+    assert page.locator("[role=img]").evaluate_all("all => all.map(x => x.id)") == CHARTS
+    assert all(drawn(page, chart) for chart in CHARTS)
+    assert (luminance(page) < 0.5) == dark
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it scrolls sideways"
+    for chart in CHARTS:
+        box, room = page.locator(f"#{chart} .main-svg").first.bounding_box(), page.locator(f"#{chart}").bounding_box()
+        assert box is not None and room is not None and box["width"] <= room["width"] + 1, chart
+
+
+def test_the_forest_has_a_row_an_arm_and_a_tick_a_pair(browser: Browser, quiet: Complaints, tmp_path: Path) -> None:
+    page = browser.page(written(tmp_path, whole()))
+    drawn(page, "forest")
+    labels = " ".join(page.locator("#forest .main-svg text").all_text_contents())
+    for arm in ("relu", "a-cure-with-a-name", "random", "sham"):
+        assert arm in labels, arm
+    marks = page.locator("#forest .main-svg .point").count()
+    assert marks >= 3 * 8 + 4  # the pairs of three arms, four means
+    fewer = browser.page(written(tmp_path, whole(HELPS)))
+    drawn(fewer, "forest")
+    assert fewer.locator("#forest .main-svg .point").count() < marks
+
+
+def test_the_curves_of_every_seed_are_lines(browser: Browser, quiet: Complaints, tmp_path: Path) -> None:
+    page = browser.page(written(tmp_path, whole()))
+    drawn(page, "curves-0")
+    assert page.locator("#curves-0 .main-svg path.js-line").count() >= 2
+    ended = tuple(o for o in whole().outcomes if o.arm in ("none", "relu") and o.seed < 14)
+    partial = browser.page(written(tmp_path, whole(outcomes=ended, verdicts=(), state="interrupted")))
+    assert drawn(partial, "curves-0") and partial.locator("#forest").count() == 0
+
+
+@pytest.mark.parametrize("state", ["finished", "interrupted"])
+def test_hostile_text_does_nothing(browser: Browser, quiet: Complaints, tmp_path: Path, state: str) -> None:
+    page = browser.page(written(tmp_path, msgspec.structs.replace(hostile(), state=state)))
+    page.wait_for_selector(".main-svg", state="attached")
+    assert page.locator("img").count() == 0
+    assert "onerror" in page.inner_text("body")
