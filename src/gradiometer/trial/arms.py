@@ -46,10 +46,17 @@ def applicable() -> tuple[str, ...]:
     return tuple(e.name for e in ENTRIES if e.kind == "surgery" and e.param("teacher") is None)
 
 
-def prescribed(diagnosis: Diagnosis) -> tuple[str, ...]:
+ASKED_LOSSES = {
+    "logit-loss": frozenset({"cross_entropy", "nll", "bce", "bce_logits", "kl_div", "unknown"}),
+    "standardise-targets": frozenset({"mse", "unknown"}),
+}
+"""Kinds of losses (see ``LossSeen``) that a cure can be applied to, where it asks for one."""
+
+
+def prescribed(diagnosis: Diagnosis, seen: LossSeen | None) -> tuple[str, ...]:
     """Cures of the findings that can be applied, at most MOST_CURES: the first finding's first, and those that theory
-    calls not enough last."""
-    able = applicable()
+    calls not enough last. A cure that the loss which was seen excludes takes no place."""
+    able = [name for name in applicable() if seen is None or seen.kind in ASKED_LOSSES.get(name, {seen.kind})]
     ranked = [c for f in diagnosis.findings for c in f.cures if c.name in able]
     names = [c.name for c in sorted(ranked, key=lambda c: not c.enough)]
     return tuple(dict.fromkeys(names))[:MOST_CURES]

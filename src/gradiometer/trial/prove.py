@@ -93,10 +93,11 @@ def prove_script(request: Request, progress: Progress) -> Proof:
         progress(0.0, "watching it once")
         run, seen = _watched(request, executor)
         diagnosis = diagnose(run)
-        arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis)[: request.terms.cures])
+        loss = loss_seen(run, _model(run, diagnosis))
+        arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis, loss)[: request.terms.cures])
         if not arms:
             return Proof(diagnosis, None, nothing_to_try(diagnosis))
-        spec = _plan(request, run, seen, informed(arms, loss_seen(run, _model(run, diagnosis))), diagnosis)
+        spec = _plan(request, run, seen, informed(arms, loss), diagnosis)
         spec = msgspec.structs.replace(spec, digest=digest)
         executor.work = msgspec.structs.replace(executor.work, model=spec.model)
         try:

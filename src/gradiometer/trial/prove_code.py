@@ -55,7 +55,7 @@ def prove(
     asked = asked_arms(() if cures == "auto" else named)
     run = _watched(make, steps)
     diagnosis = diagnose(run)
-    arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis))
+    arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis, loss_seen(run, run.main)))
     if not arms:
         return Proof(diagnosis, None, nothing_to_try(diagnosis))
     terms = Terms(seeds=seeds, steps=steps, lr_factors=LR_FACTORS if lr_search else (1.0,))
