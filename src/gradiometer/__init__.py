@@ -157,7 +157,9 @@ def report(run: Run | Walk | TrialResult | Watch | Proof, path: str | os.PathLik
 
     run: of ``gm.open``, or the handle of ``gm.watch`` (what is recorded so far); a walk of ``gm.explain``; what
     ``gm.prove`` gives. Without ``path`` the page is returned; with it, it is written there and the path is returned.
-    Raises UserError for anything else, where the extra ``report`` is missing, or where the file cannot be written.
+    A path that ends in .pdf gets it printed, by a Chromium of this machine.
+    Raises UserError for anything else, where the extra ``report`` or, for a PDF, a Chromium is missing, or where the
+    file cannot be written.
     """
     # A door is opened when it is used: at the head of this file, these rooms would load numpy with the package.
     from pathlib import Path
@@ -180,7 +182,12 @@ def report(run: Run | Walk | TrialResult | Watch | Proof, path: str | os.PathLik
     if path is None:
         return page
     try:
-        Path(path).write_text(page, encoding="utf-8")
+        if Path(path).suffix.lower() == ".pdf":
+            from .views.paper import print_pdf
+
+            print_pdf(page, Path(path))
+        else:
+            Path(path).write_text(page, encoding="utf-8")
     except OSError as error:
         reason = error.strerror or str(error)
         raise UserError(f"Cannot write {path}: {reason}. Name a file in a folder that you may write to.") from error

@@ -19,6 +19,7 @@ EXAMPLES = """\b
 Examples:
   gradiometer report latest
   gradiometer report latest -o report.html
+  gradiometer report latest --pdf
   gradiometer report gradiometer-runs/train-20260101-120000-4711.gmr
   gradiometer report gradiometer-runs/train-trial-20260101-120000-17.gmr
 """
@@ -31,6 +32,7 @@ def report(
         Path | None,
         typer.Option("-o", "--output", metavar="PATH", help="Where to write it.  [default: the file, with .html]"),
     ] = None,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print it as PDF, by a Chromium of this machine.")] = False,
 ) -> int:
     """Write a recorded run, or a trial, as one HTML file that needs no network. Needs the extra `report`.
 
@@ -39,7 +41,13 @@ def report(
     from gradiometer.store import open_recorded
 
     path = find_run(run, read_settings().runs_folder)
-    page = output or path.with_suffix(".html")
+    page = output or path.with_suffix(".pdf" if pdf else ".html")
+    if pdf and page.suffix.lower() != ".pdf":
+        refuse(f"--pdf writes a PDF, and -o {page} is none by its name. Name it with .pdf.")
+    if page.suffix.lower() == ".pdf":
+        from gradiometer.views.paper import find_chromium
+
+        find_chromium()
     if page.resolve() == path.resolve():
         refuse(f"-o {page} is the file itself. Name another file for the report.")
     check_writable(page, "-o")
