@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from . import playground
-from .page import MONO, SANS, TEMPLATES, as_it_is, inside_script, load_template, plotly_script
+from .page import MONO, SANS, TEMPLATES, as_it_is, dashboard_page, inside_script, load_template, plotly_script
 from .tokens import css_variables
 
 SCRIPTS = ("charts.js", "playground_theory.js", "playground_networks.js", "playground_charts.js", "playground.js")
@@ -17,7 +18,16 @@ def playground_page() -> str:
     """The whole page. UserError where the extra ``report`` is not installed."""
     template = load_template("playground.html")
     scripts = [plotly_script(), *(_text(name) for name in SCRIPTS)]
-    context = {
+    return template.render(_controls() | _look() | _trusted(scripts))
+
+
+def served_playground(around: Mapping[str, Any]) -> str:
+    """The same page on the ground of the dashboard, whose scripts and styles are files of the server."""
+    return dashboard_page("playground_served.html", _controls() | dict(around), {})
+
+
+def _controls() -> dict[str, Any]:
+    return {
         "sliders": playground.SLIDERS,
         "choices": {
             "activation": ("activation", playground.ACTIVATIONS),
@@ -26,7 +36,6 @@ def playground_page() -> str:
         },
         "data": inside_script(playground.page_data()),
     }
-    return template.render(context | _look() | _trusted(scripts))
 
 
 def _trusted(scripts: list[str]) -> dict[str, Any]:
