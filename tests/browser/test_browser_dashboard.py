@@ -302,3 +302,13 @@ def test_files_of_a_chart_are_saved(browser: Browser, server: Served, tmp_path: 
         waiting.value.save_as(path)
         assert os.path.getsize(path) > 500
     assert (tmp_path / "saved.csv").read_text(encoding="utf-8").startswith('"site"')
+
+
+def test_the_playground_is_a_place_of_the_dashboard(browser: Browser, server: Served) -> None:
+    page = browser.page(at(server, "/"))
+    page.click("nav.places >> text=Playground")
+    expect(page.locator("#headline")).to_contain_text("40 layers")
+    expect(page.locator("#lead")).to_contain_text("real networks")
+    page.locator("h1").click()
+    page.keyboard.press("c")
+    expect(page.locator("#headline")).to_contain_text("This is the critical line.")

@@ -152,6 +152,7 @@ OPTIONS = {
     ],
     "diagnose": ["RUN", "--json", "--ignore", "--fail-on", "--help"],
     "runs": ["[DIR]", "--json", "--help"],
+    "playground": ["-o", "--output", "--help"],
     "serve": ["[DIR]", "--port", "--host", "--expose", "--open", "--help"],
     "report": ["RUN", "-o", "--output", "--help"],
     "export": ["RUN", "-o", "--output", "--help"],

@@ -184,9 +184,10 @@ def test_a_playground_has_an_entry_only_where_it_is_there(place: Path, monkeypat
 
     def bar() -> str:
         with Client(make_app(place, Door("right", PORT)), OWN, {"authorization": "Bearer right"}) as one:
-            assert one.get("/playground").status_code == (200 if PLAYGROUND in sys.modules else 404)
+            assert one.get("/playground").status_code == (200 if sys.modules[PLAYGROUND] else 404)
             return one.get("/").text
 
+    monkeypatch.setitem(sys.modules, PLAYGROUND, None)  # as where the module is not installed
     assert ">Playground<" not in bar()
     module = ModuleType(PLAYGROUND)
     module.__spec__ = ModuleSpec(PLAYGROUND, None)

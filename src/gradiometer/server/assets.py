@@ -26,8 +26,8 @@ def asset(name: str) -> Asset | None:
     """The file of that name, None where there is none. UserError where the extra ``report`` is missing."""
     if name == "plotly.js":
         return Asset(plotly_script().encode(), SCRIPT)
-    if name == "charts.js":
-        return Asset((TEMPLATES / "charts.js").read_bytes(), SCRIPT)
+    if name in OF_VIEWS:
+        return Asset((TEMPLATES / name).read_bytes(), STYLE if name.endswith(".css") else SCRIPT)
     if name == "look.css":
         return Asset(look().encode(), STYLE)
     if name == "icon.svg":
@@ -37,7 +37,15 @@ def asset(name: str) -> Asset | None:
     return None
 
 
-OWN = ("dash.js", "runs.js", "run.js", "compare.js", "trials.js", "trial.js", "missing.js")
+OWN = ("dash.js", "runs.js", "run.js", "compare.js", "trials.js", "trial.js", "missing.js", "playing.js")
+OF_VIEWS = (
+    "charts.js",
+    "playground.css",
+    "playground_theory.js",
+    "playground_networks.js",
+    "playground_charts.js",
+    "playground.js",
+)
 ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 20 20">'
     '<path d="M2 3 18 10 2 17z" fill="#5b6fe0"/></svg>'

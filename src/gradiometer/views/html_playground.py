@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from . import playground
-from .page import MONO, SANS, TEMPLATES, as_it_is, inside_script, load_template, plotly_script, trusted
+from .page import MONO, SANS, TEMPLATES, as_it_is, dashboard_page, inside_script, load_template, plotly_script, trusted
 from .tokens import css_variables
 
 SCRIPTS = ("charts.js", "playground_theory.js", "playground_networks.js", "playground_charts.js", "playground.js")
@@ -15,7 +16,16 @@ def playground_page() -> str:
     """The whole page. UserError where the extra ``report`` is not installed."""
     template = load_template("playground.html")
     scripts = [plotly_script(), *(_text(name) for name in SCRIPTS)]
-    context = {
+    return template.render(_controls() | _look() | trusted(scripts))
+
+
+def served_playground(around: Mapping[str, Any]) -> str:
+    """The same page on the ground of the dashboard, whose scripts and styles are files of the server."""
+    return dashboard_page("playground_served.html", _controls() | dict(around), {})
+
+
+def _controls() -> dict[str, Any]:
+    return {
         "sliders": playground.SLIDERS,
         "choices": {
             "activation": ("activation", playground.ACTIVATIONS),
@@ -24,7 +34,6 @@ def playground_page() -> str:
         },
         "data": inside_script(playground.page_data()),
     }
-    return template.render(context | _look() | trusted(scripts))
 
 
 def _look() -> dict[str, Any]:
