@@ -2,7 +2,8 @@
 
     import gradiometer as gm
 
-    with gm.watch(model, optimizer):        # watch a training, print the page at the end
+    with gm.watch(model, optimizer) as run: # watch a training, show the page at the end
+        run.live()                          # and, where you like, draw it while it trains
         train()
     gm.prove(make)                          # try cures beside no cure and controls, on paired seeds
     gm.check(model, batch, loss)            # before the training, on a copy

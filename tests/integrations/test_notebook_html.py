@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import subprocess
 import sys
@@ -204,7 +205,11 @@ def test_findings_alone_tell_what_was_looked_for() -> None:
         assert part in words
     clear = shown(diagnosis_of(run_of(Chain([1.0] * 4, [1.0] * 4))))
     assert "✓ Nothing found" in text_of(clear["text/html"])
-    assert clear["text/plain"].startswith("NOTHING FOUND")
+    assert clear["text/plain"].startswith(" ✓ NOTHING FOUND")
+    noted = shown(diagnosis_of(example(), vanishing(sigmoid_chain()), note="Plain SGD stood in."))
+    for form in ("text/html", "text/plain"):
+        for part in ("Plain SGD stood in.", "gain per hop, median", "0.139", "tanh, critical point"):
+            assert part in noted[form]
     blind = diagnosis_of(run_of(Chain([1.0] * 4, [1.0] * 4)), healthy=None, coverage=0.5)
     assert "Nothing found" not in text_of(shown(blind)["text/html"])
 
@@ -246,6 +251,14 @@ def test_ipython_takes_html_and_the_plain_page_together() -> None:
     assert data == shown(example())
     listed, _ = DisplayFormatter().format([example()])
     assert listed["text/plain"] == "[<Run 'digits-sigmoid-20': finished, 3 frames of net>]"
+
+
+def test_looking_at_a_result_changes_no_random_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rich draws numbers for what it links, so a page may draw some."""
+    monkeypatch.setattr("gradiometer.integrations.show_run.text_page", lambda *given: str(random.random()))
+    before = random.getstate()
+    shown(example())
+    assert random.getstate() == before
 
 
 def test_what_is_no_result_is_refused() -> None:

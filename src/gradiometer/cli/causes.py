@@ -13,7 +13,7 @@ from .guard import refuse
 
 
 def known_causes() -> tuple[str, ...]:
-    """The closed vocabulary of ``records.finding``."""
+    """The closed vocabulary of ``records.causes``."""
     causes: tuple[str, ...] = _vocabulary().ALL_CAUSES
     return causes
 
@@ -27,9 +27,9 @@ def check_ignored(entries: Sequence[str], where: str) -> None:
 
 
 def _vocabulary() -> ModuleType:
-    # By its file: as gradiometer.records.finding it would bring the whole room with it, and numpy. A script that sets
+    # By its file: as gradiometer.records.causes it would bring the whole room with it, and numpy. A script that sets
     # OMP_NUM_THREADS before its own imports must be the first to import numpy.
-    path = Path(gradiometer.__file__).with_name("records") / "finding.py"
+    path = Path(gradiometer.__file__).with_name("records") / "causes.py"
     spec = importlib.util.spec_from_file_location("gradiometer_causes", path)
     assert spec is not None
     assert spec.loader is not None

@@ -5,6 +5,7 @@ Nothing of it is loaded before a frontend asks; a kind is known by its name, so 
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -34,7 +35,11 @@ def forms(result: object) -> Forms:
         home = _HOME.get(f"{kind.__module__}.{kind.__qualname__}")
         if home is not None:
             show = cast("Callable[[Any], Forms]", getattr(import_module(f".{home[0]}", __package__), home[1]))
-            return show(result)
+            numbers = random.getstate()  # Rich may draw from it, and looking at a result must not change what follows
+            try:
+                return show(result)
+            finally:
+                random.setstate(numbers)
     raise TypeError(f"{type(result).__name__} is no result that a notebook shows.")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from rich.text import Text
+
 from gradiometer.diagnosis import diagnose
 from gradiometer.quantities import profile
 from gradiometer.records import Cure, Diagnosis, Finding, Run
@@ -12,8 +14,9 @@ from gradiometer.views import LiveStatus, RunRow, report
 from gradiometer.views.numbers import UNICODE
 from gradiometer.views.rows import rows
 from gradiometer.views.signals import Pictures, pictures, told_model
-from gradiometer.views.style import Style
+from gradiometer.views.style import Style, paragraph, render
 from gradiometer.views.text import run_path, text_page
+from gradiometer.views.text_findings import finding_lines, short_lines, tag_line
 from gradiometer.views.wording import (
     Verdict,
     finding_verdict,
@@ -161,23 +164,34 @@ def profile_table(shown: Pictures) -> Html:
 def show_diagnosis(diagnosis: Diagnosis) -> dict[str, str]:
     """The findings alone, or that nothing was found."""
     said = _verdict_of(diagnosis)
-    lines = [_said_plainly(said), *(_said_plainly(finding_verdict(f)) for f in diagnosis.findings[1:])]
+    lines = [tag_line(said, PLAIN), *paragraph(said.sentence, PLAIN.columns)]
+    if diagnosis.findings:
+        lines += finding_lines(diagnosis.findings[0], PLAIN, "")
+    for finding in diagnosis.findings[1:]:
+        lines += [Text(""), *short_lines(finding, PLAIN, "")]
+    lines += paragraph(diagnosis.note, PLAIN.columns) if diagnosis.note else []
     causes, coverage, overhead = _counts(diagnosis)
     html = framed(
         top(diagnosis.run, "findings"),
-        verdict_head(said, diagnosis.note) if not diagnosis.findings else None,
+        verdict_head(said) if not diagnosis.findings else None,
+        el("div", diagnosis.note, cls="state") if diagnosis.note else None,
         findings_part(diagnosis, len({f.model for f in diagnosis.findings}) > 1),
         folded(report.groups_title(diagnosis), _groups(diagnosis)),
         _missed_of(diagnosis.not_covered),
         foot(causes, coverage, overhead, _accepted(diagnosis)),
     )
-    return {"text/plain": "\n".join([*lines, " · ".join((causes, coverage, overhead))]), "text/html": html}
+    lines += [Text(""), *paragraph(" · ".join((causes, coverage, overhead)), PLAIN.columns)]
+    return {"text/plain": render(lines, PLAIN).rstrip("\n"), "text/html": html}
 
 
 def show_finding(finding: Finding) -> dict[str, str]:
     """One finding."""
     told = finding_verdict(finding)
-    return {"text/plain": _said_plainly(told), "text/html": framed(_finding(finding, True), cures_part(finding))}
+    lines = [tag_line(told, PLAIN), *paragraph(told.sentence, PLAIN.columns), *finding_lines(finding, PLAIN, "")]
+    return {
+        "text/plain": render(lines, PLAIN).rstrip("\n"),
+        "text/html": framed(_finding(finding, True), cures_part(finding)),
+    }
 
 
 def _said_plainly(told: Verdict) -> str:

@@ -1,9 +1,8 @@
 """The frozen values that flow through every room. Nothing here holds a module, a tensor or a handle."""
 
+from .causes import ALL_CAUSES, CAUSES
 from .errors import GradiometerError, ModelError, RunFileError, UserError
 from .finding import (
-    ALL_CAUSES,
-    CAUSES,
     Alternative,
     Cure,
     Diagnosis,
