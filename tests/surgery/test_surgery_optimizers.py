@@ -315,6 +315,26 @@ def test_the_patch_trains_alike(cure: Prescription) -> None:
     check_patch_with_optimizer(small, make, cure, inputs(small()))
 
 
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")  # torch's own, from its Adagrad
+@pytest.mark.parametrize("cure", ["adam", "adamw", "rmsprop", "adagrad", "momentum", "clip", "layerwise-rate"])
+def test_a_table_with_sparse_gradients_trains_or_is_refused(cure: str) -> None:
+    """No cure is taken with which the third step of the user's training would raise."""
+    words = torch.arange(12).view(4, 3)
+    for sparse in (True, False):
+        model = nn.Sequential(nn.Embedding(12, 4, sparse=sparse), nn.Flatten(), nn.Linear(12, 2))
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        try:
+            apply(model, Prescription(cure), optimizer)
+        except ModelError as error:
+            assert sparse and "sparse gradients of 0" in str(error) and cure in ("adam", "adamw", "rmsprop", "clip")
+            continue
+        assert not sparse or cure in ("adagrad", "momentum", "layerwise-rate")
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(words).square().sum().backward()
+            optimizer.step()
+
+
 def test_what_is_refused() -> None:
     model = small()
     with pytest.raises(UserError, match="needs optimizer="):

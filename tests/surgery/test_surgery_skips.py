@@ -243,6 +243,35 @@ def test_a_layer_out_of_order_is_an_error_and_no_stale_signal() -> None:
         model(x)
 
 
+class Halves(nn.Module):
+    """An encoder and a decoder, of which the second can be called alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(*(m for _ in range(3) for m in (nn.Linear(8, 8), nn.Tanh())))
+        self.decoder = nn.Sequential(*(m for _ in range(3) for m in (nn.Linear(8, 8), nn.Tanh())), nn.Linear(8, 2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.encoder(x))
+
+
+@pytest.mark.parametrize("cure", ["skip", "rezero", "highway", "cross", "dense"])
+def test_a_part_that_is_called_alone_reads_nothing_of_another_pass(cure: str) -> None:
+    torch.manual_seed(0)
+    model, x = Halves(), torch.randn(4, 8)
+    apply(model, Prescription(cure), batch=x)
+    once = model(x)
+    for _ in range(2):  # pass after pass, with and without gradients
+        assert torch.equal(model(x), once)
+        with torch.no_grad():
+            assert torch.equal(model(x), once)
+    assert torch.equal(model.encoder(x), model.encoder(x))  # from the start of the chain
+    with pytest.raises(RuntimeError, match="what another pass has left"):
+        model(x)
+        model.decoder(x)
+    assert torch.equal(model(x), once)
+
+
 def test_two_passes_before_one_backward_pass_are_right() -> None:
     model = lab("plain", depth=4, width=8, **TORCH)
     x = inputs(model)

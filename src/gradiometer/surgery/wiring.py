@@ -30,7 +30,8 @@ class Slot:
     """Forward hook: keeps what a layer puts out in this pass, for a hook of a later layer.
 
     Copies and pickles of a network carry the slot empty. Under checkpointing a layer that runs again reads what the
-    pass left there; where another pass has overwritten it, or where that has no graph, it raises RuntimeError.
+    pass left there; where another pass has overwritten it, or where that has no graph, it raises RuntimeError. So it
+    does where a part of the network is called alone, and would read what another pass has left.
     clones: 1 where something changes the output in place afterwards.
     """
 
@@ -38,9 +39,11 @@ class Slot:
         self.clones = clones
         self.value: Any = None
         self.passes, self.with_grad, self.read_again = 0, False, False
+        self.kept = 0  # how often a signal was put in
+        self.taken: dict[Any, int] = {}  # slot before -> which of its signals this hook took last
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "value": None, "passes": 0}
+        return {**self.__dict__, "value": None, "passes": 0, "kept": 0, "taken": {}}
 
     def __call__(self, host: Any, args: Any, out: Any) -> Any:
         """Keep it, change nothing."""
@@ -52,6 +55,7 @@ class Slot:
             self.value = out
         elif not recomputing():
             self.value, self.with_grad = out, torch.is_grad_enabled()
+            self.kept += 1
             self.passes = (0 if self.read_again else self.passes) + int(self.with_grad)
             self.read_again = False
         return out.clone() if self.clones else out
@@ -72,6 +76,18 @@ class Slot:
         signal: Tensor = self.value
         return signal
 
+    def take(self, before: Any) -> Tensor:
+        """What an earlier slot holds, once a pass."""
+        signal: Tensor = before.read()
+        if not torch.compiler.is_compiling() and not recomputing():
+            if self.taken.get(before) == before.kept:
+                raise RuntimeError(
+                    "A skip put in by a cure would read what another pass has left: a part of the network was called "
+                    "alone, or a layer twice in one pass."
+                )
+            self.taken[before] = before.kept
+        return signal
+
 
 class Skip(Slot):
     """Forward hook: z = S(z before) + scale · out. S: ``gm_skip`` of the host, an average pool, or nothing."""
@@ -86,7 +102,7 @@ class Skip(Slot):
 
     def stream(self, host: Any, out: Tensor) -> Tensor:
         """What the layer before left, in the shape of ``out``."""
-        before = self.before.read()
+        before = self.take(self.before)
         if not isinstance(host, nn.Linear) and before.shape[2:] != out.shape[2:]:
             pool: Any = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[before.dim() - 3]
             before = pool(before, out.shape[2:])
@@ -107,7 +123,7 @@ class Highway(Skip):
 
     def __call__(self, host: Any, args: Any, out: Any) -> Any:
         """Mix in the stream."""
-        before = self.before.read()
+        before = self.take(self.before)
         share = torch.sigmoid(host.gm_gate(before))
         return self.keep(share * out + (1 - share) * before)
 
@@ -121,7 +137,9 @@ class Cross(Skip):
 
     def __call__(self, host: Any, args: Any, out: Any) -> Any:
         """Add the stream."""
-        return self.keep(self.before.read() + self.scale * self.first.read() * out)
+        before = self.take(self.before)
+        first = before if self.first is self.before else self.take(self.first)
+        return self.keep(before + self.scale * first * out)
 
 
 class Dense(Slot):
@@ -137,7 +155,7 @@ class Dense(Slot):
         if not self.earlier:
             return None
         axis = -1 if isinstance(host, nn.Linear) else 1
-        return out + host.gm_dense(torch.cat([slot.read() for slot in self.earlier], axis))
+        return out + host.gm_dense(torch.cat([self.take(slot) for slot in self.earlier], axis))
 
 
 class Fresh:

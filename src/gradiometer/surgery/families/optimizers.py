@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim import Optimizer
 
 from ..patient import Patient
 from ..registry import operation
 from ..stepping import Clip, clip_gradient, exchange_optimizer, layer_rate, reference_rate, scale_rate, set_epsilon
 from ..steps import Literals
+
+DENSE_ONLY = frozenset({"Adam", "AdamW", "RMSprop"})  # of torch's optimizers that are exchanged for
 
 
 @operation("adam", needs=("optimizer",))
@@ -81,6 +84,7 @@ def layerwise_rate(patient: Patient) -> None:
 @operation("clip", needs=("optimizer",))
 def clip(patient: Patient) -> None:
     """The gradient shortened to a norm before each step, all parameters of an optimizer together."""
+    _refuse_sparse(patient, "have no norm that torch computes")
     _refuse_lbfgs(patient, "it computes several gradients inside one step and compares them")
     norm, times = patient.number("norm"), patient.number("times")
     if norm < 0 or times <= 0:
@@ -107,6 +111,8 @@ def smaller_epsilon(patient: Patient) -> None:
 def _exchange(patient: Patient, name: str, settings: dict[str, Literals]) -> None:
     """Another class for the same object. ModelError where its step was patched by something else than a scheduler."""
     rate, cls = patient.number("lr"), getattr(torch.optim, name)
+    if name in DENSE_ONLY:
+        _refuse_sparse(patient, f"are none that {name} can step by")
     for number, optimizer in enumerate(patient.optimizers):
         where = _name(patient, number, optimizer)
         own = optimizer.__dict__.get("step")
@@ -142,6 +148,13 @@ def _refuse_lbfgs(patient: Patient, reason: str) -> None:
     for number, optimizer in enumerate(patient.optimizers):
         if isinstance(optimizer, torch.optim.LBFGS):
             raise patient.refuse(f"{_name(patient, number, optimizer)} cannot take it: {reason}.")
+
+
+def _refuse_sparse(patient: Patient, reason: str) -> None:
+    """ModelError where a table hands sparse gradients to its optimizer."""
+    for path, module in patient.model.named_modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
+            raise patient.refuse(f"the sparse gradients of {path} {reason}. Build it with sparse=False.")
 
 
 def _name(patient: Patient, number: int, optimizer: Optimizer) -> str:
