@@ -86,7 +86,8 @@ def opening_times(page: Path, times: int) -> list[float]:
     drawn = """async () => {
         const charts = () => [...document.querySelectorAll(".chart")];
         const frame = () => new Promise((done) => requestAnimationFrame(done));
-        while (!charts().length || !charts().every((e) => !e.clientWidth || e.querySelector(".main-svg"))) await frame();
+        const stands = (e) => !e.clientWidth || e.querySelector(".main-svg");
+        while (!charts().length || !charts().every(stands)) await frame();
         await frame(), await frame();
     }"""
     took = []

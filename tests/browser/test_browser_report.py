@@ -64,6 +64,8 @@ def test_the_table_of_a_chart_opens_by_keyboard_and_its_data_can_be_saved(browse
         figure.get_by_role("button", name="CSV").click()
     rows = Path(saved.value.path()).read_text().splitlines()
     assert rows[0].startswith('"site"') and len(rows) == 1 + figure.locator("tbody tr").count()
+    cells = [cell.strip('"') for row in rows[1:] for cell in row.split('","')[1:4]]
+    assert min(float(cell) for cell in cells) < -10  # numbers, as a spreadsheet reads them
     with page.expect_download() as drawn:
         figure.get_by_role("button", name="SVG").click()
     assert Path(drawn.value.path()).read_text().lstrip().startswith("<svg")

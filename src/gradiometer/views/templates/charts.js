@@ -81,8 +81,14 @@ const Gradiometer = (() => {
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
+  // A table as a spreadsheet reads it: −1 234 is -1234, and 5.3 × 10¹⁷ is 5.3e17.
+  const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻";
+  const plain = (text) => text.trim()
+    .replace(/[\u2009\u202f](?=\d)/g, "")
+    .replace(/\s*×\s*10([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)/g, (_, power) => "e" + [...power].map((c) => "0123456789-"[RAISED.indexOf(c)]).join(""))
+    .replace(/\u2212(?=[\d∞])/g, "-");
   const csv = (table) => [...table.rows].map((row) =>
-    [...row.cells].map((c) => `"${c.textContent.trim().replace(/"/g, '""')}"`).join(",")).join("\r\n");
+    [...row.cells].map((c) => `"${plain(c.textContent).replace(/"/g, '""')}"`).join(",")).join("\r\n");
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-save]");
     if (!button) return;
