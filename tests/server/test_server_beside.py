@@ -54,6 +54,22 @@ def test_it_serves_the_run_that_is_about_to_begin_and_ends_after_its_parent(tmp_
             pytest.fail("the server has outlived its use")
 
 
+def test_it_ends_too_where_its_parent_was_gone_before_it_came_up(tmp_path: Path) -> None:
+    program = PARENT.replace("sys.stdin.readline()\n", "")
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "x.gmr")], capture_output=True, text=True, timeout=WAIT_S
+    )
+    base = done.stdout.split("/runs/")[0]
+    until_s = time.monotonic() + WAIT_S
+    while time.monotonic() < until_s:
+        try:
+            httpx.get(base, timeout=WAIT_S)
+        except httpx.TransportError:
+            return
+        time.sleep(0.1)
+    pytest.fail("the server has outlived its use")
+
+
 def test_a_system_that_refuses_is_told_and_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert start_live(tmp_path / "file" / "x.gmr") == ""

@@ -41,7 +41,7 @@ def _started(recording: Path, linger_s: float) -> str:
         port, token = listening.getsockname()[1], secrets.token_urlsafe(TOKEN_BYTES)
         url = f"http://127.0.0.1:{port}/runs/{identifier(recording.name)}?wait=1&token={token}"
         asked = {"folder": str(recording.parent), "socket": listening.fileno(), "token": token, "open": url}
-        asked["linger_s"] = linger_s
+        asked |= {"parent": os.getpid(), "linger_s": linger_s}
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "gradiometer.server.beside"],
             stdin=subprocess.PIPE,

@@ -19,18 +19,21 @@ NICE = 10
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What the parent writes. The token comes this way because others can see the arguments of a process."""
+    """What the parent writes. The token comes this way because others can see the arguments of a process.
+
+    parent: its number, since a short script may have ended before this process has come so far.
+    """
 
     folder: str
     socket: int
     token: str
+    parent: int
     open: str = ""
     linger_s: float = 60.0
 
 
 def main() -> None:
     """Serve until the training has ended and nobody looks any more."""
-    parent = os.getppid()
     asked = msgspec.json.decode(sys.stdin.buffer.readline(), type=Asked)
     with contextlib.suppress(OSError):
         os.nice(NICE)  # the training goes first
@@ -45,7 +48,7 @@ def main() -> None:
             token=asked.token,
             inherited=asked.socket,
             on_up=on_up,
-            is_over=BesideTraining(lambda: os.getppid() != parent, asked.linger_s),
+            is_over=BesideTraining(lambda: os.getppid() != asked.parent, asked.linger_s),
         )
     )
 
