@@ -67,6 +67,26 @@ def test_a_killed_run_is_repeated_and_counted(executor: ScriptExecutor, tmp_path
     assert lost.note == "Its process died 3 times without a word (signal 9)."
 
 
+def test_what_a_run_leaves_behind_ends_with_it(executor: ScriptExecutor, tmp_path: Path) -> None:
+    """The outcome is heard although a copy of the process still holds its pipe, and nothing of the run lives on."""
+    mark = tmp_path / "pids"
+    heard, _ = ran(executor, [job(arm("leave_processes", mark=str(mark)), seed=12)])
+    assert [o.state for o in heard.values()] == ["finished"]
+    for pid in mark.read_text().split():
+        wait_for_end_of_process(int(pid))
+    assert not mark.with_suffix(".late").exists()
+
+
+def wait_for_end_of_process(pid: int) -> None:
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"process {pid} is still alive")
+
+
 def test_an_interruption_ends_the_runs_and_the_next_call_goes_on(executor: ScriptExecutor) -> None:
     ran(executor, [job(NONE, seed=20)])
     server = executor._server

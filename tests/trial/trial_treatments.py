@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -89,6 +91,18 @@ def die_once(moment: Moment, params: Mapping[str, Scalar]) -> None:
     if count < int(params["times"] or 0):
         mark.write_text("x" * (count + 1))
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def leave_processes(moment: Moment, params: Mapping[str, Scalar]) -> None:
+    """Leaves a command and a copy of this process behind; the copy writes a file if it lives for ten seconds."""
+    mark = Path(str(params["mark"]))
+    command = subprocess.Popen(["sleep", "60"])
+    copied = os.fork()
+    if copied == 0:
+        time.sleep(10)
+        mark.with_suffix(".late").write_text("it lived on")
+        os._exit(0)
+    mark.write_text(f"{command.pid} {copied}")
 
 
 def batch_of(moment: Moment, params: Mapping[str, Scalar]) -> str:

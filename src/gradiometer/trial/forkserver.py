@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import importlib
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -66,7 +67,7 @@ class _Server:
                 self._end_late()
         finally:
             for child in self.running.values():
-                _kill(child.pid)
+                _end(child.pid)
 
     def _hear(self) -> None:
         got = os.read(0, 65536)
@@ -96,10 +97,12 @@ class _Server:
         self.count += 1
         folder = Path(self.work.scratch) / f"run-{self.count}"
         reader, writer = os.pipe()
+        server, ours = os.getpid(), (self.out, reader, *self.running)
         pid = os.fork()
         if pid == 0:
-            os.close(reader)
-            _child(self.work, order, folder, writer)
+            for number in ours:  # a run that outlived the server would keep the trial waiting for its next word
+                os.close(number)
+            _child(self.work, order, (folder, writer, server))
         os.close(writer)
         self.running[reader] = _Child(order, pid, time.monotonic(), folder, killed)
 
@@ -107,11 +110,11 @@ class _Server:
         child = self.running[reader]
         got = os.read(reader, 65536)
         child.said += got
-        if got:
+        if got and not got.endswith(b"\n"):  # to its end, or to that of the pipe, which what the run started may hold
             return
         os.close(reader)
         del self.running[reader]
-        _, status, used = os.wait4(child.pid, 0)
+        status, used = _end(child.pid)
         shutil.rmtree(child.folder, ignore_errors=True)
         self._collect(child, status, used.ru_utime + used.ru_stime)
 
@@ -151,13 +154,24 @@ def _kill(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def _child(work: Work, order: Order, folder: Path, writer: int) -> None:
-    """Train in this process and leave it without going back into the server's code."""
+def _end(pid: int) -> tuple[int, resource.struct_rusage]:
+    """End a run, unless it has ended, and whatever it has left; how it ended by itself, and what it has used."""
+    _kill(pid)
+    _, status, used = os.wait4(pid, 0)
+    return status, used
+
+
+def _child(work: Work, order: Order, place: tuple[Path, int, int]) -> None:
+    """Train in this process and leave it without going back into the server's code. place: its folder, where it writes,
+    the server's process."""
+    folder, writer, server = place
     code = 1
     try:
         os.setpgid(0, 0)
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # no run outlives a killed server
+        if os.getppid() != server:  # it was killed before
+            return
         from .onerun import lost, train
         from .watchrun import watch
 
@@ -165,7 +179,7 @@ def _child(work: Work, order: Order, folder: Path, writer: int) -> None:
             outcome = (watch if order.watch else train)(work, order, folder)
         except GradiometerError as error:
             outcome = lost(order.job, str(error))
-        said = to_text(outcome).encode()
+        said = to_text(outcome).encode() + b"\n"
         while said:
             said = said[os.write(writer, said) :]
         code = 0

@@ -103,14 +103,15 @@ class ScriptExecutor:
     # ---- the server ------------------------------------------------------------------------------------------------
 
     def _send(self, orders: Sequence[Order]) -> None:
-        server = self._started()
-        assert server.stdin is not None
         try:
+            server = self._started()  # which writes too
+            assert server.stdin is not None
             for order in orders:
                 server.stdin.write(to_text(order).encode() + b"\n")
             server.stdin.flush()
         except BrokenPipeError:
-            raise UserError(_died(server)) from None
+            assert self._server is not None
+            raise UserError(_died(self._server)) from None
 
     def _next(self) -> Told:
         server = self._started()
