@@ -19,10 +19,16 @@ from typer.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cli"))
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "server"))
+
 from cli_runs import chain_file
+from server_client import Client
 
 import gradiometer as gm
 from gradiometer.quantities import profile
+from gradiometer.server.app import make_app
+from gradiometer.server.gate import Door
+from gradiometer.server.names import identifier
 
 GAIN = 0.1389
 """Of every hop of the run: neither 0.14 nor 0.139, so that a door that rounds twice is found out."""
@@ -98,11 +104,23 @@ def notebook(file: Path) -> Told:
     return of_tables(html)
 
 
+def dashboard(file: Path) -> Told:
+    """What its API says: the gains of the step that a page opens with, and the card of the finding."""
+    app = make_app(file.parent, Door("right", 8471))
+    with Client(app, "http://127.0.0.1:8471", {"authorization": "Bearer right"}) as client:
+        about = f"/api/runs/{identifier(file.name)}"
+        whole = client.get(about).json()
+        step = client.get(f"{about}/steps/{whole['first_step']}").json()
+    card = next(row for row in whole["findings"][0]["evidence"] if row["quantity"] == JUDGED)
+    return Told(card["measured"], tuple(row["words"] for row in step["gains"]))
+
+
 DOORS: dict[str, Callable[[Path], Told]] = {
     "terminal": terminal,
     "json": as_json,
     "report": report,
     "notebook": notebook,
+    "dashboard": dashboard,
 }
 
 
@@ -129,9 +147,9 @@ def test_the_gain_is_the_same_in_every_door(door: str, file: Path) -> None:
 
 
 def test_doors_that_write_the_same_thing_write_it_alike(file: Path) -> None:
-    told = {door: DOORS[door](file) for door in ("terminal", "report", "notebook")}
+    told = {door: DOORS[door](file) for door in ("terminal", "report", "notebook", "dashboard")}
     assert len({t.judged for t in told.values()}) == 1
-    assert set(told["terminal"].hops) == set(told["notebook"].hops)
+    assert set(told["terminal"].hops) == set(told["notebook"].hops) == set(told["dashboard"].hops)
 
 
 def test_another_number_would_be_seen() -> None:
