@@ -26,6 +26,7 @@ from gradiometer.server.gate import Door
 from gradiometer.server.names import identifier
 from gradiometer.server.pages import Place as Entry
 from gradiometer.store import open_run
+from gradiometer.views import dashboard
 from gradiometer.views.numbers import UNICODE
 from gradiometer.views.signals import pictures
 from gradiometer.views.wording import verdict
@@ -89,6 +90,13 @@ def test_the_run_says_what_the_terminal_says(client: Client, place: Path) -> Non
     assert document["steps"] == run.steps("net").tolist()
     assert [f["verdict"]["cause"] for f in document["findings"]] == [f.cause for f in diagnosis.findings]
     assert client.get(f"/api/runs/{identifier('vanishing.gmr')}/diagnosis").json()["findings"][0]["cause"] == told.cause
+
+
+def test_too_little_coverage_stands_beside_a_finding() -> None:
+    run = vanishing_run(calls_seen=40, calls_recorded=27)
+    assert dashboard.run_document(dashboard.judged(run, diagnose(run)))["partial"] == "Coverage 68 %"
+    whole = vanishing_run()
+    assert dashboard.run_document(dashboard.judged(whole, diagnose(whole)))["partial"] == ""
 
 
 def test_the_gains_of_a_step_are_those_of_the_profile(client: Client, place: Path) -> None:

@@ -18,7 +18,7 @@ from .dashboard_loss import loss_chart, thinned
 from .listing import RunRow
 from .numbers import UNICODE
 from .signals import Pictures, pictures, told_model
-from .wording import Verdict, model_words, no_profile, nothing_measured, state_words, verdict
+from .wording import ENOUGH_COVERAGE, Verdict, model_words, no_profile, nothing_measured, state_words, verdict
 
 MOST_EVENTS = 40
 SPARK_POINTS = 64
@@ -57,6 +57,7 @@ def run_document(found: Judged) -> dict[str, Any]:
         "state": run.info.state,
         "started": run.info.started,
         "verdict": verdict_document(found),
+        "partial": _partial(found),
         "lead": report.lead(run, diagnosis, found.shown),
         "notes": state_words(run),
         "model": model,
@@ -82,6 +83,14 @@ def verdict_document(found: Judged) -> dict[str, Any]:
     if found.diagnosis.findings and found.diagnosis.findings[0].steps[0] > max(found.first_step, 0):
         since = f"since step {UNICODE.count(found.diagnosis.findings[0].steps[0])}"
     return dataclasses.asdict(found.told) | {"since": since}
+
+
+def _partial(found: Judged) -> str:
+    """``Coverage 68 %`` where too little was measured to call anything healthy, and the verdict speaks of a finding."""
+    coverage = found.diagnosis.coverage
+    if not found.diagnosis.findings or not coverage < ENOUGH_COVERAGE:
+        return ""
+    return f"Coverage {UNICODE.percent(coverage)}"
 
 
 def curve_document(run: Run, model: str) -> dict[str, Any]:

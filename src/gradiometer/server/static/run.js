@@ -163,7 +163,7 @@
   const drawHead = () => {
     const live = run.state === "live", last = steps().length ? `, step ${count(newest())}` : "";
     fill(tags, h("span", { class: "pill" }, live ? h("i", { class: "dot", "aria-hidden": "true" }) : null, `${STATES[run.state] || run.state}${last}`),
-      tag(run.verdict, run.verdict.since), run.verdict.cause ? h("span", { class: "cause" }, run.verdict.cause) : null);
+      tag(run.verdict, run.verdict.since), run.partial ? tag({ tone: "warn", tag: run.partial }) : null, run.verdict.cause ? h("span", { class: "cause" }, run.verdict.cause) : null);
     headline.textContent = run.verdict.sentence;
     lead.textContent = run.lead;
     const killed = run.state === "killed" ? ["Its process ended without closing the file; what it had recorded by then is here."] : [];
