@@ -93,6 +93,15 @@ def test_what_the_ruler_cannot_do_is_said(tmp_path: Path) -> None:
     assert "more than one kind of loss" in run(work(tmp_path / "c" / "user", two), job(steps=3)).incomparable
 
 
+def test_a_loss_that_is_finite_only_with_the_cure_is_no_ruler_and_this_is_said(tmp_path: Path) -> None:
+    script = SIGMOID.replace("y[i])", "y[i]) + (float('nan') if isinstance(model[1], nn.Sigmoid) else 0.0)")
+    assert script != SIGMOID
+    given = work(tmp_path / "user", script)
+    assert run(given, job()).state == "diverged"
+    cured = run(given, job(arm("he")), "use")
+    assert cured.state == "finished" and "finite at no step" in cured.incomparable
+
+
 def test_micro_batches_of_one_loss_are_one_ruler(tmp_path: Path) -> None:
     script = SHALLOW.replace(
         "loss.backward()",

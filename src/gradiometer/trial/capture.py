@@ -55,13 +55,15 @@ class _Call:
 class Captures:
     """Samples spread evenly over a training of unknown length. reason: why there is no ruler, "" as long as there is.
 
-    Every ``stride``-th step is kept; when twice BATCHES are held, every second one goes, and the stride doubles.
+    endless: a loss was seen that is not finite. Every ``stride``-th step is kept; when twice BATCHES are held, every
+    second one goes, and the stride doubles.
     """
 
     samples: list[Sample] = field(default_factory=list)
     stride: int = 1
     bytes: int = 0
     reason: str = ""
+    endless: bool = False
     call: _Call | None = None
     passes: list[tuple[str, ...]] = field(default_factory=list)  # of the step that is under way
 
@@ -104,7 +106,10 @@ class Captures:
             self.refuse("more than one kind of loss goes back in a step")
             return
         call, self.call = self.call, None
-        if call is None or not math.isfinite(float(loss)):  # a batch on which the loss has no value judges nothing
+        if call is None:
+            return
+        if not math.isfinite(float(loss)):  # a batch on which the loss has no value judges nothing
+            self.endless = True
             return
         try:
             sample = _sample(step, call, (roots[0], loss), Reader(not hooked))
@@ -137,6 +142,8 @@ class Captures:
         samples = self.chosen()
         if not samples and not self.reason:
             self.reason = "no backward pass of the network was seen"
+            if self.endless:
+                self.reason = "without a cure it was finite at no step that was looked at"
         part = path.with_suffix(".part")
         torch.save(self.reason or samples, part)
         part.replace(path)
