@@ -38,6 +38,10 @@ def test_the_receipt_says_what_was_changed_and_where_the_patch_belongs() -> None
     head = " ".join(line.removeprefix("# ") for line in receipt.as_patch().splitlines() if line.startswith("#"))
     assert "before the optimizer is built: in place of test_surgery_door.py, line " in head
     assert "manual_seed(4)" in receipt.as_patch()
+    title, exchanged, *drawn = str(receipt).splitlines()
+    assert title == f"leaky: leaky ReLU, slope 0.2, {len(receipt.changes)} changes"
+    assert " ".join(exchanged.split()) == "1 activation sigmoid -> leaky_relu(negative_slope=0.1)"
+    assert len(drawn) == len(receipt.changes) - 1 and all(" -> " in line for line in drawn)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -316,6 +316,37 @@ def test_the_error_of_a_sum_becomes_that_of_a_mean(network: str, activation: str
     other = patched(receipt, make())
     assert all(torch.equal(a, b) for a, b in zip(gradients(other, summed(other(x[:7]), y[:7])), few, strict=True))
     assert_undone(make, cure, (x, y), loss_of(summed))
+
+
+class Both(NamedTuple):
+    """Two outputs by name."""
+
+    one: Tensor
+    two: Tensor
+
+
+class Several(nn.Module):
+    """Two linear outputs, put out together."""
+
+    def __init__(self, form: Callable[[Tensor, Tensor], Any]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.one, self.two, self.form = nn.Linear(5, 3), nn.Linear(5, 3), form
+
+    def forward(self, x: Tensor) -> Any:
+        return self.form(self.one(x), self.two(x))
+
+
+@pytest.mark.parametrize("form", [Both, lambda a, b: {"one": a, "two": b}, lambda a, b: (a, b), lambda a, b: [a, b]])
+def test_every_output_of_several_gets_the_error_of_a_mean(form: Any) -> None:
+    model, plain, x = Several(form), Several(form), torch.randn(8, 5)
+    apply(model, Prescription("mean-reduction"), batch=x)
+    out = model(x)
+    assert type(out) is type(plain(x))
+    values = [list(o.values()) if isinstance(o, dict) else list(o) for o in (out, plain(x))]
+    mine = gradients(model, values[0][0].square().sum() + values[0][1].exp().sum())
+    right = gradients(plain, (values[1][0].square().sum() + values[1][1].exp().sum()) / 8)
+    assert all(torch.allclose(a, b) for a, b in zip(mine, right, strict=True))
 
 
 @pytest.mark.parametrize(("network", "activation"), BASES)

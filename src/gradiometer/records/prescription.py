@@ -13,14 +13,13 @@ class Prescription(msgspec.Struct, frozen=True):
 
     cure: its name in the catalog. params: settings by name, those that are not named keep the catalog's default.
     targets: paths of modules that it is confined to (with all that lies inside them), () for the whole network.
-    because: the cause that it answers, "" where nobody diagnosed one. claim: what theory predicts, in words.
+    because: the cause that it answers, "" where nobody diagnosed one.
     """
 
     cure: str
     params: dict[str, Scalar] = {}
     targets: tuple[str, ...] = ()
     because: str = ""
-    claim: str = ""
 
 
 class Change(msgspec.Struct, frozen=True):

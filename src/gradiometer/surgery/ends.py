@@ -259,8 +259,11 @@ class ScaledError(torch.autograd.Function):
 
 def mean_error(root: Any, args: Any, out: Any) -> Any:
     """Forward hook of the whole network: its error divided by the number of examples, as that of a mean is."""
+    if isinstance(out, dict):
+        return type(out)({name: mean_error(root, args, part) for name, part in out.items()})
     if not isinstance(out, Tensor):
-        return type(out)([mean_error(root, args, part) for part in out])
+        each = [mean_error(root, args, part) for part in out]
+        return type(out)(*each) if hasattr(out, "_fields") else type(out)(each)
     scaled: Any = ScaledError
     factor = 1.0 / max(len(out), 1)
     if type(out) is not Tensor and getattr(out, "gm_logits", None) is not None:  # both ways back, see Squashed

@@ -83,6 +83,14 @@ class LiveReceipt(Shows):
         """
         return patch_of(self.entry, self.steps, self.seed, self.where)
 
+    def __str__(self) -> str:
+        """The cure, and one line a change: site, what, before -> after."""
+        cure, changes = self.prescription.cure, self.changes
+        head = f"{cure}: {self.entry.title}, {len(changes)} change{'s' if len(changes) != 1 else ''}"
+        sites = max((len(c.site) for c in changes), default=0)
+        whats = max((len(c.what) for c in changes), default=0)
+        return "\n".join((head, *(f"  {c.site:<{sites}}  {c.what:<{whats}}  {c.before} -> {c.after}" for c in changes)))
+
 
 def hand_out(receipt: LiveReceipt, model: nn.Module) -> LiveReceipt:
     """Remember that the receipt stands for this network, after those that stand already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from contextlib import ExitStack
 from typing import Any
 
@@ -108,10 +109,10 @@ def mean_reduction(patient: Patient) -> None:
         raise patient.refuse(f"its loss ({seen.kind}) is a mean over the examples already.")
     outs = [v for v in (_root_pass(patient)[1],) if v is not None]
     parts = outs[0] if outs and isinstance(outs[0], (tuple, list)) else outs
+    if outs and type(outs[0]) in (dict, OrderedDict):
+        parts = list(outs[0].values())
     if not parts or not all(isinstance(p, Tensor) and p.dim() for p in parts):
-        raise patient.refuse("it puts out neither a tensor with an axis of examples nor a list of such.")
-    if hasattr(parts, "_fields"):
-        raise patient.refuse("it puts out a named tuple. Write the mean into the code.")
+        raise patient.refuse("it puts out neither a tensor with an axis of examples nor a list or dictionary of such.")
     patient.do(divide_error)
     patient.note("(output)", "error", "of a sum", "divided by the number of examples")
 
