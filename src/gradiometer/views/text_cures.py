@@ -17,8 +17,8 @@ KINDS = {"surgery": "applied", "edit": "edit", "advice": "advice"}
 SHOWN = 3  # changes of one kind that are written out
 
 HOW = {
-    "surgery": "Gradiometer applies it to a live network: gm.cure(model, {name!r}, ...), which gives a receipt that "
-    "undoes it, or gradiometer run --cure {name} train.py.",
+    "surgery": "Gradiometer applies it to a live network: gm.cure(model, {name!r}, {given}), which gives a receipt "
+    "that undoes it, or gradiometer run --cure {written} train.py.",
     "edit": "A change to write into the code; Gradiometer does not apply it.",
     "advice": "An edit that repairs the training loop; it is never applied or tried.",
 }
@@ -46,7 +46,10 @@ def cure_page(entry: Entry, style: Style) -> str:
     out = [line((entry.name, "title")), *paragraph(style.words(f"{_capital(entry.title)}."), style.columns)]
     for title, words in facts(entry):
         out += [Text(""), line((title, "title")), *paragraph(style.words(words), style.columns, indent="  ")]
-    how = HOW[entry.kind].format(name=entry.name)
+    taught = entry.param("teacher") is not None
+    written = f"{entry.name}:teacher=package.module:function" if taught else entry.name
+    given = "teacher=network, ..." if taught else "..."
+    how = HOW[entry.kind].format(name=entry.name, given=given, written=written)
     return render([*out, Text(""), *paragraph(style.words(how), style.columns, "quiet")], style)
 
 
