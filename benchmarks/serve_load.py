@@ -35,7 +35,7 @@ from gradiometer.store import RunWriter
 
 AIM_LATE_S, AIM_SHARE = 1.0, 0.05
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-WARM_S = 12.0  # the first diagnosis of each run is behind it
+WARM_S = 16.0  # first looks and their bursts are behind it
 EVERY_S = 1.0
 
 TRAINING = """

@@ -26,7 +26,7 @@ from .live_run import LiveRun
 
 T = TypeVar("T")
 
-POLL_S = 0.15
+POLL_S = 0.2
 """A frame waits so long at most before the server sees that the file has grown: three looks at the clock of the disk,
 microseconds each."""
 FOLDER_POLL_S = 1.0
@@ -37,8 +37,8 @@ FIRST_SHARE, FIRST_BURST_S = 0.02, 3.0
 AGAIN_SHARE, AGAIN_BURST_S = 0.01, 0.1
 """Of one core, for diagnoses of what has grown: one of a large run takes a second, and a training beside must not feel
 it. A run of forty layers is judged again after three seconds."""
-PICTURE_SHARE, PICTURE_BURST_S = 0.015, 0.5
-"""Of one core, for drawing newest steps: four a second at forty layers. Where more runs grow at once, their steps and
+PICTURE_SHARE, PICTURE_BURST_S = 0.0125, 0.2
+"""Of one core, for drawing newest steps: three a second at forty layers. Where more runs grow at once, their steps and
 losses still arrive at once, and each picture a little later."""
 
 log = logging.getLogger("gradiometer.server")
