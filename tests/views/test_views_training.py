@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from dataclasses import replace
@@ -98,9 +99,7 @@ def test_events_are_marks_on_the_time_axis_and_rows_of_their_model_alone() -> No
     run = replace(small(curves={"net": curve}), events=events)
     (mark,) = [t for t in charts(run)["loss"]["traces"] if t.get("name") == "event"]
     assert mark["x"] == [1]  # step 9 is behind the end of the curve, and in the table
-    assert mark["customdata"] == [
-        "non finite: &lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#x27;&lt;b&gt;"
-    ]
+    assert mark["customdata"] == [f"non finite: {html.escape(HOSTILE)}"]
     rows = event_rows(run, "net")
     assert rows is not None and [r[:2] for r in rows.rows] == [("1", "non finite"), ("9", "step skipped")]
     assert HOSTILE not in html_page(run, diagnosis_of(run))

@@ -14,6 +14,7 @@ from .html_training import training_parts
 from .numbers import UNICODE
 from .page import check_installed, filled
 from .plot import Spec
+from .plot_data import figure_data, heat_data, profile_data, with_data
 from .plot_profile import profile_chart
 from .plot_rows import cure_chart, heat_chart, learning_chart, time_chart
 from .signals import Pictures, pictures, told_model
@@ -114,13 +115,17 @@ def _charts(run: Run, diagnosis: Diagnosis, shown: Pictures | None) -> dict[str,
         return {}
     model = shown.profile.model
     steps = max((f.step for f in run.frames_of(model)), default=0)
+    profile_spec = profile_chart(shown.error, shown.hops, report.gain_limits(diagnosis.findings, model))
     out = {
-        "profile": profile_chart(shown.error, shown.hops, report.gain_limits(diagnosis.findings, model)),
-        "heat": heat_chart(shown.heat),
+        "profile": with_data(profile_spec, profile_data(shown)),
+        "heat": with_data(heat_chart(shown.heat), heat_data(shown.heat)),
     }
     if report.learning_table(shown) is not None:
-        out["learning"] = learning_chart(shown.learning, pace_s(run, model), steps)
-    return out | {f"time-{i}": time_chart(figure) for i, figure in enumerate(shown.times)}
+        drawn = learning_chart(shown.learning, pace_s(run, model), steps)
+        out["learning"] = with_data(drawn, figure_data(shown.learning))
+    return out | {
+        f"time-{i}": with_data(time_chart(figure), figure_data(figure)) for i, figure in enumerate(shown.times)
+    }
 
 
 def _cures(diagnosis: Diagnosis, shown: Pictures | None, charts: dict[str, Spec]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 from gradiometer.records import Diagnosis, Run
 
 from .plot import Spec
+from .plot_data import figure_data, heat_data, loss_data, with_data
 from .plot_training import share_chart, training_loss_chart, update_chart
 from .report import heat_table
 from .signals import Pictures
@@ -24,7 +25,8 @@ def training_parts(
     if len(curve) > 1:
         trivial = next((s.trivial for s in run.losses if s.model == model and s.trivial is not None), None)
         mine = [f for f in diagnosis.findings if f.model == model]
-        charts["loss"] = training_loss_chart(curve, trivial, mine, [e for e in run.events if e.model in ("", model)])
+        events = [e for e in run.events if e.model in ("", model)]
+        charts["loss"] = with_data(training_loss_chart(curve, trivial, mine, events), loss_data(curve))
         tables["loss"] = loss_table(curve)
     context: dict[str, Any] = {"training": tables, "events": event_rows(run, model), "tree": None}
     if shown is None:
@@ -36,9 +38,9 @@ def training_parts(
     )
     for name, figure in (("health", health), ("epsilon", epsilon)):
         if figure is not None:
-            charts[name], tables[name] = share_chart(figure), share_table(figure)
+            charts[name], tables[name] = with_data(share_chart(figure), figure_data(figure)), share_table(figure)
     if updates is not None:
-        charts["updates"], tables["updates"] = update_chart(updates), heat_table(updates)
+        charts["updates"], tables["updates"] = with_data(update_chart(updates), heat_data(updates)), heat_table(updates)
     if shown.network.modules:
         context["tree"] = module_tree(run, shown.network, shown.profile)
         context["tree_open"] = len(shown.network.modules) <= OPEN_MOST

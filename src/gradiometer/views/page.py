@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +32,16 @@ def check_installed() -> None:
 
 def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
     """The template with its context, our look and its charts; Plotly's script is inside where there is any chart."""
-    shown = {"has_charts": bool(charts), "charts": _inside_script(charts), "plotly": as_it_is(plotly_script())}
-    return load_template(name).render(_look() | dict(context) | shown)
+    look, plotly = _look(), as_it_is(plotly_script() if charts else "")
+    shown = {"has_charts": bool(charts), "charts": _inside_script(charts), "plotly": plotly}
+    shown["scripts"] = as_it_is(allowed_scripts((plotly, look["js"]) if charts else ()))
+    return load_template(name).render(look | dict(context) | shown)
+
+
+def allowed_scripts(texts: Sequence[str]) -> str:
+    """What a policy for the content of a page says of scripts: these texts, by their SHA-256, and no other."""
+    digests = (base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii") for text in texts)
+    return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
 
 
 def dashboard_page(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
