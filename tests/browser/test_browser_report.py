@@ -1,97 +1,129 @@
-"""The report of a run, opened from a file: what it draws, what it does, and that it asks for nothing."""
+"""The report in a real browser, opened from a file: silent, offline, by keyboard, in both themes, its files saved."""
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from chromium import Browser
 from playwright.sync_api import Page, expect
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "server"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "views"))
 
-from server_runs import HOSTILE, hostile_run, vanishing_run
+from views_build import Chain, diagnosis_of, run_of, sigmoid_chain, vanishing
 
-from gradiometer.diagnosis import diagnose
-from gradiometer.records import Run
+from gradiometer.records import Event
 from gradiometer.views import html_page
+
+HOSTILE = "</script><img src=x onerror=alert(1)>&\"'<b>"
+CURVE = np.array([[s, 2.31 - 0.01 * s, 0.1] for s in range(3)])
+
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with Browser() as opened:
-        yield opened
+    with Browser() as one:
+        yield one
 
 
-@pytest.fixture(autouse=True)
-def quiet(browser: Browser) -> Iterator[None]:
-    """No error on the console, a refused script among them, and no request."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("report")
+    chain = sigmoid_chain()
+    run = run_of(chain, curves={"net": CURVE})
+    (where / "plain.html").write_text(html_page(run, diagnosis_of(run, vanishing(chain))), encoding="utf-8")
+    for name, numbered in (("modules", True), ("labels", False)):
+        bad = Chain([0.5] * 4, [0.2] * 4, prefix=HOSTILE + "." * numbered, name=HOSTILE, numbered=numbered)
+        run = replace(run_of(bad, curves={HOSTILE: CURVE}), events=(Event(1, HOSTILE, HOSTILE, detail=HOSTILE),))
+        (where / f"{name}.html").write_text(html_page(run, diagnosis_of(run, vanishing(bad))), encoding="utf-8")
+    return where
+
+
+def opened(browser: Browser, path: Path, width: int = 1440, dark: bool = False) -> Page:
     browser.complaints.clear()
-    yield
-    assert browser.complaints.errors == []
-    assert browser.complaints.requests == []
-
-
-def opened(browser: Browser, folder: Path, run: Run, width: int = 1440) -> Page:
-    file = folder / "report.html"
-    file.write_text(html_page(run, diagnose(run)), encoding="utf-8")
-    page = browser.page(file.as_uri(), width)
+    page = browser.page(path.as_uri(), width, "dark" if dark else "light")
     expect(page.locator("#profile .main-svg").first).to_be_visible()
     return page
 
 
-@pytest.mark.parametrize("width", [1440, 800])
-def test_every_chart_is_drawn_inside_the_page(browser: Browser, tmp_path: Path, width: int) -> None:
-    page = opened(browser, tmp_path, vanishing_run(), width)
-    ids = page.evaluate("[...document.querySelectorAll('.chart')].map((e) => e.id)")
-    assert {"profile", "heat", "learning", "loss", "cure-0"} <= set(ids)
-    for name in ids:
-        expect(page.locator(f"#{name} .main-svg").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+@pytest.mark.parametrize(("width", "dark"), [(1440, False), (800, True)])
+def test_report_is_silent_and_fits(browser: Browser, folder: Path, width: int, dark: bool) -> None:
+    page = opened(browser, folder / "plain.html", width, dark)
+    assert (browser.complaints.errors, browser.complaints.requests) == ([], [])
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == ("rgb(18, 20, 23)" if dark else "rgb(255, 255, 255)")
+    drawn = page.evaluate("[...document.querySelectorAll('.chart')].every((c) => c.querySelector('.main-svg'))")
+    assert drawn
 
 
-def test_the_table_of_a_chart_opens_by_keyboard_and_its_data_can_be_saved(browser: Browser, tmp_path: Path) -> None:
-    page = opened(browser, tmp_path, vanishing_run())
-    figure = page.locator("figure", has=page.locator("#profile"))
-    figure.locator("summary").focus()
-    page.keyboard.press("Enter")
-    expect(figure.locator("table")).to_be_visible()
-    with page.expect_download() as saved:
-        figure.get_by_role("button", name="CSV").click()
-    rows = Path(saved.value.path()).read_text().splitlines()
-    assert rows[0].startswith('"site"') and len(rows) == 1 + figure.locator("tbody tr").count()
-    cells = [cell.strip('"') for row in rows[1:] for cell in row.split('","')[1:4]]
-    assert min(float(cell) for cell in cells) < -10  # numbers, as a spreadsheet reads them
-    with page.expect_download() as drawn:
-        figure.get_by_role("button", name="SVG").click()
-    assert Path(drawn.value.path()).read_text().lstrip().startswith("<svg")
+def test_names_of_a_run_stay_text(browser: Browser, folder: Path) -> None:
+    page = opened(browser, folder / "modules.html")
+    assert page.locator(".tree code", has_text="onerror=alert(1)").count() > 0
+    assert page.locator("main img").count() == 0
+    assert (browser.complaints.errors, browser.complaints.requests) == ([], [])
+    page = opened(browser, folder / "labels.html")
+    assert (browser.complaints.errors, browser.complaints.requests) == ([], [])
+    assert page.locator("main img").count() == 0
+    page.locator("#profile").focus()
+    page.keyboard.press("End")
+    assert "onerror=alert(1)" in page.locator("#profile + .told").inner_text()
+    assert page.locator(".told img").count() == 0
 
 
-def test_the_theme_is_followed_while_the_page_is_open(browser: Browser, tmp_path: Path) -> None:
-    page = opened(browser, tmp_path, vanishing_run())
-    ground = "getComputedStyle(document.body).backgroundColor"
-    tick = "getComputedStyle(document.querySelector('#profile .xtick text')).fill"
-    dark = page.evaluate(f"[{ground}, {tick}]")
-    page.emulate_media(color_scheme="light")
-    for _ in range(100):  # no function of a test may wait inside the page: it runs its own scripts alone
-        if page.evaluate(tick) != dark[1]:
-            break
-        page.wait_for_timeout(50)
-    light = page.evaluate(f"[{ground}, {tick}]")
-    assert light[0] != dark[0] and light[1] != dark[1]
+def test_policy_runs_no_script_but_ours(browser: Browser, folder: Path) -> None:
+    page = opened(browser, folder / "plain.html")
+    page.evaluate("""() => {
+      const own = document.createElement("script");
+      own.textContent = "window.broken = true";
+      document.body.append(own);
+    }""")
+    assert page.evaluate("window.broken") is None
+    assert any("Content Security Policy" in text for text in browser.complaints.errors)
 
 
-def test_definitions_open(browser: Browser, tmp_path: Path) -> None:
-    page = opened(browser, tmp_path, vanishing_run())
-    page.get_by_text("How each number is defined").click()
-    expect(page.get_by_role("cell", name="‖ΔW‖ / ‖W‖", exact=True)).to_be_visible()
+def test_arrow_keys_read_the_exact_numbers(browser: Browser, folder: Path) -> None:
+    page = opened(browser, folder / "plain.html")
+    told = page.locator("#profile + .told")
+    assert told.get_attribute("aria-live") == "polite"
+    page.locator("#profile").focus()
+    page.keyboard.press("ArrowRight")
+    assert told.inner_text().startswith("layer 20: activation, decades 0")
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
+    assert told.inner_text().startswith("layer 1: error, decades −16.27")
+    page.keyboard.press("ArrowRight")  # the last place stays the last
+    assert told.inner_text().startswith("layer 1: ")
+    page.keyboard.press("Escape")
+    assert told.inner_text() == ""
+    page.locator("#heat").focus()
+    page.keyboard.press("ArrowRight")
+    assert told.count() == 1
+    assert page.locator("#heat + .told").inner_text().startswith("layer 20: step 0 0")
+    assert browser.complaints.errors == []
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_names_run_nothing(browser: Browser, tmp_path: Path, text: str) -> None:
-    page = opened(browser, tmp_path, hostile_run(text))
-    assert page.locator("img").count() == 0 and page.evaluate("document.scripts.length") == 3
+def test_table_and_files_of_a_chart(browser: Browser, folder: Path, tmp_path: Path) -> None:
+    page = opened(browser, folder / "plain.html")
+    table = page.locator('table[data-of="profile"]')
+    assert not table.is_visible()
+    page.locator("figure", has=page.locator("#profile")).locator("summary").press("Enter")
+    assert table.is_visible()
+    for kind in ("csv", "svg", "png"):
+        with page.expect_download() as waiting:
+            page.locator(f'button[data-save="{kind}"][data-for="profile"]').click()
+        waiting.value.save_as(tmp_path / f"profile.{kind}")
+    rows = list(csv.reader((tmp_path / "profile.csv").read_text(encoding="utf-8").splitlines()))
+    assert rows[0][:4] == ["layer", "activation, decades", "elasticity, decades", "error, decades"]
+    assert len(rows) == 21 and float(rows[-1][3]) == pytest.approx(-16.3, abs=0.1)
+    assert (tmp_path / "profile.svg").read_bytes()[:4] == b"<svg"
+    assert (tmp_path / "profile.png").read_bytes()[1:4] == b"PNG"
+    assert browser.complaints.errors == []

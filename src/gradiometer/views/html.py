@@ -9,11 +9,14 @@ from typing import Any
 from gradiometer.quantities import profile
 from gradiometer.records import Cure, Diagnosis, Run
 
-from . import report, report_more
+from . import report
 from .dashboard import prove_command
+from .definitions import definitions
+from .html_training import training_parts
 from .numbers import UNICODE
 from .page import check_installed, filled
 from .plot import Spec
+from .plot_data import figure_data, heat_data, profile_data, with_data
 from .plot_profile import profile_chart
 from .plot_rows import cure_chart, heat_chart, learning_chart, time_chart
 from .signals import Pictures, pictures, told_model
@@ -28,13 +31,11 @@ def html_page(run: Run, diagnosis: Diagnosis) -> str:
     model = told_model(run, diagnosis)
     shown = pictures(run, diagnosis, model) if run.networks else None
     first = verdict(run, diagnosis, shown, UNICODE)
-    charts = _charts(run, diagnosis, shown)
+    beside, more = training_parts(run, diagnosis, shown, model)
+    charts = _charts(run, diagnosis, shown) | more
     cures = _cures(diagnosis, shown, charts)
-    context = _head(run, diagnosis, shown, first) | _body(run, diagnosis, shown, model)
-    if (loss := report_more.loss_picture(run, diagnosis, model, first)) is not None:
-        charts["loss"] = loss.chart
-        context |= {"loss": loss}
-    context |= {"definitions": report_more.definitions(), "command": prove_command(run) if diagnosis.findings else ""}
+    context = _head(run, diagnosis, shown, first) | _body(run, diagnosis, shown, model) | beside
+    context |= {"definitions": definitions(), "command": prove_command(run) if diagnosis.findings else ""}
     context |= {"cures": cures, "cures_cause": diagnosis.findings[0].cause if cures else "", "foot": _foot(run)}
     return filled("report.html", context | {"limit_at": report.LIMIT_AT}, charts)
 
@@ -79,10 +80,7 @@ def _body(run: Run, diagnosis: Diagnosis, shown: Pictures | None, model: str) ->
     if shown is None:
         return out
     tables = {"profile": report.profile_table(shown), "heat": report.heat_table(shown.heat)}
-    updates = report_more.updates_figure(run, shown)
-    tables |= {"updates": report.heat_table(updates)} if updates is not None else {}
     out["tables"] = tables | {"learning": report.learning_table(shown)}
-    out["units"] = report_more.units(run, shown)
     out["profile_caption"] = report.profile_caption(shown)
     out["profile_label"] = report.lead(run, diagnosis, shown)
     out["times"] = [
@@ -120,15 +118,17 @@ def _charts(run: Run, diagnosis: Diagnosis, shown: Pictures | None) -> dict[str,
         return {}
     model = shown.profile.model
     steps = max((f.step for f in run.frames_of(model)), default=0)
+    profile_spec = profile_chart(shown.error, shown.hops, report.gain_limits(diagnosis.findings, model))
     out = {
-        "profile": profile_chart(shown.error, shown.hops, report.gain_limits(diagnosis.findings, model)),
-        "heat": heat_chart(shown.heat),
+        "profile": with_data(profile_spec, profile_data(shown)),
+        "heat": with_data(heat_chart(shown.heat), heat_data(shown.heat)),
     }
-    if (updates := report_more.updates_figure(run, shown)) is not None:
-        out["updates"] = heat_chart(updates)
     if report.learning_table(shown) is not None:
-        out["learning"] = learning_chart(shown.learning, pace_s(run, model), steps)
-    return out | {f"time-{i}": time_chart(figure) for i, figure in enumerate(shown.times)}
+        drawn = learning_chart(shown.learning, pace_s(run, model), steps)
+        out["learning"] = with_data(drawn, figure_data(shown.learning))
+    return out | {
+        f"time-{i}": with_data(time_chart(figure), figure_data(figure)) for i, figure in enumerate(shown.times)
+    }
 
 
 def _cures(diagnosis: Diagnosis, shown: Pictures | None, charts: dict[str, Spec]) -> list[dict[str, Any]]:

@@ -5,8 +5,6 @@ Every hop is on the page from the start: without a script it is one long documen
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +20,7 @@ from .html_walk_stream import stream_of
 from .html_walk_time import times_of
 from .mathml import check_mathml, formula
 from .numbers import UNICODE
-from .page import MONO, SANS, TEMPLATES, as_it_is, load_template
+from .page import MONO, SANS, TEMPLATES, allowed_scripts, as_it_is, load_template
 from .text_walk_table import walk_rows
 from .tokens import css_variables
 from .walk_words import coverage_line, focus_name, headline, times_words, walk_verdict
@@ -58,12 +56,9 @@ def _look(script: str) -> dict[str, Any]:
     css = (TEMPLATES / "walk.css").read_text(encoding="utf-8")
     look = {"css": css, "early": START, "js": script, "sans": SANS, "mono": MONO}
     look |= {"light": css_variables("light"), "dark": css_variables("dark")}
-    hashes = " ".join(f"'sha256-{_digest(text)}'" for text in (START, script))
-    return {name: as_it_is(text) for name, text in look.items()} | {"scripts": as_it_is(hashes)}
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+    return {name: as_it_is(text) for name, text in look.items()} | {
+        "scripts": as_it_is(allowed_scripts((START, script)))
+    }
 
 
 def _markup(pieces: tuple[str, ...]) -> Any:

@@ -60,7 +60,8 @@ const Gradiometer = (() => {
   const one = (box) => {
     const width = box.clientWidth;
     if (!width) return;  // not shown now
-    const spec = resolve(structuredClone(drawn.get(box)));
+    const { data, ...picture } = drawn.get(box);
+    const spec = resolve(structuredClone(picture));
     fit(spec, width);
     spec.layout.width = width;
     Plotly.react(box, spec.traces, spec.layout, { displayModeBar: false, responsive: false });
@@ -87,13 +88,17 @@ const Gradiometer = (() => {
     .replace(/[\u2009\u202f](?=\d)/g, "")
     .replace(/\s*×\s*10([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)/g, (_, power) => "e" + [...power].map((c) => "0123456789-"[RAISED.indexOf(c)]).join(""))
     .replace(/\u2212(?=[\d∞])/g, "-");
+  // The exact numbers of a chart: what is unknown is an empty cell, a name is always quoted.
+  const exact = (data) => [data.head, ...data.rows].map((row) => row.map((v) =>
+    v === null ? "" : typeof v === "number" ? String(v) : `"${v.replace(/"/g, '""')}"`).join(",")).join("\r\n");
   const csv = (table) => [...table.rows].map((row) =>
     [...row.cells].map((c) => `"${plain(c.textContent).replace(/"/g, '""')}"`).join(",")).join("\r\n");
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-save]");
     if (!button) return;
     const id = button.dataset.for, format = button.dataset.save, box = document.getElementById(id);
-    if (format === "csv") save(id + ".csv", "text/csv", csv(document.querySelector(`table[data-of="${id}"]`)));
+    const data = drawn.has(box) && drawn.get(box).data;
+    if (format === "csv") save(id + ".csv", "text/csv", data ? exact(data) : csv(document.querySelector(`table[data-of="${id}"]`)));
     else Plotly.downloadImage(box, { format, filename: id, width: box.clientWidth, height: box.clientHeight });
   });
   const draw = (box, spec) => {
