@@ -43,6 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         bad = Chain([0.5] * 4, [0.2] * 4, prefix=HOSTILE + "." * numbered, name=HOSTILE, numbered=numbered)
         run = replace(run_of(bad, curves={HOSTILE: CURVE}), events=(Event(1, HOSTILE, HOSTILE, detail=HOSTILE),))
         (where / f"{name}.html").write_text(html_page(run, diagnosis_of(run, vanishing(bad))), encoding="utf-8")
+    chain = Chain([0.9] * 129, [0.9] * 129, numbered=False, prefix=HOSTILE)
+    run = run_of(chain)
+    (where / "deep.html").write_text(html_page(run, diagnosis_of(run, vanishing(chain))), encoding="utf-8")
     return where
 
 
@@ -127,3 +130,28 @@ def test_table_and_files_of_a_chart(browser: Browser, folder: Path, tmp_path: Pa
     assert (tmp_path / "profile.svg").read_bytes()[:4] == b"<svg"
     assert (tmp_path / "profile.png").read_bytes()[1:4] == b"PNG"
     assert browser.complaints.errors == []
+
+
+def test_group_of_a_deep_trunk_is_opened_by_key_by_click_and_by_address(browser: Browser, folder: Path) -> None:
+    page = opened(browser, folder / "deep.html", 800)
+    assert page.evaluate("document.documentElement.scrollWidth") == 800
+    assert page.locator("#opened").is_hidden()
+    page.locator("#groups").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#group .main-svg")
+    title = page.locator("#opened h3").inner_text()
+    assert title.endswith(", 4 sites") and "onerror" in title
+    assert page.url.endswith("#group=1")
+    page.locator("#group").focus()
+    page.keyboard.press("Home")
+    assert page.locator("#group + .told").inner_text().endswith("decades 0; on the trunk")
+    cell = page.locator("#groups .barlayer .point path").nth(3).bounding_box()
+    assert cell is not None
+    page.mouse.click(cell["x"] + cell["width"] / 2, cell["y"] + cell["height"] / 2)
+    page.wait_for_function("location.hash === '#group=3'")
+    again = browser.page(page.url, 1440, "dark")
+    again.wait_for_selector("#group .main-svg")
+    assert again.locator("main img").count() == 0
+    assert (browser.complaints.errors, browser.complaints.requests) == ([], [])

@@ -12,7 +12,7 @@ from gradiometer.records import Cure, Diagnosis, Run
 from . import report
 from .dashboard import prove_command
 from .definitions import definitions
-from .html_training import training_parts
+from .html_training import group_parts, training_parts
 from .numbers import UNICODE
 from .page import check_installed, filled
 from .plot import Spec
@@ -32,9 +32,10 @@ def html_page(run: Run, diagnosis: Diagnosis) -> str:
     shown = pictures(run, diagnosis, model) if run.networks else None
     first = verdict(run, diagnosis, shown, UNICODE)
     beside, more = training_parts(run, diagnosis, shown, model)
-    charts = _charts(run, diagnosis, shown) | more
+    by_group, group_charts = group_parts(run, diagnosis, shown)
+    charts = group_charts | _charts(run, diagnosis, shown) | more
     cures = _cures(diagnosis, shown, charts)
-    context = _head(run, diagnosis, shown, first) | _body(run, diagnosis, shown, model) | beside
+    context = _head(run, diagnosis, shown, first) | _body(run, diagnosis, shown, model) | beside | by_group
     context |= {"definitions": definitions(), "command": prove_command(run) if diagnosis.findings else ""}
     context |= {"cures": cures, "cures_cause": diagnosis.findings[0].cause if cures else "", "foot": _foot(run)}
     return filled("report.html", context | {"limit_at": report.LIMIT_AT}, charts)

@@ -6,13 +6,29 @@ from typing import Any
 
 from gradiometer.records import Diagnosis, Run
 
+from .groups import grouped
 from .plot import Spec
 from .plot_data import figure_data, heat_data, loss_data, with_data
+from .plot_groups import groups_chart, groups_data, groups_table
 from .plot_training import share_chart, training_loss_chart, update_chart
 from .report import heat_table
 from .signals import Pictures
 from .training import epsilon_figure, event_rows, health_figure, loss_table, share_table, update_figure
 from .tree import OPEN_MOST, module_tree
+
+
+def group_parts(run: Run, diagnosis: Diagnosis, shown: Pictures | None) -> tuple[dict[str, Any], dict[str, Spec]]:
+    """The profile by groups, where the trunk has more than 60 stations; else nothing."""
+    groups = grouped(run, shown.profile, diagnosis.findings) if shown is not None else ()
+    if shown is None or not groups:
+        return {"groups_table": None}, {}
+    spec = with_data(groups_chart(shown.error, groups), groups_data(shown.error, groups))
+    sites = sum(len(g.members) for g in groups)
+    guilty = sum(bool(g.guilty) for g in groups)
+    label = f"Error by groups of modules: {len(groups)} groups, {guilty} with a finding"
+    return {"groups_table": groups_table(shown.error, groups), "groups_label": label, "group_sites": sites}, {
+        "groups": spec
+    }
 
 
 def training_parts(
