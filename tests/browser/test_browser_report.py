@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -150,7 +151,7 @@ def test_group_of_a_deep_trunk_is_opened_by_key_by_click_and_by_address(browser:
     cell = page.locator("#groups .barlayer .point path").nth(3).bounding_box()
     assert cell is not None
     page.mouse.click(cell["x"] + cell["width"] / 2, cell["y"] + cell["height"] / 2)
-    page.wait_for_function("location.hash === '#group=3'")
+    expect(page).to_have_url(re.compile("#group=3$"))
     again = browser.page(page.url, 1440, "dark")
     again.wait_for_selector("#group .main-svg")
     assert again.locator("main img").count() == 0
