@@ -12,6 +12,11 @@ from .entry import Entry, Param
 SEED = Param("seed", 0, "of the random numbers that it draws; the global generators are not touched")
 """Every cure that is applied has it."""
 
+RATE_CURES = frozenset({"lower-lr", "raise-lr"})
+"""Cures that are nothing but another learning rate, their setting ``factor`` times the script's."""
+FITTING_OUTPUTS = {"nll": "log_softmax", "bce": "sigmoid"}
+"""Kind of a loss of probabilities (see ``LossSeen``) -> the function that a raw output needs before it."""
+
 
 def entry_of(name: str) -> Entry:
     """The catalog's entry of that name. UserError where there is none, with the names that are near."""

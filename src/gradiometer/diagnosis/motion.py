@@ -7,10 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..quantities import median
+from ..quantities import median, medians
 from ..records import ModuleSeen
 from .memory import remembered
-from .reading import Reading, nanmedian
+from .reading import Reading
 
 Array = NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def travel(reading: Reading) -> float:
     known = np.isfinite(ratios).any(axis=1)
     if not known.any():
         return math.nan
-    filled = np.where(np.isfinite(ratios), ratios, nanmedian(ratios[known])[None, :])
+    filled = np.where(np.isfinite(ratios), ratios, medians(ratios[known])[None, :])
     return median(np.sum(filled * stands_for[:, None], axis=0))
 
 

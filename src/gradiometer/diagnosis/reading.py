@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import quantities
-from ..quantities import Profile
+from ..quantities import Profile, medians
 from ..records import Frame, LossSeen, Network, OptimizerSeen, Run
 from . import limits
 
@@ -112,15 +112,15 @@ class Reading:
         with np.errstate(divide="ignore", invalid="ignore"):
             relative = np.log10(self.error[window]) - np.log10(self.error[window][:, :1])
         relative[~np.isfinite(self.error[window][:, :1]).ravel()] = np.nan
-        return nanmedian(np.where(np.isneginf(np.nan_to_num(relative, nan=0.0)), -np.inf, relative))
+        return medians(np.where(np.isneginf(np.nan_to_num(relative, nan=0.0)), -np.inf, relative))
 
     def gains(self, window: NDArray[np.bool_]) -> Array:
         """Median norm gain of every hop in a window, [hop]."""
-        return nanmedian(quantities.of(self.run, "gain", self.model)[window])
+        return medians(quantities.of(self.run, "gain", self.model)[window])
 
     def forward_gains(self, window: NDArray[np.bool_]) -> Array:
         """Median forward gain of every hop in a window, [hop]."""
-        return nanmedian(quantities.of(self.run, "forward_gain", self.model)[window])
+        return medians(quantities.of(self.run, "forward_gain", self.model)[window])
 
     def between(self, stat: str, upper: str, lower: str, window: NDArray[np.bool_]) -> float:
         """Median ratio stat[lower] / stat[upper] in a window."""
@@ -365,14 +365,6 @@ class Reading:
         if share >= stays.value:
             return "trivial"
         return "learned" if share < limits.LEARNED_SHARE.value else "partly"
-
-
-def nanmedian(values: Array) -> Array:
-    """Median over the frames of [frame, x], nan left out; nan where nothing is left."""
-    out, known = np.full(values.shape[1], np.nan), ~np.isnan(values).all(axis=0)
-    with np.errstate(invalid="ignore"):  # of inf and -inf; a filter of warnings would be that of every thread
-        out[known] = np.nanmedian(values[:, known], axis=0) if known.any() else np.nan
-    return out
 
 
 def read(run: Run, model: str | None = None) -> Reading:

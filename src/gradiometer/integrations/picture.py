@@ -7,13 +7,12 @@ width of the cell; labels are text beside it, at shares of the box. No script, s
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 
 from gradiometer.views.figures import Figure, Mark, Series
 from gradiometer.views.numbers import UNICODE
 from gradiometer.views.plot import DOTS_MOST
-from gradiometer.views.plot_profile import kept_words
+from gradiometer.views.plot_profile import factor_words, kept_words
 from gradiometer.views.text_profile import NICE_STEPS, Scale
 
 from .markup import Html, el, joined
@@ -23,7 +22,6 @@ PROFILE_PX = 200  # height of .pic in notebook.css
 LETTER_PX, PLOT_PX = 7.0, 620  # a letter, and the width of a picture, for which labels are chosen
 END_APART = 100 * 31 / PROFILE_PX  # percent between two end labels of two lines
 MOST_TICKS = 6
-FACTORS_TOLD = 2
 LOSS_POINTS = 240
 DOTTED = "2 3"
 
@@ -238,19 +236,12 @@ def _bars(parts: Sequence[Sequence[float]], hops: Figure, y: Callable[[float], f
 
 
 def _factor_words(hops: Figure, above: int) -> list[Html]:
-    """What each factor takes in the median hop, of the guilty ones where there are any."""
-    places = hops.places("guilty")
-    found = []
-    for series in (s for s in hops.series if s.kind == "bar"):
-        values = [v for i, v in enumerate(series.values) if math.isfinite(v) and (not places or i in places)]
-        if values and abs(statistics.median(values)) >= 0.005:
-            found.append((statistics.median(values), series.name))
+    """What each factor takes, the largest in the colour of guilt where hops are guilty."""
     out = []
-    for i, (value, name) in enumerate(sorted(found, key=lambda f: -abs(f[0]))[:FACTORS_TOLD]):
-        verb = ("take" if value < 0 else "add") + ("" if name == "weights" else "s")
-        colour = ("guilty" if places else "ink-3") if i == 0 else "ink-3"
+    for i, told in enumerate(factor_words(hops)):
+        colour = "guilty" if i == 0 and hops.places("guilty") else "ink-3"
         style = f"top:{40 + 24 * (above + i - 0.5)}%;color:var(--{colour});font-weight:{600 if i == 0 else 400}"
-        out.append(el("span", f"{name} {verb} {abs(value):.2f}", cls="end", style=style))
+        out.append(el("span", told, cls="end", style=style))
     return out
 
 

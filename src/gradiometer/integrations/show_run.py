@@ -49,7 +49,7 @@ def run_html(run: Run, diagnosis: Diagnosis, path: Path | None = None) -> str:
     shown = pictures(run, diagnosis, model) if run.networks else None
     first = verdict(run, diagnosis, shown, UNICODE)
     return framed(
-        top(run.info.name, strapline(run, shown)),
+        top(run.info.name, report.strapline(run, shown)),
         verdict_head(first, report.lead(run, diagnosis, shown)),
         *(el("div", el("b", "!"), f" {words}", cls="state") for words in state_words(run)),
         _facts(run, diagnosis, shown),
@@ -86,7 +86,7 @@ def live_html(run: Run, diagnosis: Diagnosis, word: str) -> str:
     model = told_model(run, diagnosis)
     shown = pictures(run, diagnosis, model) if run.networks else None
     return framed(
-        top(run.info.name, strapline(run, shown)),
+        top(run.info.name, report.strapline(run, shown)),
         verdict_head(verdict(run, diagnosis, shown, UNICODE), report.lead(run, diagnosis, shown)),
         *(el("div", el("b", "!"), f" {words}", cls="state") for words in state_words(run)[1:]),
         _facts(run, diagnosis, shown),
@@ -94,18 +94,6 @@ def live_html(run: Run, diagnosis: Diagnosis, word: str) -> str:
         _profile(run, diagnosis, shown, model),
         foot(*footer(run, diagnosis, UNICODE), word),
     )
-
-
-def strapline(run: Run, shown: Pictures | None) -> str:
-    """``Sequential, 20 hops · SGD 0.1 · 26 of 200 steps recorded · finished``."""
-    words = [f"{shown.network.cls}, {len(shown.network.hops)} hops"] if shown is not None else []
-    for optimizer in run.optimizers[:1]:
-        rate = optimizer.settings.get("lr")
-        words.append(optimizer.cls + (f" {UNICODE.number(rate)}" if isinstance(rate, float) else ""))
-    if run.frames:
-        steps = [f.step for f in run.frames]
-        words.append(f"step {UNICODE.count(min(steps))} – {UNICODE.count(max(steps))}")
-    return " · ".join([*words, run.info.state])
 
 
 def _facts(run: Run, diagnosis: Diagnosis, shown: Pictures | None) -> Html | None:

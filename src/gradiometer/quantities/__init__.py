@@ -1,7 +1,7 @@
 """Derived numbers of a run: named, with unit, formula and source, and the error profile made of them."""
 
 from .learning import elasticity_scale, elasticity_variant, excess_loss, loss_seen
-from .profile import PartGain, Profile, median, profile, station_weights
+from .profile import PartGain, Profile, median, medians, profile, station_weights
 from .registry import REGISTRY, Quantity, of, quantity
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "excess_loss",
     "loss_seen",
     "median",
+    "medians",
     "of",
     "profile",
     "quantity",

@@ -207,7 +207,8 @@ def medians(values: Array) -> Array:
         return np.full(values.shape[1], np.nan)
     at = np.arange(values.shape[1])
     low, high = ordered[np.maximum(count - 1, 0) // 2, at], ordered[np.minimum(count // 2, len(ordered) - 1), at]
-    return np.where(count > 0, (low + high) / 2, np.nan)
+    with np.errstate(invalid="ignore"):  # of inf and -inf
+        return np.where(count > 0, (low + high) / 2, np.nan)
 
 
 def median(values: Array | Sequence[float]) -> float:

@@ -93,6 +93,13 @@ class TrialSpec(msgspec.Struct, frozen=True):
     found: Finding | None = None
     schema: int = TRIAL_SCHEMA
 
+    def partner_of(self, arm: TrialArm) -> str:
+        """Name of the arm that this one is compared with: no cure, but for a cure that names another one; "" where the
+        plan has no arm without a cure."""
+        if arm.role == "cure" and arm.of:
+            return arm.of
+        return next((a.name for a in self.arms if a.role == "none"), "")
+
 
 class Job(msgspec.Struct, frozen=True):
     """One training to run: an arm with a seed and a learning-rate factor, for so many steps (None: to its end)."""

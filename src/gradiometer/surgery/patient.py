@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..records import Change, ModelError, Network, Prescription, Scalar, UserError
-from .passes import Batch, network_of, run_once
+from .passes import Batch, network_of, run_once, undisturbed
 from .steps import Literals, Step
 
 Loss = Callable[[nn.Module, Any], Tensor]
@@ -74,6 +74,16 @@ class Patient:
         if self.batch is None:
             raise UserError(f"{self.prescription.cure} looks at a real batch. Pass batch=, as the network is called.")
         return self.batch
+
+    def reached(self, met: Callable[[], int]) -> bool:
+        """Whether the loss, where one was given, meets what the cure has put in: whether the count ``met()`` grows in
+        one pass, which leaves nothing behind. True where no loss was given."""
+        if self.given_batch().loss is None:
+            return True
+        before = met()
+        with undisturbed(self.model):
+            self.forward()
+        return met() > before
 
     def network(self) -> Network:
         """The trunk and the modules of the network as measured on a copy. ModelError where it cannot be measured."""

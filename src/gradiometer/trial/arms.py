@@ -7,17 +7,15 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from ..catalog import ENTRIES, entry_of, read_cure, settings_of
+from ..catalog import ENTRIES, FITTING_OUTPUTS, RATE_CURES, entry_of, read_cure, settings_of
 from ..records import Diagnosis, LossSeen, Scalar, TrialArm, UserError
 from .design import MOST_CURES
 
 NONE = TrialArm("none", "none")
 WRITTEN = TrialArm("the script's own rate", "written")
-RATE_CURES = frozenset({"lower-lr", "raise-lr"})
-"""Cures that are nothing but another rate: no cure, whose rate is searched as theirs is, would have them as well, so
-they are compared with the script as it is written."""
+"""What cures that are nothing but another rate are compared with: no cure, whose rate is searched as theirs is, would
+have them as well."""
 SQUASHING = frozenset({"softmax", "sigmoid", "tanh", "relu", "hardtanh", "softplus"})  # as LossSeen.pre names them
-FITTING = {"nll": "log_softmax", "bce": "sigmoid"}  # what a raw output needs before a loss of probabilities
 SETTING = "set."  # before the name of a setting of the cure, in an arm's params
 _HOME = "gradiometer.trial.treatments"
 
@@ -88,8 +86,8 @@ def informed(arms: Sequence[TrialArm], seen: LossSeen | None) -> tuple[TrialArm,
         known["standardise-targets"] = _prefixed({"mean": seen.target_mean, "std": seen.target_std})
     if seen is not None and SQUASHING & set(seen.pre.split("/")):
         known |= {name: _prefixed({"outside": True}) for name in ("linear-output", "logit-loss")}
-    if seen is not None and seen.kind in FITTING:
-        known["fitting-output"] = _prefixed({"function": FITTING[seen.kind]})
+    if seen is not None and seen.kind in FITTING_OUTPUTS:
+        known["fitting-output"] = _prefixed({"function": FITTING_OUTPUTS[seen.kind]})
     return tuple(_with_settings(arm, known.get(str(arm.params.get("cure")), {})) for arm in arms)
 
 

@@ -48,18 +48,11 @@ def judge(result: TrialResult) -> tuple[Verdict, ...]:
     """
     spec = result.spec
     arms = [a for a in spec.arms if a.role in COMPARED and result.of(a.name)]
-    compared = [_compare(spec, arm, result.of(partner_of(spec, arm)), result.of(arm.name)) for arm in arms]
+    compared = [_compare(spec, arm, result.of(spec.partner_of(arm)), result.of(arm.name)) for arm in arms]
     family = max(spec.family, len(arms))
     corrected = holm([c.p for c in compared], family)
     invalid = why_invalid(result)
     return tuple(_verdict(spec, c, p, (invalid, family)) for c, p in zip(compared, corrected, strict=True))
-
-
-def partner_of(spec: TrialSpec, arm: TrialArm) -> str:
-    """The name of the arm that this one is compared with: no cure, but for a cure that names another one."""
-    if arm.role == "cure" and arm.of:
-        return arm.of
-    return next(a.name for a in spec.arms if a.role == "none")
 
 
 def _compare(spec: TrialSpec, arm: TrialArm, none: Mapping[int, Outcome], ours: Mapping[int, Outcome]) -> _Compared:

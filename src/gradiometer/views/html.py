@@ -45,24 +45,11 @@ def _head(run: Run, diagnosis: Diagnosis, shown: Pictures | None, first: Verdict
     return {
         "run": run,
         "verdict": first,
-        "strapline": _strapline(run, shown),
+        "strapline": report.strapline(run, shown),
         "lead": report.lead(run, diagnosis, shown),
         "states": state_words(run),
         "facts": report.facts(run, diagnosis, shown),
     }
-
-
-def _strapline(run: Run, shown: Pictures | None) -> str:
-    words = []
-    if shown is not None:
-        words.append(f"{shown.network.cls}, {len(shown.network.hops)} hops")
-    for optimizer in run.optimizers[:1]:
-        rate = optimizer.settings.get("lr")
-        words.append(optimizer.cls + (f" {UNICODE.number(rate)}" if isinstance(rate, float) else ""))
-    if run.frames:
-        steps = [f.step for f in run.frames]
-        words.append(f"step {UNICODE.count(min(steps))} – {UNICODE.count(max(steps))}")
-    return " · ".join([*words, run.info.state])
 
 
 def _body(run: Run, diagnosis: Diagnosis, shown: Pictures | None, model: str) -> dict[str, Any]:

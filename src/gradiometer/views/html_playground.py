@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import playground
-from .page import MONO, SANS, TEMPLATES, as_it_is, dashboard_page, inside_script, load_template, plotly_script, trusted
-from .tokens import css_variables
+from .page import dashboard_page, inside_script, load_template, look, plotly_script, template_text, trusted
 
 SCRIPTS = ("charts.js", "playground_theory.js", "playground_networks.js", "playground_charts.js", "playground.js")
 
@@ -15,8 +14,8 @@ SCRIPTS = ("charts.js", "playground_theory.js", "playground_networks.js", "playg
 def playground_page() -> str:
     """The whole page. UserError where the extra ``report`` is not installed."""
     template = load_template("playground.html")
-    scripts = [plotly_script(), *(_text(name) for name in SCRIPTS)]
-    return template.render(_controls() | _look() | trusted(scripts))
+    scripts = [plotly_script(), *(template_text(name) for name in SCRIPTS)]
+    return template.render(_controls() | look("playground.css") | trusted(scripts))
 
 
 def served_playground(around: Mapping[str, Any]) -> str:
@@ -34,13 +33,3 @@ def _controls() -> dict[str, Any]:
         },
         "data": inside_script(playground.page_data()),
     }
-
-
-def _look() -> dict[str, Any]:
-    look = {"css": as_it_is(_text("report.css") + _text("playground.css"))}
-    look |= {"light": as_it_is(css_variables("light")), "dark": as_it_is(css_variables("dark"))}
-    return look | {"sans": as_it_is(SANS), "mono": as_it_is(MONO)}
-
-
-def _text(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")

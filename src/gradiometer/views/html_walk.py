@@ -20,7 +20,7 @@ from .html_walk_stream import stream_of
 from .html_walk_time import times_of
 from .mathml import check_mathml, formula
 from .numbers import UNICODE
-from .page import MONO, SANS, TEMPLATES, allowed_scripts, as_it_is, load_template
+from .page import MONO, SANS, allowed_scripts, as_it_is, load_template, template_text
 from .text_walk_table import walk_rows
 from .tokens import css_variables
 from .walk_words import coverage_line, focus_name, headline, times_words, walk_verdict
@@ -37,7 +37,7 @@ def walk_page(walk: Walk) -> str:
     """The whole page. UserError where the extra ``report`` is not installed."""
     template = load_template("walk.html")
     check_mathml()
-    script = (TEMPLATES / "walk.js").read_text(encoding="utf-8")
+    script = template_text("walk.js")
     context = {
         "walk": walk,
         "strapline": _strapline(walk),
@@ -53,7 +53,7 @@ def walk_page(walk: Walk) -> str:
 
 
 def _look(script: str) -> dict[str, Any]:
-    css = (TEMPLATES / "walk.css").read_text(encoding="utf-8")
+    css = template_text("walk.css")
     look = {"css": css, "early": START, "js": script, "sans": SANS, "mono": MONO}
     look |= {"light": css_variables("light"), "dark": css_variables("dark")}
     return {name: as_it_is(text) for name, text in look.items()} | {

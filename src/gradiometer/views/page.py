@@ -33,9 +33,9 @@ def check_installed() -> None:
 
 def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
     """The template with its context, our look and its charts; Plotly's script is inside where there is any chart."""
-    scripts = [plotly_script(), "".join(map(_text, SCRIPTS))] if charts else []
+    scripts = [plotly_script(), "".join(map(template_text, SCRIPTS))] if charts else []
     shown = {"charts": inside_script(charts)} | trusted(scripts)
-    return load_template(name).render(_look() | dict(context) | shown)
+    return load_template(name).render(look() | dict(context) | shown)
 
 
 def allowed_scripts(texts: Sequence[str]) -> str:
@@ -98,11 +98,13 @@ def inside_script(value: object) -> Any:
     return as_it_is(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
-def _text(name: str) -> str:
+def template_text(name: str) -> str:
+    """A file of our templates as it stands."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _look() -> dict[str, Any]:
-    files = {"css": as_it_is(_text("report.css"))}
+def look(*styles: str) -> dict[str, Any]:
+    """Style, colours and letters of a page. styles: files of rules beside those of every page."""
+    css = as_it_is("".join(map(template_text, ("report.css", *styles))))
     colours = {"light": as_it_is(css_variables("light")), "dark": as_it_is(css_variables("dark"))}
-    return files | colours | {"sans": as_it_is(SANS), "mono": as_it_is(MONO), "signs": SIGNS}
+    return colours | {"css": css, "sans": as_it_is(SANS), "mono": as_it_is(MONO), "signs": SIGNS}

@@ -14,6 +14,7 @@ from .text_profile import Scale, scale_of
 PROFILE_HEIGHT, PROFILE_TOP, PROFILE_BOTTOM = 520, 34, 74  # px
 LOSS_SHARE = 0.22  # of the height, for the bars of lost decades
 GROWTH_TOLD_DECADES = 0.05  # a hop that grows by less is told with the losses
+FACTORS_TOLD = 2  # at the right end, the largest ones
 LABEL_APART = 34  # px between two end labels of two lines
 
 
@@ -64,7 +65,7 @@ def _notes(error: Figure, hops: Figure, limits: Sequence[float], scale: Scale) -
         *_word_notes(error.marks, scale.low),
         *_bracket_words(hops, error),
         *_limit_words(limits),
-        *_factor_words(hops, len(limits)),
+        *_factor_notes(hops, len(limits)),
         note(0, 0, noun, **paper, xanchor="right", yanchor="top", xshift=-16, yshift=-3),
         note(0, LOSS_SHARE, unit, **paper, xanchor="left", yanchor="bottom", yshift=4),
         note(0, 1, "decades", **paper, xanchor="right", yanchor="bottom", xshift=-6, yshift=2),
@@ -222,20 +223,29 @@ def _limit_words(limits: Sequence[float]) -> list[Spec]:
     ]
 
 
-def _factor_words(hops: Figure, lines_above: int) -> list[Spec]:
-    """What each factor takes in the median hop, of the guilty hops where there are any."""
+def factor_words(hops: Figure) -> list[str]:
+    """``σ′ takes 0.61``: decades of each factor in the median hop, of the guilty hops where there are any; the largest
+    FACTORS_TOLD of those that are not 0 as written."""
     places = hops.places("guilty")
     found = []
     for series in (s for s in hops.series if s.kind == "bar"):
         values = [v for i, v in enumerate(series.values) if math.isfinite(v) and (not places or i in places)]
         if values and abs(statistics.median(values)) >= 0.005:
             found.append((statistics.median(values), series.name))
-    font = {"size": 12, "color": "@guilty" if places else "@ink-3", "weight": 600}
     out = []
-    for i, (value, name) in enumerate(sorted(found, key=lambda f: -abs(f[0]))[:2]):
-        verb = ("takes" if value < 0 else "adds").removesuffix("s" if name == "weights" else "-")
+    for value, name in sorted(found, key=lambda f: -abs(f[0]))[:FACTORS_TOLD]:
+        verb = ("take" if value < 0 else "add") + ("" if name == "weights" else "s")
+        out.append(f"{name} {verb} {abs(value):.2f}")
+    return out
+
+
+def _factor_notes(hops: Figure, lines_above: int) -> list[Spec]:
+    """These words at the right end, the largest factor in the colour of guilt where hops are guilty."""
+    font = {"size": 12, "color": "@guilty" if hops.places("guilty") else "@ink-3", "weight": 600}
+    out = []
+    for i, told in enumerate(factor_words(hops)):
         at: Spec = {"xref": "paper", "xanchor": "left", "xshift": 8, "yshift": -16 * i - 26 * lines_above}
-        words = note(1, LOSS_SHARE, f"{escaped(name)} {verb} {abs(value):.2f}", **at, yref="paper", yanchor="top")
+        words = note(1, LOSS_SHARE, escaped(told), **at, yref="paper", yanchor="top")
         out.append(words | ({"font": font} if i == 0 else {}))
     return out
 

@@ -61,6 +61,18 @@ class Card:
     alternatives: tuple[object, ...]
 
 
+def strapline(run: Run, shown: Pictures | None) -> str:
+    """``Sequential, 20 hops · SGD 0.1 · step 0 – 199 · finished``."""
+    words = [f"{shown.network.cls}, {len(shown.network.hops)} hops"] if shown is not None else []
+    for optimizer in run.optimizers[:1]:
+        rate = optimizer.settings.get("lr")
+        words.append(optimizer.cls + (f" {UNICODE.number(rate)}" if isinstance(rate, float) else ""))
+    if run.frames:
+        steps = [f.step for f in run.frames]
+        words.append(f"step {UNICODE.count(min(steps))} – {UNICODE.count(max(steps))}")
+    return " · ".join([*words, run.info.state])
+
+
 def facts(run: Run, diagnosis: Diagnosis, shown: Pictures | None) -> list[Fact]:
     """Change of the error, gain per hop, loss, coverage, cost: each with its limit or reference."""
     out = [_change_fact(diagnosis, shown), _gain_fact(shown)] if shown else []

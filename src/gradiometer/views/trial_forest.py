@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from gradiometer.records import Outcome, TrialArm, TrialResult
 
-from .trial_words import none_arm
-
 DECIDED = ("helps", "hurts")
 
 
@@ -59,8 +57,7 @@ def pairs_of(result: TrialResult, arm: TrialArm) -> tuple[tuple[int, ...], tuple
     Law: noneᵢ − armᵢ where lower is better, else armᵢ − noneᵢ, within ±cap. At nan: a run without an outcome has
     diverged or failed, and counts the cap against it; of both, 0. Where the cap is unknown such a pair is nan.
     """
-    partner = arm.of if arm.role == "cure" and arm.of else none_arm(result)
-    none, ours = result.of(partner), result.of(arm.name)
+    none, ours = result.of(result.spec.partner_of(arm)), result.of(arm.name)
     seeds = tuple(s for s in result.spec.seeds if s in none and s in ours)
     sign = 1.0 if result.spec.primary.better == "lower" else -1.0
     return seeds, tuple(_gain(_value(none[s]), _value(ours[s]), sign, result.spec.cap) for s in seeds)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 from statistics import median
 
-from gradiometer.catalog import ENTRIES
+from gradiometer.catalog import ENTRIES, RATE_CURES
 from gradiometer.records import TrialArm, TrialResult, TrialSpec
 from gradiometer.records import Verdict as ArmVerdict
 
 from .numbers import Numbers
 from .wording import Verdict
-
-RATES = frozenset({"lower-lr", "raise-lr"})
-"""Cures whose own factor is a part of the rate that their arm trains at."""
 
 
 def trial_verdict(result: TrialResult, numbers: Numbers) -> Verdict:
@@ -137,7 +134,7 @@ def _helps(result: TrialResult, best: ArmVerdict, numbers: Numbers) -> str:
 
 def _own_factor(arm: TrialArm) -> float:
     """What a cure that is nothing but another rate multiplies it by; 1 for any other cure."""
-    entry = next((e for e in ENTRIES if e.name == arm.params.get("cure") and e.name in RATES), None)
+    entry = next((e for e in ENTRIES if e.name == arm.params.get("cure") and e.name in RATE_CURES), None)
     param = None if entry is None else entry.param("factor")
     given = None if param is None else arm.params.get("set.factor", param.default)
     return float(given) if isinstance(given, int | float) else 1.0

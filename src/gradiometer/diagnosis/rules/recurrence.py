@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...catalog import Context, cures_for
+from ...quantities import medians
 from ...records import Alternative, Finding
 from .. import motion, proof
 from .. import wording_network as wording
 from ..limits import OURS, Limit
 from ..outcome import outcome
-from ..reading import Reading, nanmedian
+from ..reading import Reading
 from ..rule import Card, Rule
 
 FADE = Limit(-2.0, "total drop of ln 100 over the lag; Pascanu 2013: σmax(W) < 1/γ is enough to fade")
@@ -61,7 +62,7 @@ def _lags(reading: Reading) -> list[Lag]:
     out = []
     for path, sites in series.items():
         names = tuple(name for _, name in sorted(sites))
-        error = nanmedian(motion.columns(reading, "err_norm", names)[reading.early])  # thin frames have no time steps
+        error = medians(motion.columns(reading, "err_norm", names)[reading.early])  # thin frames have no time steps
         known = np.flatnonzero(np.isfinite(error))
         if known.size >= 2 and error[known[-1]] > 0:
             first, last = known[0], known[-1]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...catalog import FITTING_OUTPUTS
 from ...measurement.onepass import measured_pass
 from ...records import LossSeen, UserError
 from ..ends import (
@@ -35,9 +36,6 @@ from ..patient import Patient
 from ..registry import operation
 from ..teaching import Lesson
 
-FITTING = {"nll": "log_softmax", "bce": "sigmoid"}
-"""Kind of a loss of probabilities -> the function that a raw output needs before it."""
-
 ENOUGH = 2  # examples, for a standard deviation
 
 
@@ -50,7 +48,7 @@ def linear_output(patient: Patient) -> None:
     if seen is not None and seen.kind in ("bce", "nll", "kl_div"):
         raise patient.refuse(f"its loss ({seen.kind}) is one of probabilities, and needs them. Use logit-loss.")
     patient.do(raw_output)
-    if not name and not _taken(patient):
+    if not name and not patient.reached(_taken):
         raise patient.refuse("neither it nor its loss puts a sigmoid, softmax or other bounded function on its output.")
     patient.note("(output)", "last function", name or "what the script applies", "none")
 
@@ -61,7 +59,7 @@ def logit_loss(patient: Patient) -> None:
     _check_free(patient, put_out_marked)
     name = _squashed_by(patient)
     patient.do(logits_for_losses)
-    if not _taken(patient):
+    if not patient.reached(_taken):
         raise patient.refuse(
             f"its loss does not take {f'the output of the {name}' if name else 'a softmax or sigmoid of its output'}: "
             "something stands between, or it is no cross-entropy. Give it the logits in the code."
@@ -74,14 +72,14 @@ def fitting_output(patient: Patient) -> None:
     """A raw output is squashed as its loss expects."""
     _check_free(patient, squash_output)
     name, seen = patient.word("function"), _loss(patient)
-    if name not in ("", *FITTING.values(), "softmax"):
+    if name not in ("", *FITTING_OUTPUTS.values(), "softmax"):
         raise UserError(f"The cure fitting-output got function={name!r}. It wants log_softmax, softmax or sigmoid.")
     before = _function_before(patient)
     if before:
         raise patient.refuse(f"its output comes from {before} already.")
-    if seen is not None and seen.kind not in FITTING:
+    if seen is not None and seen.kind not in FITTING_OUTPUTS:
         raise patient.refuse(f"its loss is {seen.kind}, which is none of probabilities.")
-    name = name or FITTING.get(seen.kind if seen is not None else "", "")
+    name = name or FITTING_OUTPUTS.get(seen.kind if seen is not None else "", "")
     if not name:
         raise patient.refuse("which function its loss is made for is not known. Pass loss= or function=.")
     out = _root_pass(patient)[1]
@@ -200,15 +198,9 @@ def _root_pass(patient: Patient) -> tuple[Any, Any]:
     return seen[0]
 
 
-def _taken(patient: Patient) -> bool:
-    """Whether the loss, where one was given, has met the cure; True where none was given."""
-    batch = patient.given_batch()
-    if batch.loss is None:
-        return True
-    before = Squashed.taken
-    with undisturbed(patient.model):
-        run_once(patient.model, batch)
-    return Squashed.taken > before
+def _taken() -> int:
+    """How often a loss took logits, or a squashing function was left out, in this process."""
+    return Squashed.taken
 
 
 def _last_function(patient: Patient) -> str:
