@@ -16,10 +16,11 @@ from cases import ROOT, Case
 from curescore import AIM, WHY, CureScore, Difference, Tried, by_why, cure_score
 from curing import BUDGET_S, MOST_STEPS, Trial, Trials, in_order, made_by, prove_all, reachable, terms_of
 from outcomes import Outcomes
+from progress import long_run
 from rates import HALVES, Rate
 from rich.console import Console
 from rich.table import Table
-from score import _plain as plain
+from score import plain
 from telling import WIDTH
 
 from gradiometer.trial.design import DIAGNOSIS_SEEDS, FIRST_TRIAL_SEED, SCREENING_SEEDS, Terms
@@ -58,32 +59,8 @@ def _lacks(case: Case, trials: Trials, again: bool) -> bool:
 
 def _held(left: Sequence[tuple[Case, Terms]], workers: int, trials: Trials) -> bool:
     """False where Ctrl-C ended it; the trials that ended before are kept."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description:36}", markup=False),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
     started = time.monotonic()
-    with Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        speed_estimate_period=3600,  # trials differ: the mean of all is the better guess
-    ) as progress:
+    with long_run(36, speed_estimate_period=3600) as progress:  # trials differ: the mean of all is the better guess
         task = progress.add_task("trials", total=len(left))
 
         def done(trial: Trial) -> None:

@@ -22,6 +22,7 @@ from forked import Job, Outcome, preload, train_all
 from mutants import mutants_of
 from outcomes import Outcomes
 from plan import SUBSET, Order, missing, most
+from progress import long_run
 
 
 def main() -> int:
@@ -81,31 +82,12 @@ def _written(cases: tuple[Case, ...]) -> dict[str, list[tuple[object, str]]]:
 
 def _train(order: Order, outcomes: Outcomes, workers: int) -> bool:
     """False where Ctrl-C ended it; what was trained until then is kept."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
     total = most(order, outcomes)
     if not total:
         return True
     preload()
-    columns = (
-        TextColumn("{task.description:44}", markup=False),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
     started = time.monotonic()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with long_run(44) as progress:
         task = progress.add_task("trainings", total=total)
 
         def done(job: Job, outcome: Outcome) -> None:

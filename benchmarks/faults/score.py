@@ -102,16 +102,16 @@ def document(score: Score, order: Order, outcomes: Outcomes) -> dict[str, Any]:
         "cases": len(order.cases),
         "seeds": order.seeds,
         "targets": TARGETS,
-        **_plain(asdict(score)),
+        **plain(asdict(score)),
     }
 
 
-def _plain(value: Any) -> Any:
-    """JSON knows no nan and no inf; four digits are enough."""
+def plain(value: Any) -> Any:
+    """As JSON has it, which knows no nan and no inf; four digits are enough."""
     if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
+        return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float):
         return round(value, 4) if math.isfinite(value) else None
     return value

@@ -14,41 +14,20 @@ from playwright.sync_api import Page, expect
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "server"))
 
 from server_process import Served, Writer, served
-from server_runs import HOSTILE, healthy_run, hostile_run, put, put_trial, trial, vanishing_run
+from server_runs import HOSTILE, healthy_run, put, put_all, put_trial, trial
 
 from gradiometer.server.names import identifier
 
-pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as opened:
-        yield opened
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("quiet")]
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("shown") / "runs"
-    folder.mkdir()
-    put(folder / "vanishing.gmr", vanishing_run())
-    put(folder / "healthy.gmr", healthy_run())
-    for i, text in enumerate(HOSTILE):
-        put(folder / f"hostile-{i}.gmr", hostile_run(text))
-    (folder / "damaged.gmr").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
-    (folder / "out.gmr").symlink_to("/etc/passwd")
+    put_all(folder)
     put_trial(folder / "trial.gmr", trial())
     with served(folder) as one:
         yield one
-
-
-@pytest.fixture(autouse=True)
-def quiet(browser: Browser) -> Iterator[None]:
-    """No error on the console, no request to anywhere else; a test that expects one takes it out."""
-    browser.complaints.clear()
-    yield
-    assert browser.complaints.errors == []
-    assert browser.complaints.requests == []
 
 
 def at(served_at: Served, path: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -68,20 +67,6 @@ OUTPUTS: dict[str, Any] = {
 @cache
 def output(kind: str) -> str:
     return str(OUTPUTS[kind]())
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def quiet(browser: Browser) -> Iterator[Complaints]:
-    browser.complaints.clear()
-    yield browser.complaints
-    assert browser.complaints.errors == []
-    assert browser.complaints.requests == []
 
 
 def page_of(browser: Browser, folder: Path, kind: str, width: int, scheme: Theme, body: str = "") -> Page:

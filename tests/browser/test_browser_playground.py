@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,24 +26,10 @@ LINES = (("tanh", 0.05), ("tanh", 0.4), ("hardtanh", 0.1), ("relu", 0.0), ("elu"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     file = tmp_path_factory.mktemp("playground") / "play.html"
     file.write_text(playground_page(), encoding="utf-8")
     return file.as_uri()
-
-
-@pytest.fixture
-def quiet(browser: Browser) -> Iterator[Complaints]:
-    browser.complaints.clear()
-    yield browser.complaints
-    assert browser.complaints.errors == []
-    assert browser.complaints.requests == []
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -23,21 +22,6 @@ from test_views_trial import HELPS
 pytestmark = pytest.mark.browser
 
 CHARTS = ["forest", "curves-0", "curves-1", "curves-2", "mechanism"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def quiet(browser: Browser) -> Iterator[Complaints]:
-    """What the pages of a test have complained of: nothing."""
-    browser.complaints.clear()
-    yield browser.complaints
-    assert browser.complaints.errors == []
-    assert browser.complaints.requests == []
 
 
 def written(folder: Path, result: TrialResult) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 import torch
-from chromium import Browser, Complaints
+from chromium import Browser
 from playwright.sync_api import Page
 from torch import nn
 
@@ -27,21 +26,6 @@ pytestmark = pytest.mark.browser
 
 MOST_BYTES = 2_000_000  # of a page of fifty layers
 LEAST_TARGET = 24  # pixels, of whatever is clicked on
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as opened:
-        yield opened
-
-
-@pytest.fixture
-def quiet(browser: Browser) -> Iterator[Complaints]:
-    """What the pages of a test have complained of: nothing."""
-    browser.complaints.clear()
-    yield browser.complaints
-    assert browser.complaints.errors == []
-    assert browser.complaints.requests == []
 
 
 def written(folder: Path, walk: Walk) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -41,12 +40,6 @@ def every() -> Walk:
     focus = mlp_walk(4).hops[0].focus
     hops = [mlp_walk(4).hops[0], residual(), attention(), dozen(), timed()]
     return walk_of(*(msgspec.structs.replace(h, number=i + 1, focus=focus) for i, h in enumerate(hops)))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with Browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

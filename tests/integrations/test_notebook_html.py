@@ -6,7 +6,6 @@ import random
 import re
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "views"), str(TESTS / "cli")]
 
 from cli_runs import chain_file  # noqa: E402
+from page_elements import Elements  # noqa: E402
 from test_views_html_trial import hostile as hostile_trial  # noqa: E402
 from test_views_html_trial import whole as whole_trial  # noqa: E402
 from test_views_html_walk_samples import hostile as hostile_walk  # noqa: E402
@@ -32,25 +32,6 @@ from gradiometer.records import Change, NotCovered, Prescription, Receipt, Run, 
 HOSTILE = "</style></script><img src=x onerror=alert(1)>&\"'<b>\x1b[2J"
 MOST_BYTES = {"run": 45_000, "walk": 30_000, "trial": 30_000, "receipt": 25_000, "deep": 100_000}
 """Of an output: a notebook with ten of them stays below half a megabyte."""
-
-
-class Elements(HTMLParser):
-    """Every start tag with its attributes, and the text outside the style."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self._inside = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._inside = tag
-
-    def handle_data(self, data: str) -> None:
-        if self._inside != "style":
-            self.text.append(data)
 
 
 def text_of(html: str) -> str:

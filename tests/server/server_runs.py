@@ -113,6 +113,17 @@ def trial(state: str = "finished") -> TrialResult:
     return TrialResult(spec, outcomes[:4], (), "running")
 
 
+def put_all(folder: Path) -> None:
+    """A folder of every kind of file: sound, hostile, damaged, and a link that leads outside."""
+    folder.mkdir()
+    put(folder / "vanishing.gmr", vanishing_run())
+    put(folder / "healthy.gmr", healthy_run())
+    for i, text in enumerate(HOSTILE):
+        put(folder / f"hostile-{i}.gmr", hostile_run(text))
+    (folder / "damaged.gmr").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    (folder / "out.gmr").symlink_to("/etc/passwd")
+
+
 def put_trial(path: Path, result: TrialResult) -> None:
     """Write the file of a trial; one that is under way stays open."""
     with TrialWriter.new(path, result.spec) as writer:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from server_client import Client
-from server_runs import HOSTILE, healthy_run, hostile_run, put, vanishing_run
+from server_runs import HOSTILE, put_all, vanishing_run
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -38,13 +38,7 @@ OWN = f"http://127.0.0.1:{PORT}"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("served") / "runs"
-    folder.mkdir()
-    put(folder / "vanishing.gmr", vanishing_run())
-    put(folder / "healthy.gmr", healthy_run())
-    for i, text in enumerate(HOSTILE):
-        put(folder / f"hostile-{i}.gmr", hostile_run(text))
-    (folder / "damaged.gmr").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
-    (folder / "out.gmr").symlink_to("/etc/passwd")
+    put_all(folder)
     return folder
 
 

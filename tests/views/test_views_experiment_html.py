@@ -4,34 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from page_elements import Elements
 from test_views_experiment import experiment, row, single
 
 from gradiometer.views import Axis, Figure, Series, ToldExperiment, ToldTable, experiments_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'<b>"
-
-
-class Elements(HTMLParser):
-    """Start tags with their attributes, and the words of the page."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words = ""
-        self._inside = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._inside = tag
-
-    def handle_data(self, data: str) -> None:
-        if self._inside not in ("script", "style"):
-            self.words += data + " "
 
 
 def ours(*told: ToldExperiment) -> str:

@@ -9,10 +9,10 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from page_elements import Elements
 from views_build import Chain, diagnosis_of, run_of, sigmoid_chain, vanishing
 
 from gradiometer.records import Alternative, Cure, Diagnosis, Evidence, Finding, NotCovered, Run, RunInfo
@@ -21,25 +21,6 @@ from gradiometer.views.plot_profile import kept_words, profile_chart
 from gradiometer.views.plot_rows import learning_chart
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'<b>"
-
-
-class Elements(HTMLParser):
-    """Every start tag with its attributes, and the text of the page without scripts and styles."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text: list[str] = []
-        self._inside = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._inside = tag
-
-    def handle_data(self, data: str) -> None:
-        if self._inside not in ("script", "style"):
-            self.text.append(data)
 
 
 def without_plotly(page: str) -> str:
