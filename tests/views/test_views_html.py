@@ -17,8 +17,9 @@ from views_build import Chain, diagnosis_of, run_of, sigmoid_chain, vanishing
 
 from gradiometer.records import Alternative, Cure, Diagnosis, Evidence, Finding, NotCovered, Run, RunInfo
 from gradiometer.views import Style, html_page, pictures, text_page
-from gradiometer.views.plot_profile import kept_words, profile_chart
+from gradiometer.views.plot_profile import factor_words, kept_words, profile_chart
 from gradiometer.views.plot_rows import learning_chart
+from gradiometer.views.report import strapline
 
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'<b>"
 
@@ -71,6 +72,20 @@ def test_verdict_facts_charts_and_cures_stand_on_the_page(page: str) -> None:
         assert words in text
     assert {"profile", "heat", "learning", "cure-0"} <= set(charts_of(page))
     assert "gradiometer prove train.py" in text and "How each number is defined" in text
+
+
+def test_the_line_under_the_name_and_what_the_factors_take(page: str) -> None:
+    run, diagnosis = example()
+    shown = pictures(run, diagnosis, "net")
+    assert shown is not None
+    assert strapline(run, shown).startswith("MLP, 19 hops · ") and strapline(run, shown).endswith(
+        "step 0 – 2 · finished"
+    )
+    assert strapline(run, shown) in " ".join("".join(Elements(without_plotly(page)).text).split())
+    taken, weights = factor_words(shown.hops)
+    assert taken.startswith("σ′ takes 0.") and weights.startswith("weights take 0.")
+    drawn = json.dumps(charts_of(page)["profile"], ensure_ascii=False)
+    assert taken in drawn and weights in drawn
 
 
 def test_only_the_scripts_of_the_page_may_run(page: str) -> None:
