@@ -66,10 +66,14 @@ class Browser:
         self._browser.close()
         self._playwright.stop()
 
-    def page(self, url: str, width: int = 1440, scheme: Literal["dark", "light"] = "dark", height: int = 960) -> Page:
-        """A fresh page at ``url``; the one before it is closed. Of a network it has at most its own server."""
+    def leave(self) -> None:
+        """Close the page that is open: what it still has to say is nobody's."""
         for context in self._browser.contexts:
             context.close()
+
+    def page(self, url: str, width: int = 1440, scheme: Literal["dark", "light"] = "dark", height: int = 960) -> Page:
+        """A fresh page at ``url``; the one before it is closed. Of a network it has at most its own server."""
+        self.leave()
         self.complaints.home = "/".join(url.split("/")[:3]) if url.startswith("http://127.0.0.1:") else ""
         context = self._browser.new_context(
             viewport={"width": width, "height": height},

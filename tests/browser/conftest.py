@@ -17,6 +17,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def quiet(browser: Browser) -> Iterator[Complaints]:
     """No error on the console, no request to anywhere else; a test that expects one takes it out."""
+    browser.leave()  # a page of the test before may complain late, of what that test expects
     browser.complaints.clear()
     yield browser.complaints
     assert browser.complaints.errors == []
