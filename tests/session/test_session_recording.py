@@ -143,7 +143,9 @@ def test_a_disk_that_fills_up_later(tmp_path: Path, capfd: pytest.CaptureFixture
     assert line.startswith(f"gradiometer: Cannot write {tmp_path}/one.gmr: the disk ")
     assert line.endswith(IN_MEMORY)
     assert path == tmp_path / "one.gmr"
-    assert gm.open(path).steps().tolist() == list(range(15))  # what was flushed before the disk was full
+    kept = gm.open(path).steps().tolist()  # what was flushed before the disk was full; when, the clock says as well
+    assert 0 < len(kept) < 30
+    assert kept == list(range(len(kept)))
 
 
 def test_a_disk_that_takes_it_says_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
