@@ -25,6 +25,9 @@ RESAMPLES = 9999
 REACHED = frozenset(cause for entry in ENTRIES if entry.kind == "surgery" for cause in entry.answers)
 """Causes that some cure of the catalog answers and applies to a network; the others are answered by an edit alone."""
 
+ALONE = "no cause of an edit"
+"""Of these faults no accepted cause is one that an edit of the script alone answers."""
+
 WHY = {
     "nothing found": "the diagnosis found nothing",
     "edit": "the diagnosis names a cause that only an edit answers",
@@ -69,7 +72,8 @@ class Difference:
 
 @dataclass(slots=True)
 class CureScore:
-    """What is printed and written. Keys of rates and differences: a half, or ``both``."""
+    """What is printed and written. Keys of rates and differences: a half, or ``both``;
+    of rates also each of them for the faults of which no accepted cause asks for an edit."""
 
     rates: dict[str, dict[str, Rate]] = field(default_factory=dict)
     differences: dict[str, Difference] = field(default_factory=dict)
@@ -88,6 +92,8 @@ def cure_score(tried: Sequence[Tried], beyond: Sequence[tuple[Case, Label]]) -> 
         if mine := [t for t in ended if half in (t.case.half, "both")]:
             score.rates[half] = _rates(mine)
             score.differences[half] = difference(mine)
+            if inside := [t for t in mine if set(t.label.causes) <= REACHED]:
+                score.rates[f"{half}, {ALONE}"] = _rates(inside)
     for cause in sorted({c for t in ended for c in t.label.causes[:1]}):
         score.causes[cause] = _rates([t for t in ended if t.label.causes[0] == cause])
     score.misses = [_missed(t) for t in ended if not _proven(t)]

@@ -45,6 +45,7 @@ MOST_STEPS = 300
 """Steps of a run at most. Fixed, where a user's are what the budget carries: a trial must not depend on how busy the
 machine was. Most scripts of the corpus are not much longer."""
 RAISES = 3  # doublings of a budget that is too small for a script
+METRIC = "(--metric)"  # in the reasons of a verdict that advises one
 ARGUMENT = "0"  # the seed that the script is given; the trial mixes its own into it
 
 
@@ -195,7 +196,7 @@ def prove_case(case: Case, terms: Terms) -> Trial | None:
 
 def _proven(request: Request, case: Case, terms: Terms) -> tuple[Proof, str]:
     proof = _within(request, terms)
-    if proof.result is None or not _not_comparable(proof.result):
+    if proof.result is None or not _asks_for_a_metric(proof.result):
         return proof, "loss"
     metric = Primary("metric", case.better, case.metric, printed_pattern(case.metric))
     path = request.path.with_name("by-metric.gmr")
@@ -220,11 +221,14 @@ def printed_pattern(metric: str) -> str:
     return rf"{re.escape(metric)}\s*[:=]\s*{NUMBER.replace('?P<number>', '')}"
 
 
-def _not_comparable(result: TrialResult) -> bool:
-    """Whether a cure was tried that the script's loss could not judge, and none that it could."""
+def _asks_for_a_metric(result: TrialResult) -> bool:
+    """Whether no cure is proven by the script's loss, and the trial itself says that it cannot judge one of them."""
     cures = {a.name for a in result.spec.arms if a.role == "cure"}
-    decided = {v.decision for v in result.verdicts if v.arm in cures}
-    return decided == {"not comparable"} or (not decided and any("not comparable" in note for note in result.notes))
+    verdicts = [v for v in result.verdicts if v.arm in cures]
+    if any(v.decision == "helps" for v in verdicts):
+        return False
+    advised = any(METRIC in reason for v in verdicts for reason in v.reasons)
+    return advised or (not verdicts and any("not comparable" in note for note in result.notes))
 
 
 def _decided(told: Trial, result: TrialResult) -> Trial:

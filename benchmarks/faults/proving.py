@@ -92,7 +92,7 @@ def tell(score: CureScore, trials: Sequence[Trial]) -> None:
     say(f"{beyond} more are answered by an edit alone (or by nothing), and are no part of the rates.")
     if not trials:
         return
-    rows = {f"{name} half" if name in HALVES else "both halves": r for name, r in score.rates.items()}
+    rows = {_whose(name): r for name, r in score.rates.items()}
     console.print(_table("Faults with a cure proven", rows))
     for half, d in score.differences.items():
         if d.cases:
@@ -109,6 +109,11 @@ def tell(score: CureScore, trials: Sequence[Trial]) -> None:
     if score.out_of_reach:
         say("\nOut of reach, with their accepted causes:")
         say("  " + "; ".join(f"{x['case']}: {', '.join(x['accepted']) or 'none'}" for x in score.out_of_reach))
+
+
+def _whose(name: str) -> str:
+    half, *alone = name.split(", ")
+    return ", ".join((f"{half} half" if half in HALVES else "both halves", *alone))
 
 
 def _difference(half: str, d: Difference) -> str:

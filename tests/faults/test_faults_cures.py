@@ -16,13 +16,26 @@ import faults_room
 import pytest
 from cases import Variant, load_corpus
 from curescore import Tried, cure_score, difference, why_missed
-from curing import MOST_STEPS, Arm, Trial, Trials, made_by, printed_pattern, prove_all, prove_case, reachable, terms_of
+from curing import (
+    METRIC,
+    MOST_STEPS,
+    Arm,
+    Trial,
+    Trials,
+    made_by,
+    printed_pattern,
+    prove_all,
+    prove_case,
+    reachable,
+    terms_of,
+)
 from forked import Job, Outcome
 from labels import Label
 from outcomes import Outcomes
 from proving import _lacks, tell
 
 from gradiometer.records import Primary, TrialArm, TrialResult, TrialSpec, UserError, Verdict
+from gradiometer.trial import verdict
 from gradiometer.trial.design import Terms
 from gradiometer.trial.prove import Proof, Request
 
@@ -145,10 +158,10 @@ def answered(*proofs: Proof | Exception) -> tuple[Callable[..., Proof], list[Req
     return prove, asked
 
 
-def result(decision: Any) -> TrialResult:
+def result(decision: Any, *reasons: str) -> TrialResult:
     arms = (TrialArm("none", "none"), TrialArm("relu", "cure"))
     spec = TrialSpec(arms=arms, seeds=(11, 12), steps=5, primary=Primary(), budget_s=60.0)
-    verdict = Verdict(arm="relu", decision=decision, effect=1.0, interval=(0.5, 1.5))
+    verdict = Verdict(arm="relu", decision=decision, effect=1.0, interval=(0.5, 1.5), reasons=reasons)
     return TrialResult(spec=spec, verdicts=(verdict,), state="finished")
 
 
@@ -170,10 +183,14 @@ def test_a_budget_that_is_too_small_is_doubled_and_other_errors_are_told(
     assert (told.reason, told.arms, len(asked)) == ("It trains nothing.", (), 1)
 
 
+@pytest.mark.parametrize(
+    "unjudged",
+    [result("not comparable", f"Strange outputs. {METRIC}"), result("no evidence", "Chance.", verdict._BENT)],
+)
 def test_what_the_loss_cannot_judge_is_judged_by_the_printed_number(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unjudged: TrialResult
 ) -> None:
-    prove, asked = answered(Proof(None, result("not comparable")), Proof(None, result("helps")))
+    prove, asked = answered(Proof(None, unjudged), Proof(None, result("helps")))
     monkeypatch.setattr("curing.prove_script", prove)
     ended = prove_case(faults_room.case_of(tmp_path), Terms(steps=40))
     assert ended is not None
@@ -181,11 +198,12 @@ def test_what_the_loss_cannot_judge_is_judged_by_the_printed_number(
     assert [(r.primary.kind, r.primary.better) for r in asked] == [("loss", "lower"), ("metric", "higher")]
     assert [r.terms.steps for r in asked] == [40, None]  # the number is printed at the end
 
-    prove, asked = answered(Proof(None, result("no evidence")))
-    monkeypatch.setattr("curing.prove_script", prove)
-    kept = prove_case(faults_room.case_of(tmp_path), Terms())
-    assert kept is not None
-    assert (kept.ruler, len(asked)) == ("loss", 1)
+    for decided in (result("no evidence", "Chance explains it."), result("helps", f"Better. {METRIC}")):
+        prove, asked = answered(Proof(None, decided))
+        monkeypatch.setattr("curing.prove_script", prove)
+        kept = prove_case(faults_room.case_of(tmp_path), Terms())
+        assert kept is not None
+        assert (kept.ruler, len(asked)) == ("loss", 1)
 
 
 @pytest.mark.parametrize("printed", ["test R2 (mean): -0.25", "epoch 3, test R2 (mean)= -2.5e-1"])

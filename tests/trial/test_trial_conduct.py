@@ -10,6 +10,7 @@ import pytest
 from gradiometer.records import Job, Outcome, TrialArm, TrialSpec, UserError
 from gradiometer.store import TrialWriter, open_trial
 from gradiometer.trial.conduct import conduct
+from gradiometer.trial.design import BEYOND
 from gradiometer.trial.executor import Heard, Moved
 from gradiometer.trial.screening import best_factor
 
@@ -87,7 +88,7 @@ def test_a_trial_from_the_screening_to_the_ablation(tmp_path: Path) -> None:
     assert {j.seed for j in screened} == {1, 2} and {j.steps for j in screened} == {10}
     names = ("none", "a", "b", "random")
     tried = {name: sorted({j.lr_factor for j in screened if j.arm.name == name}) for name in names}
-    assert tried["b"] == pytest.approx([1 / ROOT, 1.0, ROOT, 10.0]) and len(tried["none"]) == len(tried["a"]) == 3
+    assert tried["b"] == pytest.approx([1 / ROOT, 1.0, ROOT, 10.0, 10 * ROOT]) and len(tried["none"]) == len(tried["a"]) == 3
     paired = [j for j in executor.ran if j.stage == "trial"]
     assert {j.seed for j in paired} == set(SPEC.seeds) and {j.steps for j in paired} == {40}
     assert [j.seed for j in paired if j.arm.role == "sham"] == [11, 12]
@@ -105,6 +106,19 @@ def test_every_arm_gets_the_same_rates(tmp_path: Path) -> None:
     for name in ("none", "a", "b", "c", "d", "random"):
         assert {1 / ROOT, 1.0, ROOT} <= {j.lr_factor for j in first if j.arm.name == name}
         assert all(j.arm.role != "sham" for j in first)
+
+
+def test_rates_go_on_beyond_an_edge_as_long_as_that_helps_and_end(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(BEST, "a", 9 * math.log(ROOT))  # beyond what is looked at
+    monkeypatch.setitem(BEST, "c", -3 * math.log(ROOT))
+    executor = Numbers()
+    conducted(tmp_path / "t.gmr", executor)
+    screened = [j for j in executor.ran if j.stage == "screening"]
+    tried = {name: sorted({j.lr_factor for j in screened if j.arm.name == name}) for name in ("none", "a", "c")}
+    assert tried["a"] == pytest.approx([ROOT**k for k in range(-1, 2 + BEYOND)])
+    assert tried["c"] == pytest.approx([ROOT**k for k in range(-4, 2)])
+    assert tried["none"] == pytest.approx([1 / ROOT, 1.0, ROOT])
+    assert all({j.seed for j in screened if j.lr_factor == f} == {1, 2} for f in tried["a"])
 
 
 def test_a_cure_that_is_refused_is_left_out_and_the_sham_takes_another(tmp_path: Path) -> None:

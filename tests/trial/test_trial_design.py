@@ -70,7 +70,7 @@ def test_a_metric_needs_the_script_as_far_as_it_was_printed() -> None:
 
 def test_without_a_choice_there_is_no_screening() -> None:
     assert runs(Terms(lr_factors=(1.0,)), 2) == (0.0, 8 * 6 + 2)
-    assert runs(Terms(), 4)[0] == pytest.approx(2 * 6 * 3 * 4 / 3)
+    assert runs(Terms(), 4)[0] == pytest.approx(2 * 6 * 3 * 5 / 3)
 
 
 def test_effects_are_measured_by_the_way_from_trivial_to_floor() -> None:

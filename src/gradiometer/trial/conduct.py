@@ -80,7 +80,8 @@ class _Trial:
             return ()
         if not spec.chosen:
             self._run(screening_jobs(spec), "screening")
-            self._run(edge_jobs(self.writer.result), "screening")
+            while jobs := edge_jobs(self.writer.result):
+                self._run(jobs, "screening")
         narrowed, left_out = choose(self.writer.result)
         if not spec.chosen:
             self.writer.put_spec(narrowed)

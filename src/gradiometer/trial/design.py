@@ -14,7 +14,8 @@ ReLU exchange that leaves a deep sigmoid network at its trivial level wins 8 of 
 DIAGNOSIS_SEEDS, SCREENING_SEEDS = (0,), (1, 2)
 FIRST_TRIAL_SEED = 11
 LR_FACTORS = (10**-0.5, 1.0, 10**0.5)
-"""Half a decade apart; an arm whose best rate is at an edge gets one more beyond it, so that 1.5 decades are seen."""
+"""Half a decade apart; an arm whose best rate is at an edge gets one more beyond it, up to BEYOND of them."""
+BEYOND = 3  # then an arm has seen a rate 100 times larger, or smaller, than its own
 
 MOST_CURES = 4  # that are screened
 KEPT_CURES = 2  # that go into the paired trial
@@ -25,7 +26,7 @@ LEAST_STEPS = 20  # below, a training has not begun
 EFFICIENCY = 0.8  # of the time that workers × budget promises
 ARM_COST = 1.3  # a treated step beside an untreated one, as planned
 SERVER_S = 6.0  # imports of the server
-EXTRA_RATES = 1 / 3  # of the screening: rates beyond an edge
+EXTRA_RATES = 2 / 3  # of the screening, as planned: rates beyond an edge
 
 
 @dataclass(frozen=True, slots=True)

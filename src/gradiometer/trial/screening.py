@@ -10,7 +10,7 @@ import msgspec
 
 from ..records import Job, Outcome, TrialArm, TrialResult, TrialSpec
 from .arms import WRITTEN, is_rate
-from .design import KEPT_CURES
+from .design import BEYOND, KEPT_CURES
 
 RATED = frozenset({"none", "cure", "random"})
 
@@ -22,18 +22,19 @@ def screening_jobs(spec: TrialSpec) -> list[Job]:
 
 
 def edge_jobs(result: TrialResult) -> list[Job]:
-    """One rate more for every arm whose best one is at an edge of those that were tried."""
+    """One rate more for every arm whose best one is at an edge of those that it was tried at, up to BEYOND of them;
+    none where nothing is at an edge, so that asking again ends."""
     spec = result.spec
     factors = sorted(spec.lr_factors)
     if len(factors) < 2:
         return []
     jobs = []
     for arm in (a for a in spec.arms if a.role in RATED):
-        best = best_factor(result, arm)
-        if best == factors[0]:
-            jobs += [_job(spec, arm, s, best * factors[0] / factors[1]) for s in spec.screening_seeds]
-        elif best == factors[-1]:
-            jobs += [_job(spec, arm, s, best * factors[-1] / factors[-2]) for s in spec.screening_seeds]
+        best, tried = best_factor(result, arm), sorted({o.lr_factor for o in _of(result, arm.name)})
+        if len(tried) < 2 or len(tried) >= len(factors) + BEYOND or best not in (tried[0], tried[-1]):
+            continue
+        step = factors[0] / factors[1] if best == tried[0] else factors[-1] / factors[-2]
+        jobs += [_job(spec, arm, s, best * step) for s in spec.screening_seeds]
     return jobs
 
 
