@@ -88,7 +88,8 @@ def test_a_trial_from_the_screening_to_the_ablation(tmp_path: Path) -> None:
     assert {j.seed for j in screened} == {1, 2} and {j.steps for j in screened} == {10}
     names = ("none", "a", "b", "random")
     tried = {name: sorted({j.lr_factor for j in screened if j.arm.name == name}) for name in names}
-    assert tried["b"] == pytest.approx([1 / ROOT, 1.0, ROOT, 10.0, 10 * ROOT]) and len(tried["none"]) == len(tried["a"]) == 3
+    assert tried["b"] == pytest.approx([1 / ROOT, 1.0, ROOT, 10.0, 10 * ROOT])
+    assert len(tried["none"]) == len(tried["a"]) == 3
     paired = [j for j in executor.ran if j.stage == "trial"]
     assert {j.seed for j in paired} == set(SPEC.seeds) and {j.steps for j in paired} == {40}
     assert [j.seed for j in paired if j.arm.role == "sham"] == [11, 12]
