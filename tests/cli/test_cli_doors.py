@@ -152,6 +152,7 @@ OPTIONS = {
     ],
     "diagnose": ["RUN", "--json", "--ignore", "--fail-on", "--help"],
     "runs": ["[DIR]", "--json", "--help"],
+    "compare": ["A", "B", "--step", "--json", "--help"],
     "playground": ["-o", "--output", "--help"],
     "serve": ["[DIR]", "--port", "--host", "--expose", "--open", "--help"],
     "report": ["RUN", "-o", "--output", "--pdf", "--help"],

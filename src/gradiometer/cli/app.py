@@ -11,6 +11,7 @@ from gradiometer import __version__
 from . import (
     causes_manual,
     check,
+    compare,
     cures,
     diagnose,
     explain,
@@ -53,6 +54,7 @@ def gradiometer(
     gradiometer serve                 the recorded runs in your browser, live while they train
     gradiometer playground            a page to play with what theory predicts
     gradiometer diagnose latest       judge a recorded run again
+    gradiometer compare before after  two recorded runs beside each other
     gradiometer causes                the manual of causes
     gradiometer cures                 the manual of cures
     """
@@ -72,6 +74,7 @@ app.command(epilog=diagnose.EXAMPLES)(diagnose.diagnose)
 app.command(epilog=causes_manual.EXAMPLES)(causes_manual.causes)
 app.command(epilog=cures.EXAMPLES)(cures.cures)
 app.command(epilog=runs.EXAMPLES)(runs.runs)
+app.command(epilog=compare.EXAMPLES)(compare.compare)
 app.command(epilog=report.EXAMPLES)(report.report)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=export.EXAMPLES)(export.export)

@@ -10,14 +10,17 @@ from .signals import Pictures, pictures
 from .style import Style
 from .svg import text_svg
 from .text import text_page
+from .text_compare import ComparedRuns, Named, compare_page, compared_runs
 from .text_experiment import experiment_page, experiments_summary
 from .text_trial import text_note, trial_page
 
 __all__ = [
     "Axis",
+    "ComparedRuns",
     "Figure",
     "LiveStatus",
     "Mark",
+    "Named",
     "Pictures",
     "RunRow",
     "Series",
@@ -25,6 +28,8 @@ __all__ = [
     "ToldExperiment",
     "ToldRow",
     "ToldTable",
+    "compare_page",
+    "compared_runs",
     "experiment_page",
     "experiments_page",
     "experiments_summary",

@@ -29,6 +29,24 @@ class Side:
     shown: Profile
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is told of two runs. steps: that can be looked at; step: that was asked for; at_steps: that are shown, -1
+    where there is none. compared: None where either side has no error to compare."""
+
+    sentence: str
+    steps: tuple[int, ...]
+    step: int | None
+    at_steps: tuple[int, int]
+    at: str
+    compared: Compared | None
+    note: str
+    differs: tuple[dict[str, str], ...]
+    equal: str
+    outcome: tuple[dict[str, str], ...]
+    command: str
+
+
 def common_steps(a: Judged, b: Judged) -> list[int]:
     """Recorded steps of both runs with an error in them, in order; where they share none, the steps of A at which B has
     recorded something before."""
@@ -44,30 +62,48 @@ def _steps(found: Judged) -> list[int]:
 def compare_document(a: Judged, b: Judged, step: int | None = None) -> dict[str, Any]:
     """What the page shows of two runs at a step that both have recorded (by default the last one), or the last one
     before it. Without a profile on either side there is no picture, and it says so."""
+    found = comparison(a, b, step)
+    compared = found.compared
+    return {
+        "headline": found.sentence,
+        "steps": list(found.steps),
+        "step": found.step,
+        "at": found.at,
+        "chart": compare_chart(compared) if compared is not None else None,
+        "label": _headline(compared),
+        "table": _table(compared) if compared is not None else None,
+        "note": found.note,
+        "differs": list(found.differs),
+        "equal": found.equal,
+        "outcome": list(found.outcome),
+        "losses": losses_chart(loss_points(a.run, a.model), loss_points(b.run, b.model)),
+        "command": found.command,
+    }
+
+
+def comparison(a: Judged, b: Judged, step: int | None = None) -> Comparison:
+    """Two runs beside each other, at a step as in ``compare_document``."""
     steps = common_steps(a, b)
     wanted = steps[-1] if steps and step is None else step
-    sides = [_side(one, wanted) for one in (a, b)]
+    left, right = (_side(one, wanted) for one in (a, b))
     settings = [_settings(one) for one in (a, b)]
     names = list(dict.fromkeys([*settings[0], *settings[1]]))
     differing = [n for n in names if settings[0].get(n) != settings[1].get(n)]
     equal = len(names) - len(differing)
-    left, right = sides
     compared = _compared(left, right) if left is not None and right is not None else None
-    return {
-        "headline": f"{_headline(compared)} {_settings_sentence(len(differing), len(names))}",
-        "steps": steps,
-        "step": wanted,
-        "at": _at_words(left, right),
-        "chart": compare_chart(compared) if compared is not None else None,
-        "label": _headline(compared),
-        "table": _table(compared) if compared is not None else None,
-        "note": _trunk_note(compared),
-        "differs": [{"name": n, "a": settings[0].get(n, "—"), "b": settings[1].get(n, "—")} for n in differing],
-        "equal": f"{equal} setting{'' if equal == 1 else 's'} {'is' if equal == 1 else 'are'} equal.",
-        "outcome": _outcome(a, b, compared),
-        "losses": losses_chart(loss_points(a.run, a.model), loss_points(b.run, b.model)),
-        "command": prove_command(a.run) or prove_command(b.run),
-    }
+    return Comparison(
+        sentence=f"{_headline(compared)} {_settings_sentence(len(differing), len(names))}",
+        steps=tuple(steps),
+        step=wanted,
+        at_steps=(-1 if left is None else left.step, -1 if right is None else right.step),
+        at=_at_words(left, right),
+        compared=compared,
+        note=_trunk_note(compared),
+        differs=tuple({"name": n, "a": settings[0].get(n, "—"), "b": settings[1].get(n, "—")} for n in differing),
+        equal=f"{equal} setting{'' if equal == 1 else 's'} {'is' if equal == 1 else 'are'} equal.",
+        outcome=tuple(_outcome(a, b, compared)),
+        command=prove_command(a.run) or prove_command(b.run),
+    )
 
 
 def _side(found: Judged, step: int | None) -> Side | None:
@@ -189,9 +225,9 @@ def _value(value: object) -> str:
     return UNICODE.number(float(value)) if isinstance(value, int | float) else str(value)
 
 
-def _outcome(a: Judged, b: Judged, compared: Compared | None) -> list[dict[str, Any]]:
+def _outcome(a: Judged, b: Judged, compared: Compared | None) -> list[dict[str, str]]:
     """Each number of both, and B against A; better: True, False, or None where it is neither."""
-    out = []
+    out: list[dict[str, str]] = []
     if compared is not None:
         more = compared.total(1) - compared.total(0)
         words = f"{UNICODE.decades(more)} decades" if math.isfinite(more) else UNICODE.unknown
@@ -225,6 +261,8 @@ def _outcome(a: Judged, b: Judged, compared: Compared | None) -> list[dict[str, 
 def _ratio(a: float, b: float) -> str:
     if not (math.isfinite(a) and math.isfinite(b) and a > 0 and b > 0):
         return ""
+    if a == b:
+        return "the same"
     return f"÷ {UNICODE.factor(a / b)}" if b <= a else f"× {UNICODE.factor(b / a)}"
 
 
