@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from gradiometer.records import LossSeen
-from gradiometer.trial.arms import MOST_CURES, prescribed
+from gradiometer.trial.arms import MOST_CURES, asked_arms, informed, prescribed
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def names(cures: tuple[Named, ...], seen: LossSeen | None = None) -> tuple[str, 
 
 
 def test_only_cures_that_can_be_applied_are_prescribed_and_what_is_not_enough_comes_last() -> None:
-    assert names((Named("relu", enough=False), Named("matching-loss"), Named("skip"), Named("batchnorm"))) == (
+    assert names((Named("relu", enough=False), Named("encode-labels"), Named("skip"), Named("batchnorm"))) == (
         "skip",
         "batchnorm",
         "relu",
@@ -40,9 +40,23 @@ def test_only_cures_that_can_be_applied_are_prescribed_and_what_is_not_enough_co
 
 
 @pytest.mark.parametrize(
-    ("cure", "fitting", "strange"), [("logit-loss", "cross_entropy", "mse"), ("standardise-targets", "mse", "bce")]
+    ("cure", "fitting", "strange"),
+    [
+        ("logit-loss", "cross_entropy", "mse"),
+        ("standardise-targets", "mse", "bce"),
+        ("linear-output", "cross_entropy", "bce"),
+        ("fitting-output", "nll", "mse"),
+        ("matching-loss", "l1", "bce_logits"),
+    ],
 )
 def test_a_cure_that_the_loss_excludes_takes_no_place(cure: str, fitting: str, strange: str) -> None:
-    both = (Named("linear-output"), Named(cure))
-    assert names(both, LossSeen("m", fitting)) == names(both, None) == ("linear-output", cure)
-    assert names(both, LossSeen("m", strange)) == ("linear-output",)
+    both = (Named("skip"), Named(cure))
+    assert names(both, LossSeen("m", fitting)) == names(both, None) == ("skip", cure)
+    assert names(both, LossSeen("m", strange)) == ("skip",)
+
+
+def test_a_likelihood_whose_logarithm_the_script_takes_gets_probabilities() -> None:
+    (arm,) = asked_arms(["fitting-output"])
+    for pre, function in (("log/normalise/relu", "softmax"), ("relu", "log_softmax"), ("", "log_softmax")):
+        (told,) = informed((arm,), LossSeen("m", "nll", pre=pre))
+        assert told.params["set.function"] == function

@@ -50,8 +50,8 @@ class Numbers:
             moved((k + 1) / len(jobs))
 
     def outcome(self, job: Job) -> Outcome:
-        name = job.arm.of or job.arm.name
-        name = "none" if job.arm.role in ("sham", "repeat") else name
+        name = job.arm.of if job.arm.role == "ablation" else job.arm.name
+        name = "none" if job.arm.role in ("sham", "repeat", "written") else name
         off = math.log(job.lr_factor) - BEST.get(name, 0.0)
         value = LEVELS[name] + 0.02 * math.sin(3 * job.seed) + 0.2 * off * off
         return Outcome(job.key, job.arm.name, job.seed, job.lr_factor, job.stage, value, digest=f"{value}", seconds=1.0)
@@ -143,6 +143,41 @@ def test_a_failed_rate_is_not_chosen(tmp_path: Path) -> None:
     result = conducted(tmp_path / "t.gmr", Numbers(change))
     arm = next(a for a in result.spec.arms if a.name == "b")
     assert arm.lr_factor == best_factor(result, arm) == 1.0
+
+
+def test_a_raised_rate_at_the_edge_of_divergence_is_not_taken(tmp_path: Path) -> None:
+    """Of short runs it is the best; longer ones would fail at it."""
+
+    def change(job: Job, outcome: Outcome) -> Outcome:
+        bursts = job.arm.name == "b" and job.lr_factor > 10 * 1.01
+        return msgspec.structs.replace(outcome, state="diverged", value=math.nan) if bursts else outcome
+
+    result = conducted(tmp_path / "t.gmr", Numbers(change))
+    assert next(a for a in result.spec.arms if a.name == "b").lr_factor == pytest.approx(ROOT)  # not 10, its best
+
+
+def test_a_script_whose_own_rate_is_at_that_edge_keeps_it(tmp_path: Path) -> None:
+    def change(job: Job, outcome: Outcome) -> Outcome:
+        bursts = job.lr_factor > 1.01
+        return msgspec.structs.replace(outcome, state="diverged", value=math.nan) if bursts else outcome
+
+    result = conducted(tmp_path / "t.gmr", Numbers(change))
+    assert {a.lr_factor for a in result.spec.arms} == {1.0}
+
+
+def test_cures_are_chosen_by_what_they_gain_over_their_partner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cure is best at another rate than the script's: a cure that is this rate has the script as its partner."""
+    monkeypatch.setitem(BEST, "none", -2 * math.log(ROOT))
+    monkeypatch.setitem(LEVELS, "none", 0.9)
+    lower = msgspec.structs.replace(CURES[3], params={"cure": "lower-lr"})  # ends at 1.5, where no cure ends at 2
+    others = {"a": 0.85, "b": 0.8, "c": 0.95, "random": 1.0, "sham": 0.9, "repeat": 0.9, "d": 1.0}
+    for name, level in others.items():
+        monkeypatch.setitem(LEVELS, name, level)
+    monkeypatch.setitem(BEST, "b", 0.0)
+    spec = msgspec.structs.replace(SPEC, arms=(NONE, SHAM, *CURES[:3], lower, RANDOM))
+    result = conducted(tmp_path / "t.gmr", Numbers(), spec)
+    kept = [a.name for a in result.spec.arms if a.name in result.spec.chosen and a.role == "cure"]
+    assert kept == ["b", "d"]  # a ends better than d, and gains less
 
 
 def test_a_sham_that_differs_is_followed_by_repeats(tmp_path: Path) -> None:

@@ -14,15 +14,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .joining import fill_missing_keys
+from .marked import ANY, CASTING, RESHAPING, SETS, SQUASHING, Fitted, Squashed
 from .steps import plain
-
-SQUASHING = frozenset({"softmax", "sigmoid", "tanh", "relu", "hardsigmoid", "hardtanh", "relu6", "softplus"})
-CASTING = frozenset({"contiguous", "float", "double", "to", "cpu", "cuda", "clone"})
-BOUNDS = frozenset({"clamp", "clip", "clamp_min", "clamp_max"})
-SUMS = frozenset({"add", "__add__", "__radd__"})
-HAIR = 1e-3  # from 0 or 1: what is added to a probability, or cut off, so that its logarithm stays finite
-SHAPES = ("squeeze", "unsqueeze", "view", "reshape", "flatten", "ravel", "__getitem__", "permute", "transpose")
-RESHAPING = CASTING | {*SHAPES, "movedim", "t"}
 
 
 class OutputMode(TorchFunctionMode):
@@ -94,6 +87,15 @@ def put_out_raw(root: nn.Module, args: Any, out: Any) -> Any:
     return found[0] if found is not None else marked_raw(out, "linear")
 
 
+def put_out_fitted(root: nn.Module, args: Any, out: Any) -> Any:
+    """Forward hook of the whole network, also after an exception: outputs that ask for the loss that fits them."""
+    mode = leave_output(root)
+    if mode is None or type(out) is not Tensor or not out.is_floating_point():
+        return None
+    found = mode.find(out)
+    return Fitted.of(out, *found) if found is not None else Fitted.of(out, out, "raw", None)
+
+
 def put_out_marked(root: nn.Module, args: Any, out: Any) -> Any:
     """Forward hook of the whole network, also after an exception: squashed outputs that remember their logits. Where
     the network puts out logits itself, what the script squashes will remember them."""
@@ -109,106 +111,6 @@ def marked_raw(out: Any, name: str) -> Any:
     return Squashed.of(out, out, name, None) if type(out) is Tensor and out.is_floating_point() else None
 
 
-class Squashed(Tensor):
-    """Probabilities that remember the logits they were made of: a loss that takes them gets the logits.
-
-    Everything else sees probabilities. Changed in place, or changed in value by more than a hair, they remember
-    nothing. taken: how often a loss took logits, or a squashing function was left out, in this process.
-    """
-
-    gm_logits: Any
-    gm_kind: Any
-    taken = 0
-
-    @classmethod
-    def of(cls, out: Tensor, logits: Tensor, name: str, dim: Any) -> Any:
-        """Mark a tensor. name: of the squashing function; dim: of a softmax.
-
-        Others: ``raw``, nothing has squashed it yet; ``linear``, nothing shall; ``total``, the sum of the marked tensor
-        ``logits`` over its classes; ``share``, probabilities picked out, whose logarithm ``logits`` is.
-        """
-        marked: Any = out.as_subclass(cls)
-        marked.gm_logits, marked.gm_kind = logits, (name, dim)
-        return marked
-
-    @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        named = kwargs or {}
-        first: Any = args[0] if args else named.get("input")
-        name = getattr(func, "__name__", "")
-        with torch._C.DisableTorchFunctionSubclass():
-            marked = type(first) is Squashed and first.__dict__.get("gm_logits") is not None
-            if not marked:
-                return func(*args, **named)
-            rest, others = args[1:], {k: v for k, v in named.items() if k != "input"}
-            swapped = with_logits(name, first.gm_logits, first.gm_kind)
-            if swapped is not None:
-                Squashed.taken += 1
-                return swapped(*rest, **others)
-            if name.endswith("_") and not name.endswith("__"):
-                first.gm_logits = None
-            out = func(*args, **named)
-            known = followed(func, first, rest, others) if isinstance(out, Tensor) and out is not first else None
-            return out if known is None else Squashed.of(out.as_subclass(Tensor), *known)
-
-
-def with_logits(name: str, logits: Tensor, kind: Any) -> Any:
-    """What is done in place of the function ``name`` of a marked tensor, of the remaining arguments; None for itself.
-
-    A cross-entropy asks for logits, whatever was squashed and over which axis.
-    """
-    squash, dim = kind
-    if squash == "linear":
-        return (lambda *rest, **named: logits.as_subclass(Tensor)) if name in SQUASHING else None
-    if squash in ("raw", "total", "share"):
-        return (lambda: logits) if squash == "share" and name == "log" else None
-    classes = 1 if logits.dim() > 1 else 0
-    if name == "cross_entropy":
-        return lambda *rest, **named: F.cross_entropy(logits, *rest, **named)
-    if name == "binary_cross_entropy_with_logits" or (name == "binary_cross_entropy" and squash == "sigmoid"):
-        return lambda *rest, **named: F.binary_cross_entropy_with_logits(logits, *rest, **named)
-    if name == "nll_loss" and squash == "softmax":
-        return lambda *rest, **named: F.nll_loss(F.log_softmax(logits, classes), *rest, **named)
-    if name == "log" and squash == "sigmoid":
-        return lambda: F.logsigmoid(logits)
-    return (lambda: F.log_softmax(logits, dim)) if name == "log" and squash == "softmax" and dim is not None else None
-
-
-def followed(func: Any, first: Any, rest: Any, others: Any) -> Any:
-    """(logits, name, dim) of what a function makes of a marked tensor, None where that is not known.
-
-    Followed are shapes, a squashing function of raw outputs, 1 − p, p over its own sum (then a softmax of the logits),
-    what keeps p away from 0 and 1 by less than ``HAIR``, and picking the probabilities of classes.
-    """
-    name, logits, (squash, dim) = getattr(func, "__name__", ""), first.gm_logits, first.gm_kind
-    given = [value for value in (*rest, *others.values()) if value is not None]
-    classes = 1 if first.dim() > 1 else 0
-    if name in BOUNDS and given and all(isinstance(v, (int, float)) and min(abs(v), abs(1 - v)) < HAIR for v in given):
-        return (logits, squash, dim) if squash not in ("raw", "linear") else None
-    if name in SUMS and len(given) == 1 and isinstance(given[0], (int, float)) and 0 <= given[0] < HAIR:
-        return (logits, squash, dim) if squash not in ("raw", "linear") else None
-    if squash == "total":
-        return None
-    if name in CASTING or (name in RESHAPING and squash != "softmax"):
-        return func(logits, *rest, **others), squash, dim
-    if squash == "raw":
-        at = others.get("dim", rest[0] if rest else None) if name == "softmax" else None
-        return (logits, name, at) if name in SQUASHING else None
-    if name in ("__rsub__", "rsub") and squash == "sigmoid" and given == [1]:
-        return -logits, squash, dim
-    if name == "sum" and squash not in ("linear", "share"):
-        axes = others.get("dim", rest[0] if rest else None)
-        axes = [axes] if isinstance(axes, int) else list(axes or ())
-        kept = others.get("keepdim", rest[1] if len(rest) > 1 else False)
-        return (first, "total", None) if kept and [a % first.dim() for a in axes] == [classes] else None
-    if name in ("div", "true_divide", "__truediv__") and len(given) == 1:
-        own = type(given[0]) is Squashed and given[0].gm_kind[0] == "total" and given[0].gm_logits is first
-        return (logits, "softmax", classes) if own and squash not in ("linear", "share") else None
-    if name in ("gather", "__getitem__", "index_select") and squash == "softmax" and dim is not None:
-        return func(F.log_softmax(logits, dim), *rest, **others), "share", None
-    return None
-
-
 def raw_output(model: nn.Module) -> None:
     """Let the network put out what its last squashing function is given."""
     model.register_forward_pre_hook(enter_output, prepend=True)
@@ -219,6 +121,12 @@ def logits_for_losses(model: nn.Module) -> None:
     """Let losses that take the network's probabilities as they are compute with the logits."""
     model.register_forward_pre_hook(enter_output, prepend=True)
     model.register_forward_hook(put_out_marked, always_call=True, prepend=True)
+
+
+def fitting_losses(model: nn.Module) -> None:
+    """Let losses that do not fit the network's output and their targets be those that do."""
+    model.register_forward_pre_hook(enter_output, prepend=True)
+    model.register_forward_hook(put_out_fitted, always_call=True, prepend=True)
 
 
 def squash_output(root: Any, args: Any, out: Any) -> Any:
@@ -306,27 +214,15 @@ def standardise_targets(model: nn.Module, mean: float, std: float) -> None:
     model.register_forward_hook(rescale_output)
 
 
-ANY = ("from typing import Any",)
-
-
-def set_line(name: str, words: frozenset[str]) -> str:
-    """A set of words as lines of source, the same in every process."""
-    rows = [", ".join(map(repr, sorted(words)[at : at + 6])) for at in range(0, len(words), 6)]
-    return "\n".join((f"{name} = {{", *(f"    {row}," for row in rows), "}"))
-
-
-SETS = (set_line("SQUASHING", SQUASHING), set_line("CASTING", CASTING), set_line("RESHAPING", RESHAPING))
-MORE = (*SETS, set_line("BOUNDS", BOUNDS), set_line("SUMS", SUMS), f"HAIR = {HAIR}")
 plain(OutputMode, *SETS, imports=(*ANY, "from torch.overrides import TorchFunctionMode"))
 plain(Modes, imports=(*ANY, "import threading"))
 plain(enter_output, OutputMode, Modes, "MODES = Modes()", imports=ANY)
 plain(leave_output, imports=ANY)
-plain(with_logits, SETS[0], imports=ANY)
-plain(followed, *MORE, imports=ANY)
-plain(Squashed, with_logits, followed, imports=ANY)
 plain(marked_raw, Squashed, imports=ANY)
 plain(put_out_raw, leave_output, marked_raw, imports=ANY)
 plain(put_out_marked, leave_output, marked_raw, imports=ANY)
+plain(put_out_fitted, leave_output, Fitted, imports=ANY)
+plain(fitting_losses, enter_output, put_out_fitted)
 plain(raw_output, enter_output, put_out_raw)
 plain(logits_for_losses, enter_output, put_out_marked)
 plain(squash_output, imports=ANY)

@@ -19,7 +19,7 @@ SQUASHING = frozenset({"softmax", "sigmoid", "tanh", "relu", "hardtanh", "softpl
 SETTING = "set."  # before the name of a setting of the cure, in an arm's params
 _HOME = "gradiometer.trial.treatments"
 
-LOSS_CURES = frozenset({"logit-loss"})
+LOSS_CURES = frozenset({"logit-loss", "matching-loss"})
 """Cures that change what the loss computes: where it is the fault, it may hardly fall however good the outputs are."""
 
 
@@ -47,14 +47,24 @@ def applicable() -> tuple[str, ...]:
 ASKED_LOSSES = {
     "logit-loss": frozenset({"cross_entropy", "nll", "bce", "bce_logits", "kl_div", "unknown"}),
     "standardise-targets": frozenset({"mse", "unknown"}),
+    "fitting-output": frozenset({*FITTING_OUTPUTS, "unknown"}),
+    "matching-loss": frozenset({"mse", "l1", "huber", "cross_entropy", "bce", "unknown"}),
 }
 """Kinds of losses (see ``LossSeen``) that a cure can be applied to, where it asks for one."""
+
+
+OTHER_LOSSES = {"linear-output": frozenset({"nll", "bce", "kl_div"})}
+"""Kinds that a cure cannot be applied to."""
+
+
+def _fits(name: str, kind: str) -> bool:
+    return kind in ASKED_LOSSES.get(name, {kind}) and kind not in OTHER_LOSSES.get(name, ())
 
 
 def prescribed(diagnosis: Diagnosis, seen: LossSeen | None) -> tuple[str, ...]:
     """Cures of the findings that can be applied, at most MOST_CURES: the first finding's first, and those that theory
     calls not enough last. A cure that the loss which was seen excludes takes no place."""
-    able = [name for name in applicable() if seen is None or seen.kind in ASKED_LOSSES.get(name, {seen.kind})]
+    able = [name for name in applicable() if seen is None or _fits(name, seen.kind)]
     ranked = [c for f in diagnosis.findings for c in f.cures if c.name in able]
     names = [c.name for c in sorted(ranked, key=lambda c: not c.enough)]
     return tuple(dict.fromkeys(names))[:MOST_CURES]
@@ -87,7 +97,8 @@ def informed(arms: Sequence[TrialArm], seen: LossSeen | None) -> tuple[TrialArm,
     if seen is not None and SQUASHING & set(seen.pre.split("/")):
         known |= {name: _prefixed({"outside": True}) for name in ("linear-output", "logit-loss")}
     if seen is not None and seen.kind in FITTING_OUTPUTS:
-        known["fitting-output"] = _prefixed({"function": FITTING_OUTPUTS[seen.kind]})
+        by_hand = seen.kind == "nll" and "log" in seen.pre.split("/")  # the script takes the logarithm itself
+        known["fitting-output"] = _prefixed({"function": "softmax" if by_hand else FITTING_OUTPUTS[seen.kind]})
     return tuple(_with_settings(arm, known.get(str(arm.params.get("cure")), {})) for arm in arms)
 
 

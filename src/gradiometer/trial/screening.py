@@ -43,8 +43,9 @@ def choose(result: TrialResult) -> tuple[TrialSpec, tuple[str, ...]]:
 
     Where a cure that is nothing but another rate is among them, and no cure is best at a rate that the script does not
     have, the script as it is written is one more arm, and what that cure is compared with.
-    Kept are no cure, the KEPT_CURES cures that end best at their best rate, and the random arm; the sham trains at the
-    rate of no cure. Cures that were refused or cannot be compared on any screening run are left out first.
+    Kept are no cure, the KEPT_CURES cures that at their best rate end better by most than what they are compared with,
+    and the random arm; the sham trains at the rate of no cure. Cures that were refused or cannot be compared on any
+    screening run are left out first.
     """
     spec = result.spec
     rated = {a.name: best_factor(result, a) for a in spec.arms if a.role in RATED}
@@ -58,7 +59,7 @@ def choose(result: TrialResult) -> tuple[TrialSpec, tuple[str, ...]]:
             left_out[arm.name] = f"{arm.name} was left out: {reason}"
         else:
             able.append(arm)
-    cures = sorted((a for a in able if a.role == "cure"), key=lambda a: score(result, a.name, a.lr_factor))
+    cures = sorted((a for a in able if a.role == "cure"), key=lambda a: _rank(result, a, (none, rated[none])))
     kept = {a.name for a in (*cures[:KEPT_CURES], *(a for a in able if a.role == "random"))}
     for arm in cures[KEPT_CURES:]:
         left_out[arm.name] = f"{arm.name} was left out after the screening: others ended better there."
@@ -70,15 +71,29 @@ def choose(result: TrialResult) -> tuple[TrialSpec, tuple[str, ...]]:
     return msgspec.structs.replace(spec, arms=arms, chosen=chosen), tuple(left_out.values())
 
 
+def _rank(result: TrialResult, arm: TrialArm, none: tuple[str, float]) -> tuple[float, float]:
+    """How much worse a cure ends than what it is compared with, then how it ends; lower is better. none: its arm and
+    its rate."""
+    own = score(result, arm.name, arm.lr_factor)
+    if math.isinf(own):
+        return math.inf, own
+    name, factor = none
+    return own - score(result, name, 1.0 if is_rate(arm) else factor), own
+
+
 def _sham_of(best: TrialArm, sham: TrialArm, kept: set[str]) -> TrialArm:
     """The sham of a cure that can be applied."""
     return sham if sham.of in kept else msgspec.structs.replace(sham, params=best.params, of=best.name)
 
 
 def best_factor(result: TrialResult, arm: TrialArm) -> float:
-    """The rate with the best mean outcome; the one nearest the script's own where several are equal."""
-    tried = sorted({o.lr_factor for o in _of(result, arm.name)}, key=lambda f: abs(math.log(f)))
-    return min(tried, key=lambda f: score(result, arm.name, f), default=arm.lr_factor)
+    """The rate with the best mean outcome; the one nearest the script's own where several are equal. A rate above the
+    script's own is not taken where the next one that was tried fails: longer runs would fail at it as well."""
+    tried = sorted({o.lr_factor for o in _of(result, arm.name)})
+    fails = [math.isinf(score(result, arm.name, f)) for f in tried]
+    safe = [f for f, next_fails in zip(tried, [*fails[1:], False], strict=True) if f <= 1 or not next_fails]
+    near = sorted(safe, key=lambda f: abs(math.log(f)))
+    return min(near, key=lambda f: score(result, arm.name, f), default=arm.lr_factor)
 
 
 def score(result: TrialResult, arm: str, factor: float) -> float:

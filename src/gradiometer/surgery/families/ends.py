@@ -16,12 +16,13 @@ from ...records import LossSeen, UserError
 from ..ends import (
     MODES,
     OutputMode,
-    Squashed,
     add_squash,
     add_standardisation,
     divide_error,
+    fitting_losses,
     logits_for_losses,
     mean_error,
+    put_out_fitted,
     put_out_marked,
     put_out_raw,
     raw_output,
@@ -31,11 +32,13 @@ from ..ends import (
     standardise_targets,
 )
 from ..heads import Heads
+from ..marked import Squashed
 from ..passes import run_once, undisturbed
 from ..patient import Patient
 from ..registry import operation
 from ..teaching import Lesson
 
+UNFIT = frozenset({"relu", "relu6", "tanh", "hardtanh", "softplus"})  # make no probabilities
 ENOUGH = 2  # examples, for a standard deviation
 
 
@@ -67,15 +70,30 @@ def logit_loss(patient: Patient) -> None:
     patient.note("(loss)", "takes", f"the {name or 'function that the script applies'} of the logits", "the logits")
 
 
+@operation("matching-loss", needs=("batch",), hooks=True)
+def matching_loss(patient: Patient) -> None:
+    """The loss becomes the one that fits the network's output and its targets."""
+    _check_free(patient, put_out_fitted)
+    if any(hook is put_out_marked for hook in patient.model._forward_hooks.values()):
+        raise patient.refuse("logit-loss gives its loss the logits already. Undo that first.")
+    patient.do(fitting_losses)
+    if not patient.reached(_taken):
+        raise patient.refuse(
+            "its loss is no function of torch.nn.functional that compares its output with targets of another shape, "
+            "with one class of several, or with several labels as if they were one class."
+        )
+    patient.note("(loss)", "function", "as written", "the one that fits output and targets")
+
+
 @operation("fitting-output", needs=("batch",), hooks=True)
 def fitting_output(patient: Patient) -> None:
-    """A raw output is squashed as its loss expects."""
+    """A raw output, or one of a function that makes no probabilities, is squashed as its loss expects."""
     _check_free(patient, squash_output)
     name, seen = patient.word("function"), _loss(patient)
     if name not in ("", *FITTING_OUTPUTS.values(), "softmax"):
         raise UserError(f"The cure fitting-output got function={name!r}. It wants log_softmax, softmax or sigmoid.")
     before = _function_before(patient)
-    if before:
+    if before and before not in UNFIT:
         raise patient.refuse(f"its output comes from {before} already.")
     if seen is not None and seen.kind not in FITTING_OUTPUTS:
         raise patient.refuse(f"its loss is {seen.kind}, which is none of probabilities.")
@@ -87,8 +105,10 @@ def fitting_output(patient: Patient) -> None:
         raise patient.refuse(f"it puts out a {type(out).__name__}, not one tensor of numbers.")
     if name != "sigmoid" and out.dim() > 1 and out.shape[1] < 2:
         raise patient.refuse(f"it puts out {tuple(out.shape)}: there is one class, and a {name} of one is constant.")
+    if before:
+        patient.do(raw_output)
     patient.do(add_squash, name)
-    patient.note("(output)", "last function", "none", name)
+    patient.note("(output)", "last function", before or "none", name)
 
 
 def _function_before(patient: Patient) -> str:

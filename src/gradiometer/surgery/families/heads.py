@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..ends import mean_error, put_out_marked, put_out_raw, rescale_output, squash_output
+from ..ends import mean_error, put_out_fitted, put_out_marked, put_out_raw, rescale_output, squash_output
 from ..heads import Headed, add_heads
 from ..passes import run_once, undisturbed
 from ..patient import Patient
@@ -15,7 +15,7 @@ from ..teaching import Lesson
 from ..trunks import Station, chains_of
 
 SQUASHED = ("Softmax", "LogSoftmax", "Sigmoid", "Tanh")
-OUTPUTS = (mean_error, put_out_marked, put_out_raw, rescale_output, squash_output)
+OUTPUTS = (mean_error, put_out_fitted, put_out_marked, put_out_raw, rescale_output, squash_output)
 
 
 @operation("auxiliary-heads", needs=("batch",), hooks=True)

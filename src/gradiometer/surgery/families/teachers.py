@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...measurement.rehearsal import no_copy
 from ...records import Prescription
-from ..ends import mean_error, put_out_marked, put_out_raw, rescale_output, squash_output
+from ..ends import mean_error, put_out_fitted, put_out_marked, put_out_raw, rescale_output, squash_output
 from ..heads import Heads
 from ..passes import run_once, undisturbed
 from ..patient import Patient
@@ -18,7 +18,7 @@ from ..teaching import Lesson, Taught, add_hints, learn_from, units_last
 from ..trunks import Station, chains_of
 from .heads import output_of
 
-OUTPUTS = (mean_error, put_out_marked, put_out_raw, rescale_output, squash_output)
+OUTPUTS = (mean_error, put_out_fitted, put_out_marked, put_out_raw, rescale_output, squash_output)
 
 ROUNDING = 1e-12  # of the mean square of a signal: a smaller variance is that of its last digits
 
