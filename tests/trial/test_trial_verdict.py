@@ -122,6 +122,10 @@ def test_seeds_that_do_nothing_and_a_script_that_fails_are_told() -> None:
         trial([(TrialArm("none", "none"), TRIVIAL), (TrialArm("a", "cure", params={"cure": "logit-loss"}), hair)])
     )
     assert bent[0].decision == "no evidence" and "(--metric)" in bent[0].reasons[-1]
+    for name, decision in (("matching-loss", "no evidence"), ("relu", "hurts")):
+        arm = TrialArm("a", "cure", params={"cure": name})
+        (worse,) = judge(trial([(TrialArm("none", "none"), TRIVIAL), (arm, [v + 1.0 for v in TRIVIAL])]))
+        assert worse.decision == decision and ("(--metric)" in worse.reasons[-1]) == (name == "matching-loss")
     nothing = judged({NONE: TRIVIAL, "logit-loss": TRIVIAL})["logit-loss"]
     assert nothing.decision == "no evidence" and "It changes nothing" in nothing.reasons[0]
     result = made({NONE: TRIVIAL, "relu": cured})
@@ -130,19 +134,20 @@ def test_seeds_that_do_nothing_and_a_script_that_fails_are_told() -> None:
     assert found.decision == "invalid" and "fails on seed 2: ValueError: no data" in found.reasons[0]
 
 
-def test_a_cure_that_is_a_rate_is_compared_with_the_script_as_it_is_written() -> None:
+@pytest.mark.parametrize("name", ["lower-lr", "mean-reduction"])
+def test_a_cure_that_is_a_rate_is_compared_with_the_script_as_it_is_written(name: str) -> None:
     """No cure at its best rate is as good: the cure must not be asked to beat itself."""
     best = [0.4 + 0.1 * math.sin(k) for k in range(8)]
     arms = [
         (TrialArm("none", "none", lr_factor=0.1), best),
-        (TrialArm("lower-lr", "cure", params={"cure": "lower-lr"}, of="the script's own rate"), best),
+        (TrialArm(name, "cure", params={"cure": name}, of="the script's own rate"), best),
         (TrialArm("clip", "cure", params={"cure": "clip"}), [b - 0.001 for b in best]),
         (TrialArm("the script's own rate", "written"), TRIVIAL),
     ]
     found = {v.arm: v for v in judge(trial(arms))}
-    assert list(found) == ["lower-lr", "clip"]
-    assert found["lower-lr"].decision == "helps" and found["lower-lr"].effect == pytest.approx(1.9, abs=0.1)
-    assert found["lower-lr"].reasons[-1] == "Compared with the script's own rate: the rate is what it changes."
+    assert list(found) == [name, "clip"]
+    assert found[name].decision == "helps" and found[name].effect == pytest.approx(1.9, abs=0.1)
+    assert found[name].reasons[-1] == "Compared with the script's own rate: the size of the steps is what it changes."
     assert found["clip"].decision == "no evidence" and found["clip"].effect == pytest.approx(0.001)
 
 

@@ -23,6 +23,11 @@ LOSS_CURES = frozenset({"logit-loss", "matching-loss"})
 """Cures that change what the loss computes: where it is the fault, it may hardly fall however good the outputs are."""
 
 
+SIZE_CURES = RATE_CURES | {"mean-reduction"}
+"""Cures that change the size of the steps and nothing else, as a search of the rate does: the error of a sum over the
+examples is that of a mean, times their number."""
+
+
 def cure_arm(name: str, cure: str, settings: Mapping[str, Scalar] | None = None) -> TrialArm:
     """An arm that applies a cure of the catalog. settings: as in a prescription's params."""
     return TrialArm(name, "cure", f"{_HOME}:cure", {"cure": cure, **_prefixed(settings)})
@@ -120,8 +125,8 @@ def repairs_loss(arm: TrialArm) -> bool:
 
 
 def is_rate(arm: TrialArm) -> bool:
-    """Whether the arm's cure changes the rate and nothing else."""
-    return arm.role == "cure" and arm.params.get("cure") in RATE_CURES
+    """Whether the arm's cure changes the size of the steps and nothing else."""
+    return arm.role == "cure" and arm.params.get("cure") in SIZE_CURES
 
 
 def parts_of(winner: TrialArm, none: TrialArm) -> tuple[TrialArm, ...]:

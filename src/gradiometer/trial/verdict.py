@@ -128,13 +128,19 @@ def _decided(spec: TrialSpec, c: _Compared, v: Verdict, trial: tuple[str, int]) 
         return _with(v, *same)
     fails: tuple[str, ...] = (f"{v.diverged} of {v.pairs} runs diverged.",) if v.diverged else ()
     fails += (_ONE_START,) if len({o.digest for o, _ in c.pairs}) == 1 and c.pairs[0][0].digest else ()
-    fails += (f"Compared with {c.arm.of}: the rate is what it changes.",) if c.arm.of and c.arm.role == "cure" else ()
+    fails += (
+        (f"Compared with {c.arm.of}: the size of the steps is what it changes.",)
+        if c.arm.of and c.arm.role == "cure"
+        else ()
+    )
     bent = (_BENT,) if spec.primary.kind == "loss" and repairs_loss(c.arm) else ()
     if not v.p_holm <= spec.alpha:
         return _with(v, "no evidence", _weak(spec, v, family), *fails, *bent)
     low, high = v.interval
     if low > spec.floor:
         return _with(v, "helps", _strong(spec, v, "above"), *fails)
+    if high < -spec.floor and bent:
+        return _with(v, "no evidence", f"By the script's own loss it ends worse ({_between(v)}).", *fails, *bent)
     if high < -spec.floor:
         return _with(v, "hurts", _strong(spec, v, "below the negative of"), *fails)
     return _with(v, "no evidence", _slight(spec, v), *fails, *bent)
