@@ -12,7 +12,7 @@ from .rows import apart
 from .text_profile import scale_of
 
 DRAWN_DIGITS = 3
-"""Decimals of a decade for the colour of a cell: 256 shades of three decades or more are coarser. Its data has them all."""
+"""Decimals of a decade for the colour of a cell: 256 shades of three decades or more are coarser."""
 HUMAN_TIMES_S = (("a day", 86400.0), ("a year", 3.156e7), ("1 000 years", 3.156e10), ("a million years", 3.156e13))
 
 
