@@ -11,6 +11,8 @@ from .plot import DOTS_MOST, Spec, axis, decade_ticks, escaped, known, layout_of
 from .rows import apart
 from .text_profile import scale_of
 
+DRAWN_DIGITS = 3
+"""Decimals of a decade for the colour of a cell: 256 shades of three decades or more are coarser."""
 HUMAN_TIMES_S = (("a day", 86400.0), ("a year", 3.156e7), ("1 000 years", 3.156e10), ("a million years", 3.156e13))
 
 
@@ -19,11 +21,14 @@ def heat_chart(heat: Figure) -> Spec:
     values = [v for s in heat.series for v in s.values if math.isfinite(v)]
     low, high = (min(values), max(values)) if values else (-1.0, 0.0)
     low = min(low, high - 3)
-    steps = heat.axes[0].values
+    names = [UNICODE.count(int(s)) for s in heat.axes[0].values]
     trace = {
         "type": "heatmap",
-        "z": [[None if math.isnan(v) else min(max(v, low), high) for v in s.values] for s in heat.series],
-        "x": list(range(len(steps))),
+        "z": [
+            [None if math.isnan(v) else round(min(max(v, low), high), DRAWN_DIGITS) for v in s.values]
+            for s in heat.series
+        ],
+        "x": names,
         "y": list(range(len(heat.series))),
         "zmin": low,
         "zmax": high,
@@ -31,14 +36,13 @@ def heat_chart(heat: Figure) -> Spec:
         "ygap": 1 if len(heat.series) <= DOTS_MOST else 0,
         "colorscale": [[0, "@error~.03"], [1, "@error~1"]],
         "colorbar": _colour_bar(low, high),
-        "customdata": [[UNICODE.count(int(s)) for s in steps]] * len(heat.series),
-        "hovertemplate": "step %{customdata}: %{z:.2f} decades<extra></extra>",
+        "hovertemplate": "step %{x}: %{z:.2f} decades<extra></extra>",
     }
-    kept = sorted({round(k * (len(steps) - 1) / 4) for k in range(5)}) if len(steps) else []
+    kept = sorted({round(k * (len(names) - 1) / 4) for k in range(5)}) if names else []
     layout = layout_of(
         rows_height(heat.axes[1].labels),
         (44, 12, 44, 68),
-        xaxis=axis(showgrid=False, tickvals=kept, ticktext=[UNICODE.count(int(steps[k])) for k in kept])
+        xaxis=axis(showgrid=False, type="category", tickangle=0, tickvals=[names[k] for k in kept])
         | _title("step, as recorded"),
         yaxis=_site_rows(heat.axes[1].labels),
         plot_bgcolor="@band",

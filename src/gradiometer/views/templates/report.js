@@ -5,19 +5,22 @@
   const high = (text) => [...text].map((c) => ({ "-": "⁻" }[c] || "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
   const exact = (value, name) => {
     if (value === null) return NAN;
-    if (typeof value === "string") return !value.endsWith("inf") ? value : value === "-inf" ? (name.includes("decades") ? "zero" : "−∞") : "∞";
+    if (typeof value === "string") return !/^-?inf$/.test(value) ? value : value === "-inf" ? (name.includes("decades") ? "zero" : "−∞") : "∞";
     const [digits, power] = (Number.isInteger(value) && Math.abs(value) < 1e6 ? String(value) : value.toPrecision(4)).split("e");
     return digits.replace("-", "−") + (power ? ` × 10${high(power.replace("+", ""))}` : "");
   };
   const clamp = (at, most) => Math.max(0, Math.min(most, at));
   const words = (data, row, column) => {
     const line = data.rows[row], said = (k) => `${data.head[k]} ${exact(line[k], data.head[k])}`;
-    const all = data.head.length <= 9 ? [...line.keys()].slice(1).filter((k) => k !== column && line[k] !== null).map(said) : [];
+    const together = data.said || (data.head.length <= 9 ? data.head.length : 0);
+    const all = [...line.keys()].slice(1, together).filter((k) => k !== column && line[k] !== null).map(said);
     return `${data.head[0]} ${line[0]}: ${[said(column), ...all].join("; ")}`;
   };
   // The point of the picture that belongs to a place, where it has one: its label is shown.
   const point = (box, data, row, column) => {
     const traces = box.data || [];
+    if (data.marks) return [{ curveNumber: data.marks[row][0], pointNumber: data.marks[row][1] }];
+    if (data.curves) return data.curves[column - 1] < 0 ? null : [{ curveNumber: data.curves[column - 1], pointNumber: row }];
     const heat = traces.findIndex((t) => t.type === "heatmap");
     if (heat >= 0) return [{ curveNumber: heat, pointNumber: [row, column - 1] }];
     const line = traces.findIndex((t) => t.hoverinfo !== "skip" && t.x.length === data.rows.length && t.y[row] !== null);
