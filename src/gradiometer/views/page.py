@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 SANS = 'Inter,ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
 MONO = '"JetBrains Mono",ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace'
-SCRIPTS = ("charts.js", "report.js")
+SCRIPTS = ("charts.js", "reading.js", "groups.js", "report.js")
 SIGNS = {"fail": "✕", "warn": "!", "healthy": "✓", "unknown": "—"}
 
 

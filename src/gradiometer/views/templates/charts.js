@@ -35,6 +35,17 @@ const Gradiometer = (() => {
     axis.tickvals = kept;
     axis.tickangle = 0;
   };
+  // Rows that would touch at this height lose their names; those of guilty rows stay, the first and the last one as well.
+  const thinRows = (layout) => {
+    const axis = layout.yaxis, n = axis.tickvals.length, room = (layout.height - layout.margin.t - layout.margin.b) / n;
+    const apart = Math.ceil(13 / room), kept = new Set();
+    const weight = (i) => (axis.ticktext[i].startsWith("<span") ? 0 : i === 0 || i === n - 1 ? 1 : i % apart === 0 ? 2 : 3);
+    const free = (i) => { for (let k = i - apart + 1; k < i + apart; k += 1) if (kept.has(k)) return false; return true; };
+    for (const i of [...Array(n).keys()].sort((a, b) => weight(a) - weight(b) || a - b)) if (free(i)) kept.add(i);
+    const shown = [...kept].sort((a, b) => a - b);
+    axis.tickvals = shown;
+    axis.ticktext = shown.map((i) => axis.ticktext[i]);
+  };
   const fit = (spec, width) => {
     const layout = spec.layout, room = width - layout.margin.l - layout.margin.r;
     for (const note of layout.annotations || []) {
@@ -55,6 +66,7 @@ const Gradiometer = (() => {
       }
     }
     if (spec.thin) thin(layout, width);
+    if (spec.rows) thinRows(layout);
   };
   const drawn = new Map();  // element -> its specification, with the roles of the palette still in it
   const one = (box) => {
