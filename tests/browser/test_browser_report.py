@@ -185,3 +185,50 @@ def test_rows_of_groups_tell_every_number_and_open(browser: Browser, folder: Pat
     expect(page).to_have_url(re.compile("#group=5$"))
     assert page.locator("main img").count() == 0
     assert (browser.complaints.errors, browser.complaints.requests) == ([], [])
+
+
+SHEET = "[...document.styleSheets[0].cssRules].filter((r) => r instanceof CSSPageRule).map((r) => r.cssText).join()"
+
+
+def test_on_paper_guilt_is_hatched_and_nothing_is_to_be_clicked(browser: Browser, folder: Path) -> None:
+    page = opened(browser, folder / "plain.html", 717, dark=True)
+    bar = "document.querySelector('#profile').data.find((t) => t.name === 'σ′').marker"
+    assert page.evaluate(f"{bar}.pattern") is None
+    assert not page.locator(".definitions table").is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.wait_for_function(f"{bar}.color.includes('#BA1400')")  # that of the light palette
+    colours = page.evaluate(f"{bar}.color")
+    assert page.evaluate(f"{bar}.pattern.shape") == ["/" if colour == "#BA1400" else "" for colour in colours]
+    dots = page.evaluate("document.querySelector('#learning').data[0].marker.color")
+    assert dots == ["#FFFFFF"] + ["#BA1400"] * 19  # hollow at the loss, to which no guilty hop leads
+    for what in ("button", "summary:has-text('Table')", ".told", ".by-hand"):
+        assert not any(one.is_visible() for one in page.locator(what).all()), what
+    assert page.locator(".definitions table").is_visible()
+    for what in (".card", "figure", "pre"):
+        assert page.locator(what).first.evaluate("one => getComputedStyle(one).breakInside") == "avoid", what
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(f"{bar}.pattern") is None
+    assert not page.locator(".definitions table").is_visible()
+    assert (browser.complaints.errors, browser.complaints.requests) == ([], [])
+
+
+def test_no_chart_on_paper_is_taller_than_180_mm(browser: Browser, folder: Path) -> None:
+    page = opened(browser, folder / "deep.html", 717)
+    tallest = "Math.max(...[...document.querySelectorAll('.chart')].map((c) => c.clientHeight))"
+    assert page.evaluate(tallest) > 680
+    page.emulate_media(media="print")
+    page.wait_for_function(f"{tallest} === 680")
+
+
+def test_foot_of_a_sheet_names_the_run_and_no_name_ends_its_rule(browser: Browser, folder: Path) -> None:
+    name = 'a"}</style><img src=x onerror=alert(1)>*{color:red}'
+    run = run_of(sigmoid_chain(), name=name)
+    (folder / "named.html").write_text(html_page(run, diagnosis_of(run)), encoding="utf-8")
+    page = opened(browser, folder / "named.html")
+    sheet = page.evaluate(SHEET)
+    assert "counter(page)" in sheet and name.replace('"', '\\"') in sheet
+    assert page.locator("img").count() == 0
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(71, 76, 84)"
+    assert (browser.complaints.errors, browser.complaints.requests) == ([], [])

@@ -47,6 +47,7 @@ def html_page(run: Run, diagnosis: Diagnosis) -> str:
 def _head(run: Run, diagnosis: Diagnosis, shown: Pictures | None, first: Verdict) -> dict[str, Any]:
     return {
         "run": run,
+        "printed": " · ".join(w for w in (run.info.name, run.info.started) if w),
         "verdict": first,
         "strapline": report.strapline(run, shown),
         "lead": report.lead(run, diagnosis, shown),

@@ -176,11 +176,11 @@ def _worst_name(
 
 
 def _human_marks(pace_s: float, run_steps: int, left: int, right: int) -> tuple[list[Spec], list[Spec]]:
-    """This run, a day, a year ...: at this run's pace; names that would touch are left out."""
+    """This run, a day, a year ...: at this run's pace; the page leaves out names that would touch."""
     times = [("this run", float(run_steps))] if run_steps > 0 else []
     if math.isfinite(pace_s) and pace_s > 0:
         times += [(name, seconds / pace_s) for name, seconds in HUMAN_TIMES_S]
-    shapes, words, free = [], [], -math.inf
+    shapes, words = [], []
     for name, steps in times:
         at = math.log10(steps)
         if not left < at <= right:
@@ -189,10 +189,7 @@ def _human_marks(pace_s: float, run_steps: int, left: int, right: int) -> tuple[
         shapes.append(
             {"type": "line", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "line": line, "layer": "below"}
         )
-        half = (right - left) * 0.0085 * len(name)
-        if at - half > free:
-            words.append(note(at, 1, name, yref="paper", yanchor="bottom", yshift=4))
-            free = at + half
+        words.append(note(at, 1, name, yref="paper", yanchor="bottom", yshift=4, apart=True))
     return shapes, words
 
 

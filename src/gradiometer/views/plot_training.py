@@ -57,7 +57,7 @@ def share_chart(figure: Figure) -> Spec:
     ticks = {"tickvals": [0, 0.25, 0.5, 0.75, 1], "ticktext": ["0", "25 %", "50 %", "75 %", "100 %"]}
     layout = layout_of(
         SHARE_HEIGHT,
-        (44, 150, 44, 60),
+        (44, 166, 44, 60),
         hovermode="x unified",
         xaxis=axis(showgrid=False, range=[-0.35, last + 0.35], tickvals=list(range(last + 1)), ticktext=labels),
         yaxis=axis(range=[-0.03, 1.05]) | ticks,

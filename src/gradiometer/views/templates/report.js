@@ -7,5 +7,12 @@
     if (data && data.rows.length && data.head.length > 1) Reading.readable(box, data);
     if (spec.rows) Groups.add(box, spec);
   }
+  // What is folded away cannot be opened on paper. The tables of charts and the modules stay as they are.
+  let unfolded = [];
+  addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("details:not([open])")].filter((d) => !d.closest(".below, .tree"));
+    for (const one of unfolded) one.open = true;
+  });
+  addEventListener("afterprint", () => { for (const one of unfolded) one.open = false; });
   for (const [id, spec] of specs) if (spec.groups) Groups.start(document.getElementById(id), spec.groups);
 })();
