@@ -67,6 +67,7 @@ def _head(result: TrialResult) -> dict[str, Any]:
     found = finding_verdict(spec.found) if spec.found is not None else None
     return {
         "name": name,
+        "printed": f"trial of {name}",
         "strapline": f"{seeds} × {steps} · {rates}",
         "verdict": trial_verdict(result, UNICODE),
         "lead": mechanism_words(result, UNICODE),

@@ -26,7 +26,7 @@ def with_data(spec: Spec, data: Spec) -> Spec:
 
     Where the page cannot tell by itself which mark belongs to a number, data says it: ``marks``, [curve, point] of each
     row, or ``curves``, the curve of each column after the first, -1 where none is drawn for it. ``said``: columns
-    that are read out together, by default all of up to nine."""
+    that are read out together, by default all of up to nine. ``unit``: of every number, where no head says it."""
     return spec | {"data": data}
 
 
@@ -47,7 +47,8 @@ def figure_data(figure: Figure) -> Spec:
 def heat_data(figure: Figure) -> Spec:
     """A row a site, a column a recorded step."""
     head = [figure.axes[1].name, *(f"step {label}" for label in figure.axes[0].labels)]
-    return {"head": head, "rows": [[clean(s.name), *(number(v) for v in s.values)] for s in figure.series]}
+    rows = [[clean(s.name), *(number(v) for v in s.values)] for s in figure.series]
+    return {"head": head, "rows": rows, "unit": "decades"}
 
 
 def profile_data(shown: Pictures) -> Spec:
