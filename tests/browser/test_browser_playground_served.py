@@ -75,7 +75,7 @@ def test_a_training_moves_the_profile_and_the_loss_and_is_stopped(browser: Brows
     assert "of the test digits right" in page.inner_text("#loss-caption")
     assert shown(page) != first
     rows = page.locator("table[data-of=loss] tbody tr")
-    assert rows.last.locator("td").first.inner_text() == "400"
+    assert rows.last.locator("td").first.text_content() == "400"
     page.click("#train")
     expect(page.locator("#loss-caption")).to_contain_text("Step ", timeout=SLOW_MS)
     page.click("#train")
