@@ -52,13 +52,29 @@ def is_alive(pid: int) -> bool:
 @pytest.mark.torch
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_playground_starts_the_one_process_that_loads_torch_and_it_ends_with_the_server(tmp_path: Path) -> None:
-    import httpx
-
     (tmp_path / "torch.py").write_text("open('executed', 'w')")  # a folder that is served is not executed
     process = subprocess.Popen(
         [str(Path(sys.executable).parent / "gradiometer"), "serve", "--no-open", "--port", "0"],
         cwd=tmp_path, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
+    try:
+        worker = checked_worker(process)
+        assert not (tmp_path / "executed").exists()
+    finally:
+        process.kill()
+        process.communicate()
+    for _ in range(400):
+        if not is_alive(worker):
+            return
+        time.sleep(0.05)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker is still there")
+
+
+def checked_worker(process: subprocess.Popen[str]) -> int:
+    """The process that a server has started for its playground, once it has measured a network."""
+    import httpx
+
     assert process.stdout is not None
     process.stdout.readline()
     base, token = process.stdout.readline().strip().split("/?token=")
@@ -74,15 +90,7 @@ def test_the_playground_starts_the_one_process_that_loads_torch_and_it_ends_with
     assert command.rstrip().endswith("-P -m gradiometer.session.play_worker")
     assert "libtorch" in Path(f"/proc/{worker}/maps").read_text()
     assert "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text()
-    assert not (tmp_path / "executed").exists()
-    process.kill()
-    process.communicate()
-    for _ in range(400):
-        if not is_alive(worker):
-            return
-        time.sleep(0.05)
-    os.kill(worker, signal.SIGKILL)
-    pytest.fail("the worker is still there")
+    return worker
 
 
 @pytest.mark.parametrize(

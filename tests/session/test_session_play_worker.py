@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,7 @@ pytestmark = pytest.mark.torch
 COMMAND = (sys.executable, "-P", "-m", "gradiometer.session.play_worker")
 ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
 SMALL: dict[str, Any] = plain("tanh", 0.05) | {"depth": 6, "width": 16}
+WAIT_S = 60.0
 LONG = {"optimizer": "sgd", "rate": 0.01, "steps": 2000}
 
 
@@ -188,10 +190,15 @@ class Worker:
     def hear(self, kind: str, number: int) -> dict[str, Any]:
         """The next answer of a kind; those before it are let go."""
         assert self.process.stdout is not None
-        while line := self.process.stdout.readline():
-            answer: dict[str, Any] = json.loads(line)
-            if answer["type"] == kind and answer.get("number", 0) == number:
-                return answer
+        guard = threading.Timer(WAIT_S, self.process.kill)  # then the pipe ends
+        guard.start()
+        try:
+            while line := self.process.stdout.readline():
+                answer: dict[str, Any] = json.loads(line)
+                if answer["type"] == kind and answer.get("number", 0) == number:
+                    return answer
+        finally:
+            guard.cancel()
         raise AssertionError(f"the worker ended before it was {kind}")
 
 
