@@ -143,7 +143,7 @@ def two(page: Page) -> None:
 def measured(page: Page) -> None:
     """The network of the controls is made, measured and trained."""
     expect(page.locator("#loss-caption")).to_contain_text("at initialisation", timeout=60_000)
-    page.get_by_text("Adam", exact=True).click()
+    page.locator("input[name=optimizer][value=adam]").check(force=True)
     page.locator("#train").click()
     expect(page.locator("#loss-caption")).to_contain_text("test", timeout=60_000)
 
