@@ -258,9 +258,7 @@ def _labels(error: Figure) -> list[Html]:
     for n, i in enumerate(dict.fromkeys(shown)):
         kind = "x wide" if n % 2 and i != last else "x"
         out.append(el("span", labels[i], cls=kind, style=f"left:{100 * i / last:.1f}%"))
-    noun = (
-        el("span", "layer", cls="y", style="top:100%;margin:13px 12px 0 0") if error.axes[0].name == "layer" else ""
-    )
+    noun = el("span", "layer", cls="y", style="top:100%;margin:13px 12px 0 0") if error.axes[0].name == "layer" else ""
     return [*out, *([noun] if isinstance(noun, Html) else [])]
 
 
