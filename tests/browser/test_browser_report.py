@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 import sys
 from dataclasses import replace
@@ -141,11 +142,93 @@ def test_group_of_a_deep_trunk_is_opened_by_key_by_click_and_by_address(browser:
     page.locator("#group").focus()
     page.keyboard.press("Home")
     assert page.locator("#group + .told").inner_text().endswith("decades 0; on the trunk")
+    for place in ("heat", "learning", "updates"):
+        assert page.locator(f"#{place}-group").is_visible(), place
+    assert len(page.evaluate("document.getElementById('heat-group').data[0].z")) == 2
     cell = page.locator("#groups .barlayer .point path").nth(3).bounding_box()
     assert cell is not None
     page.mouse.click(cell["x"] + cell["width"] / 2, cell["y"] + cell["height"] / 2)
     expect(page).to_have_url(re.compile("#group=3$"))
     again = browser.page(page.url, 1440, "dark")
     again.wait_for_selector("#group .main-svg")
+    again.wait_for_selector("#learning-group .main-svg")
     assert again.locator("main img").count() == 0
+    assert (browser.complaints.errors, browser.complaints.requests) == ([], [])
+
+
+def test_rows_of_groups_tell_every_number_and_open(browser: Browser, folder: Path) -> None:
+    page = opened(browser, folder / "deep.html")
+    page.locator("#heat").focus()
+    for key in ("Home", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    told = page.locator("#heat + .told").inner_text()
+    law = [f"{k * 2 * math.log10(0.9):.4f}".replace("-", "−") for k in (2, 3)]
+    assert f": step 1 {law[1]}; " in told and told.endswith(f"; at site {HOSTILE}252; 2 sites: {law[1]} to {law[0]}")
+    label = page.locator("#heat .hoverlayer text")
+    expect(label).to_contain_text(f"step 1: {law[1]} decades")
+    expect(label).to_contain_text(f"2 sites: {law[1]} to {law[0]}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#heat-group .main-svg")
+    assert page.url.endswith("#group=1")
+    assert (
+        page.locator("#heat-group")
+        .evaluate("box => box.parentElement.querySelector('h3').textContent")
+        .endswith(", 2 sites")
+    )
+    page.locator("#heat-group").focus()
+    page.keyboard.press("Home")
+    assert page.locator("#heat-group + .told").inner_text().startswith(f"site {HOSTILE}254: step 0 {law[0]}")
+    page.locator("#learning .scatterlayer .point").nth(5).scroll_into_view_if_needed()
+    dot = page.locator("#learning .scatterlayer .point").nth(5).bounding_box()
+    assert dot is not None
+    page.mouse.click(dot["x"] + dot["width"] / 2, dot["y"] + dot["height"] / 2)
+    expect(page).to_have_url(re.compile("#group=5$"))
+    assert page.locator("main img").count() == 0
+    assert (browser.complaints.errors, browser.complaints.requests) == ([], [])
+
+
+SHEET = "[...document.styleSheets[0].cssRules].filter((r) => r instanceof CSSPageRule).map((r) => r.cssText).join()"
+
+
+def test_on_paper_guilt_is_hatched_and_nothing_is_to_be_clicked(browser: Browser, folder: Path) -> None:
+    page = opened(browser, folder / "plain.html", 717, dark=True)
+    bar = "document.querySelector('#profile').data.find((t) => t.name === 'σ′').marker"
+    assert page.evaluate(f"{bar}.pattern") is None
+    assert not page.locator(".definitions table").is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    page.wait_for_function(f"{bar}.color.includes('#BA1400')")  # that of the light palette
+    colours = page.evaluate(f"{bar}.color")
+    assert page.evaluate(f"{bar}.pattern.shape") == ["/" if colour == "#BA1400" else "" for colour in colours]
+    dots = page.evaluate("document.querySelector('#learning').data[0].marker.color")
+    assert dots == ["#FFFFFF"] + ["#BA1400"] * 19  # hollow at the loss, to which no guilty hop leads
+    for what in ("button", "summary:has-text('Table')", ".told", ".by-hand"):
+        assert not any(one.is_visible() for one in page.locator(what).all()), what
+    assert page.locator(".definitions table").is_visible()
+    for what in (".card", "figure", "pre"):
+        assert page.locator(what).first.evaluate("one => getComputedStyle(one).breakInside") == "avoid", what
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(f"{bar}.pattern") is None
+    assert not page.locator(".definitions table").is_visible()
+    assert (browser.complaints.errors, browser.complaints.requests) == ([], [])
+
+
+def test_no_chart_on_paper_is_taller_than_180_mm(browser: Browser, folder: Path) -> None:
+    page = opened(browser, folder / "deep.html", 717)
+    tallest = "Math.max(...[...document.querySelectorAll('.chart')].map((c) => c.clientHeight))"
+    assert page.evaluate(tallest) > 680
+    page.emulate_media(media="print")
+    page.wait_for_function(f"{tallest} === 680")
+
+
+def test_foot_of_a_sheet_names_the_run_and_no_name_ends_its_rule(browser: Browser, folder: Path) -> None:
+    name = 'a"}</style><img src=x onerror=alert(1)>*{color:red}'
+    run = run_of(sigmoid_chain(), name=name)
+    (folder / "named.html").write_text(html_page(run, diagnosis_of(run)), encoding="utf-8")
+    page = opened(browser, folder / "named.html")
+    sheet = page.evaluate(SHEET)
+    assert "counter(page)" in sheet and name.replace('"', '\\"') in sheet
+    assert page.locator("img").count() == 0
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(71, 76, 84)"
     assert (browser.complaints.errors, browser.complaints.requests) == ([], [])

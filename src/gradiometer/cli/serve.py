@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -24,6 +25,8 @@ runs. It is a secret of your account on this machine.
 """
 NEEDS = ("starlette", "sse_starlette", "uvicorn", "jinja2", "plotly")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+WORKER = "gradiometer.session.play_worker"
+"""The module that makes networks for the playground. It is named and not imported: the server loads no torch."""
 
 
 @command
@@ -63,7 +66,8 @@ def serve(
 
     if host not in LOOPBACK:
         complain("Everybody who can reach this machine and has the address can read the runs.")
-    server.serve(server.Place(place, host, port, on_up=told))
+    worker = (sys.executable, "-P", "-m", WORKER)  # -P: no module of the folder in which serve was started
+    server.serve(server.Place(place, host, port, on_up=told, worker=worker))
     return 0
 
 

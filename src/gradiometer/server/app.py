@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import import_module
@@ -25,15 +25,20 @@ from .gate import Door, Gate
 from .hub import Hub, Watched
 from .live_run import compared
 from .pages import RUNS, TRIALS, Place, shell, trial_page
+from .player import Player
 
 PING_S = 15
 YEAR_S = 31536000
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(folder: Path, door: Door) -> Starlette:
-    """The application for one folder. UserError where there is no such folder."""
+def make_app(folder: Path, door: Door, worker: Sequence[str] = ()) -> Starlette:
+    """The application for one folder. worker: the command that makes networks for the playground, () for none.
+
+    UserError where there is no such folder.
+    """
     hub = Hub(folder)
+    player = Player(worker, hub.born)
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
@@ -42,9 +47,10 @@ def make_app(folder: Path, door: Door) -> Starlette:
             yield
         finally:
             await hub.stop()
+            await player.close()
 
     app = Starlette(routes=_routes(), middleware=[Middleware(Gate, door=door)], lifespan=life)
-    app.state.hub = hub
+    app.state.hub, app.state.player = hub, player
     app.add_exception_handler(GradiometerError, _told)
     return app
 

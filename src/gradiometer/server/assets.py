@@ -37,7 +37,17 @@ def asset(name: str) -> Asset | None:
     return None
 
 
-OWN = ("dash.js", "runs.js", "run.js", "compare.js", "trials.js", "trial.js", "missing.js", "playing.js")
+OWN = (
+    "dash.js",
+    "runs.js",
+    "run.js",
+    "compare.js",
+    "trials.js",
+    "trial.js",
+    "missing.js",
+    "playing.js",
+    "playing_network.js",
+)
 OF_VIEWS = (
     "charts.js",
     "playground.css",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvicorn
+from starlette.applications import Starlette
 
 from gradiometer.records import UserError
 
@@ -34,13 +35,15 @@ WINDOWS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 @dataclass(frozen=True, slots=True)
 class Place:
     """What to serve, and where. port 0: any free one; None: PORT, or the next free one. token: "" for a new one.
-    inherited: number of a socket that already listens, -1 for a new one."""
+    inherited: number of a socket that already listens, -1 for a new one. worker: the command that makes networks for
+    the playground, () for none."""
 
     folder: Path
     host: str = "127.0.0.1"
     port: int | None = None
     token: str = ""
     inherited: int = -1
+    worker: tuple[str, ...] = ()
     on_up: Callable[[str], None] = field(default=lambda url: None)
     is_over: Callable[[int], bool] = field(default=lambda viewers: False)
 
@@ -51,7 +54,7 @@ def serve(place: Place) -> None:
     listening = bound(place.host, place.port) if place.inherited < 0 else socket.socket(fileno=place.inherited)
     port = listening.getsockname()[1]
     door = door_of(place.host, port, place.token or new_token())
-    app = make_app(place.folder, door)
+    app = make_app(place.folder, door, place.worker)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE_S, lifespan="on", ws="none",
         server_header=False, date_header=False,
@@ -60,7 +63,7 @@ def serve(place: Place) -> None:
     url = address(place.host, port, door.token)
 
     async def run() -> None:
-        watching = asyncio.create_task(_look_after(server, app.state.hub, place, url))
+        watching = asyncio.create_task(_look_after(server, app, place, url))
         await server.serve(sockets=[listening])
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -70,7 +73,8 @@ def serve(place: Place) -> None:
         asyncio.run(run())
 
 
-async def _look_after(server: uvicorn.Server, hub: Hub, place: Place, url: str) -> None:
+async def _look_after(server: uvicorn.Server, app: Starlette, place: Place, url: str) -> None:
+    hub: Hub = app.state.hub
     while not server.started:
         await asyncio.sleep(0.02)
     place.on_up(url)
@@ -78,6 +82,7 @@ async def _look_after(server: uvicorn.Server, hub: Hub, place: Place, url: str) 
         await asyncio.sleep(LOOK_S)
     server.should_exit = True
     hub.hang_up()
+    app.state.player.channel.hang_up()
 
 
 def address(host: str, port: int, token: str) -> str:

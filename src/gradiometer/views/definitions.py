@@ -8,6 +8,11 @@ from gradiometer.quantities import REGISTRY
 def definitions() -> list[dict[str, str]]:
     """Every derived number with unit, formula and source, from the room that computes them."""
     return [
-        {"name": q.name.replace("_", " "), "unit": q.unit, "formula": q.formula, "source": q.source}
+        {"name": q.name.replace("_", " "), "unit": q.unit, "formula": q.formula, "source": _source(q.source)}
         for q in REGISTRY.values()
     ]
+
+
+def _source(words: str) -> str:
+    """A definition of our own has no other source."""
+    return "Gradiometer's definition" if words.startswith("DESIGN") else words

@@ -47,6 +47,31 @@ class Group:
         return tuple(m.decades for m in self.members if not m.trunk and np.isfinite(m.decades))
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows first..last of a picture whose rows are stations, drawn as one: those of the group of that number.
+
+    severity: the worst finding that names a member of the group, "" where none does."""
+
+    name: str
+    first: int
+    last: int
+    group: int
+    severity: str
+
+
+def stretches(labels: Sequence[str], shown: Profile, groups: Sequence[Group]) -> tuple[Stretch, ...]:
+    """The rows of each group among those that a picture has, by their labels, in the order of the trunk; groups without
+    a row have no stretch. Empty where there are no groups."""
+    rows = {label: i for i, label in enumerate(labels)}
+    out = []
+    for k, g in enumerate(groups):
+        own = [rows[label] for label in shown.labels[g.first : g.last + 1] if label in rows]
+        if own:
+            out.append(Stretch(g.name, min(own), max(own), k, g.severity))
+    return tuple(out)
+
+
 def grouped(run: Run, shown: Profile, findings: Sequence[Finding]) -> tuple[Group, ...]:
     """The groups of a trunk of more than 60 stations, loss first; empty up to there.
 

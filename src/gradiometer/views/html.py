@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from gradiometer.records import Cure, Diagnosis, Run
 from . import report
 from .dashboard import prove_command
 from .definitions import definitions
+from .groups import Group, grouped, stretches
 from .html_training import group_parts, training_parts
 from .numbers import UNICODE
 from .page import check_installed, filled
@@ -31,9 +33,10 @@ def html_page(run: Run, diagnosis: Diagnosis) -> str:
     model = told_model(run, diagnosis)
     shown = pictures(run, diagnosis, model) if run.networks else None
     first = verdict(run, diagnosis, shown, UNICODE)
-    beside, more = training_parts(run, diagnosis, shown, model)
-    by_group, group_charts = group_parts(run, diagnosis, shown)
-    charts = group_charts | _charts(run, diagnosis, shown) | more
+    groups = grouped(run, shown.profile, diagnosis.findings) if shown is not None else ()
+    beside, more = training_parts(run, diagnosis, shown, model, groups)
+    by_group, group_charts = group_parts(shown, groups)
+    charts = group_charts | _charts(run, diagnosis, shown, groups) | more
     cures = _cures(diagnosis, shown, charts)
     context = _head(run, diagnosis, shown, first) | _body(run, diagnosis, shown, model) | beside | by_group
     context |= {"definitions": definitions(), "command": prove_command(run) if diagnosis.findings else ""}
@@ -44,6 +47,7 @@ def html_page(run: Run, diagnosis: Diagnosis) -> str:
 def _head(run: Run, diagnosis: Diagnosis, shown: Pictures | None, first: Verdict) -> dict[str, Any]:
     return {
         "run": run,
+        "printed": " · ".join(w for w in (run.info.name, run.info.started) if w),
         "verdict": first,
         "strapline": report.strapline(run, shown),
         "lead": report.lead(run, diagnosis, shown),
@@ -101,18 +105,19 @@ def _models(run: Run, diagnosis: Diagnosis, model: str) -> list[dict[str, str]]:
     return out
 
 
-def _charts(run: Run, diagnosis: Diagnosis, shown: Pictures | None) -> dict[str, Spec]:
+def _charts(run: Run, diagnosis: Diagnosis, shown: Pictures | None, groups: Sequence[Group]) -> dict[str, Spec]:
     if shown is None:
         return {}
     model = shown.profile.model
     steps = max((f.step for f in run.frames_of(model)), default=0)
     profile_spec = profile_chart(shown.error, shown.hops, report.gain_limits(diagnosis.findings, model))
+    rows = stretches(shown.profile.labels, shown.profile, groups)
     out = {
         "profile": with_data(profile_spec, profile_data(shown)),
-        "heat": with_data(heat_chart(shown.heat), heat_data(shown.heat)),
+        "heat": with_data(heat_chart(shown.heat, rows), heat_data(shown.heat)),
     }
     if report.learning_table(shown) is not None:
-        drawn = learning_chart(shown.learning, pace_s(run, model), steps)
+        drawn = learning_chart(shown.learning, pace_s(run, model), steps, rows)
         out["learning"] = with_data(drawn, figure_data(shown.learning))
     return out | {
         f"time-{i}": with_data(time_chart(figure), figure_data(figure)) for i, figure in enumerate(shown.times)

@@ -20,12 +20,17 @@ from .figures import Figure
 from .numbers import UNICODE
 from .page import check_installed, filled
 from .plot_chart import experiment_chart
+from .plot_data import figure_data, with_data
 
 
 def experiments_page(told: Sequence[ToldExperiment]) -> str:
     """The whole page. UserError where the extra ``report`` is not installed."""
     check_installed()
-    charts = {f"{one.name}-{k}": experiment_chart(figure) for one in told for k, figure in enumerate(one.figures)}
+    charts = {
+        f"{one.name}-{k}": with_data(experiment_chart(figure), figure_data(figure))
+        for one in told
+        for k, figure in enumerate(one.figures)
+    }
     good = all(one.reproduced for one in told)
     context = {
         "headline": told[0].title if len(told) == 1 else counts_words(tuple(told)),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gradiometer.records import Diagnosis, Run
 
-from .groups import grouped
+from .groups import Group, stretches
 from .plot import Spec
 from .plot_data import figure_data, heat_data, loss_data, with_data
 from .plot_groups import groups_chart, groups_data, groups_table
@@ -17,9 +18,8 @@ from .training import epsilon_figure, event_rows, health_figure, loss_table, sha
 from .tree import OPEN_MOST, module_tree
 
 
-def group_parts(run: Run, diagnosis: Diagnosis, shown: Pictures | None) -> tuple[dict[str, Any], dict[str, Spec]]:
-    """The profile by groups, where the trunk has more than 60 stations; else nothing."""
-    groups = grouped(run, shown.profile, diagnosis.findings) if shown is not None else ()
+def group_parts(shown: Pictures | None, groups: Sequence[Group]) -> tuple[dict[str, Any], dict[str, Spec]]:
+    """The profile by groups, where there are any; else nothing."""
     if shown is None or not groups:
         return {"groups_table": None}, {}
     spec = with_data(groups_chart(shown.error, groups), groups_data(shown.error, groups))
@@ -32,7 +32,7 @@ def group_parts(run: Run, diagnosis: Diagnosis, shown: Pictures | None) -> tuple
 
 
 def training_parts(
-    run: Run, diagnosis: Diagnosis, shown: Pictures | None, model: str
+    run: Run, diagnosis: Diagnosis, shown: Pictures | None, model: str, groups: Sequence[Group]
 ) -> tuple[dict[str, Any], dict[str, Spec]]:
     """Context and charts (by the name of their place) of one model; without a trunk only its loss and its events."""
     charts: dict[str, Spec] = {}
@@ -56,7 +56,8 @@ def training_parts(
         if figure is not None:
             charts[name], tables[name] = with_data(share_chart(figure), figure_data(figure)), share_table(figure)
     if updates is not None:
-        charts["updates"], tables["updates"] = with_data(update_chart(updates), heat_data(updates)), heat_table(updates)
+        drawn = update_chart(updates, stretches(updates.axes[1].labels, shown.profile, groups))
+        charts["updates"], tables["updates"] = with_data(drawn, heat_data(updates)), heat_table(updates)
     if shown.network.modules:
         context["tree"] = module_tree(run, shown.network, shown.profile)
         context["tree_open"] = len(shown.network.modules) <= OPEN_MOST

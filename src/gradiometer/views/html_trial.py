@@ -18,6 +18,7 @@ from .html_experiment import figure_table
 from .numbers import UNICODE
 from .page import check_installed, filled
 from .plot import Spec
+from .plot_data import forest_data, mechanism_data, paired_data, with_data
 from .plot_trial import curves_span, forest_chart, mechanism_chart, paired_chart
 from .trial_figures import mechanism_figure, paired_figure
 from .trial_forest import ForestRow, forest_rows, role_words
@@ -66,6 +67,7 @@ def _head(result: TrialResult) -> dict[str, Any]:
     found = finding_verdict(spec.found) if spec.found is not None else None
     return {
         "name": name,
+        "printed": f"trial of {name}",
         "strapline": f"{seeds} × {steps} · {rates}",
         "verdict": trial_verdict(result, UNICODE),
         "lead": mechanism_words(result, UNICODE),
@@ -91,7 +93,7 @@ def _forest(result: TrialResult, rows: Sequence[ForestRow], charts: dict[str, Sp
         return None
     spec = result.spec
     words = f"gain over no cure, {spec.primary.name}"
-    charts["forest"] = forest_chart(rows, spec.floor, words)
+    charts["forest"] = with_data(forest_chart(rows, spec.floor, words), forest_data(rows))
     seeds = sorted({s for row in rows for s in row.seeds})
     head = ["arm", "there for", "decision", "effect", "from", "to", *(f"seed {s}" for s in seeds)]
     body = [
@@ -167,7 +169,7 @@ def _curves(result: TrialResult, charts: dict[str, Spec]) -> list[dict[str, Any]
     out = []
     for k, (arm, figure) in enumerate(found):
         ink = inks.get(decisions.get(arm.name, ""), "ink")
-        charts[f"curves-{k}"] = paired_chart(figure, low, high, ink)
+        charts[f"curves-{k}"] = with_data(paired_chart(figure, low, high, ink), paired_data(figure))
         rate = f"{UNICODE.times}{UNICODE.factor(arm.lr_factor)} the script's rate"
         words = f"{role_words(arm)}, {rate}" if arm.lr_factor != 1 else role_words(arm)
         facts = {"id": f"curves-{k}", "arm": arm.name, "words": words, "label": figure.title}
@@ -179,7 +181,7 @@ def _mechanism(result: TrialResult, charts: dict[str, Spec]) -> dict[str, Any] |
     figure = mechanism_figure(result)
     if figure is None or any(v.decision == "invalid" for v in result.verdicts):
         return None
-    charts["mechanism"] = mechanism_chart(figure)
+    charts["mechanism"] = with_data(mechanism_chart(figure), mechanism_data(figure))
     theory = figure.named("predicted") is not None
     return {"table": figure_table(figure), "label": figure.title, "theory": theory}
 

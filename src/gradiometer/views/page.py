@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 SANS = 'Inter,ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif'
 MONO = '"JetBrains Mono",ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace'
-SCRIPTS = ("charts.js", "report.js")
+SCRIPTS = ("charts.js", "reading.js", "groups.js", "report.js")
 SIGNS = {"fail": "✕", "warn": "!", "healthy": "✓", "unknown": "—"}
 
 
@@ -32,9 +32,12 @@ def check_installed() -> None:
 
 
 def filled(name: str, context: Mapping[str, Any], charts: Mapping[str, Spec]) -> str:
-    """The template with its context, our look and its charts; Plotly's script is inside where there is any chart."""
+    """The template with its context, our look and its charts; Plotly's script is inside where there is any chart.
+
+    ``printed`` of the context: what stands at the foot of each sheet."""
     scripts = [plotly_script(), "".join(map(template_text, SCRIPTS))] if charts else []
-    shown = {"charts": inside_script(charts)} | trusted(scripts)
+    printed = css_text(clean(str(context.get("printed", "Gradiometer"))))
+    shown = {"charts": inside_script(charts), "printed": printed} | trusted(scripts)
     return load_template(name).render(look() | dict(context) | shown)
 
 
@@ -96,6 +99,11 @@ def inside_script(value: object) -> Any:
     """JSON that no name can close the script element from."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return as_it_is(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def css_text(text: str) -> Any:
+    """A text as a string of a style sheet that no name can end: all but letters and digits by their number."""
+    return as_it_is('"' + "".join(c if c.isascii() and c.isalnum() else f"\\{ord(c):x} " for c in text) + '"')
 
 
 def template_text(name: str) -> str:

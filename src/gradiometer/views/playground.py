@@ -68,6 +68,11 @@ SLIDERS = (
     Slider("bias", "bias variance σb²", 0, 0.4, 0.01, 0.05),
 )
 
+TASKS = (Choice("digits", "digits"), Choice("spirals", "spirals"))
+OPTIMIZERS = (Choice("sgd", "SGD"), Choice("adam", "Adam"))
+RATE = Slider("rate", "learning rate", -5, 0, 0.5, -1)  # log10
+"""What the network in PyTorch is trained on and with, where a server makes it."""
+
 
 def table(kind: str) -> dict[str, list[float]]:
     """Moments of one activation at the variances of `log_variances`.

@@ -12,6 +12,7 @@ from gradiometer.records import Event, Finding
 
 from .dashboard_loss import LOSS_LEFT, LOSS_RIGHT, loss_chart
 from .figures import Figure, Series
+from .groups import Stretch
 from .numbers import UNICODE
 from .plot import DOTS_MOST, Spec, axis, escaped, known, layout_of, note, rail
 from .plot_rows import heat_chart
@@ -56,7 +57,7 @@ def share_chart(figure: Figure) -> Spec:
     ticks = {"tickvals": [0, 0.25, 0.5, 0.75, 1], "ticktext": ["0", "25 %", "50 %", "75 %", "100 %"]}
     layout = layout_of(
         SHARE_HEIGHT,
-        (44, 150, 44, 60),
+        (44, 166, 44, 60),
         hovermode="x unified",
         xaxis=axis(showgrid=False, range=[-0.35, last + 0.35], tickvals=list(range(last + 1)), ticktext=labels),
         yaxis=axis(range=[-0.03, 1.05]) | ticks,
@@ -93,9 +94,9 @@ def _end_words(series: Sequence[Series]) -> list[Spec]:
     return out
 
 
-def update_chart(figure: Figure) -> Spec:
+def update_chart(figure: Figure, stretches: Sequence[Stretch] = ()) -> Spec:
     """‖ΔW‖ / ‖W‖ of each layer and recorded step, decades: as the heatmap of the error, in ink, since it is a datum of
     the optimizer and not of the error."""
-    spec = heat_chart(figure)
+    spec = heat_chart(figure, stretches)
     spec["traces"][0]["colorscale"] = [[0, "@ink-2~.03"], [1, "@ink-2~1"]]
     return spec

@@ -17,6 +17,7 @@ from .trial_forest import ForestRow
 ROW, BOTTOM, LEFT = 48, 40, 24  # px
 FOREST_TOP, DUMBBELL_TOP, CURVES_TOP, CURVES_HEIGHT = 44, 60, 30, 230  # px
 DECISION_PX = 120  # px, right of the forest plot
+FOREST_CURVES, FOREST_MEAN = 3, 2  # curves of one arm, and which of them is its mean
 NAME_LETTERS = 28
 BARELY_ABOVE = 1.3  # a curve that starts below this times all others is not cut
 _PAPER_X: Spec = {"xref": "paper", "xanchor": "left"}

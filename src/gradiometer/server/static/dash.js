@@ -22,14 +22,17 @@ const Dash = (() => {
     constructor(status, words, file) { super(words); this.status = status; this.file = file; }
   }
 
-  const get = async (path) => {
-    const answer = await fetch(path, { headers: { accept: "application/json" } });
+  const ask = async (path, how) => {
+    const answer = await fetch(path, how);
     if (!answer.ok) {
       const told = await answer.json().catch(() => ({}));
       throw new Refused(answer.status, told.error || `The server answered ${answer.status}.`, told.file);
     }
-    return answer.json();
+    return answer.status === 204 ? null : answer.json();
   };
+  const get = (path) => ask(path, { headers: { accept: "application/json" } });
+  const send = (path, what) =>
+    ask(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(what) });
 
   // One polite region: at most a sentence in ten seconds, the newest one; findings at once.
   let waitingWords = "", said = -SAY_EVERY_MS, timer = 0;
@@ -47,8 +50,8 @@ const Dash = (() => {
 
   const clock = () => new Date().toLocaleTimeString("en-GB");
 
-  // Events that come again by themselves. handlers: by name; shown(): in words, what the page still shows.
-  const listen = (address, handlers, shown) => {
+  // Events that come again by themselves. handlers: by name; shown(): in words, what the page still shows; then what goes on.
+  const listen = (address, handlers, shown, goesOn = "The training goes on by itself; this") => {
     const box = document.getElementById("connection");
     let source = null, last = "", since = "", tries = 0, countdown = 0;
     const lost = async () => {
@@ -67,7 +70,7 @@ const Dash = (() => {
       const tell = () => {
         const bar = h("div", { class: "till" }, h("i", { style: { width: `${(100 * (whole - left)) / whole}%` } }));
         fill(box, h("b", {}, `Not connected since ${since}`),
-          `${shown()} The training goes on by itself; this page tries again in ${left} s.`, bar);
+          `${shown()} ${goesOn} page tries again in ${left} s.`, bar);
         box.hidden = false;
       };
       tell();
@@ -182,5 +185,5 @@ const Dash = (() => {
       h("p", {}, error.message), h("p", {}, h("a", { href: "/" }, "To the list of runs"))));
   };
 
-  return { h, fill, get, say, listen, tag, state, STATES, crumbs, command, keys, table, figure, ago, count, failed };
+  return { h, fill, get, send, say, listen, tag, state, STATES, crumbs, command, keys, table, figure, ago, count, failed };
 })();

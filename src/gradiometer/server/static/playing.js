@@ -3,5 +3,10 @@
 (() => {
   Dash.crumbs("playground");
   const press = (id) => () => document.getElementById(id).click();
-  Dash.keys({ r: press("redraw"), c: press("cure") }, { r: "draw new weights", c: "move to the critical line", "?": "this list" });
+  const acts = { r: press("redraw"), c: press("cure") }, words = { r: "draw new weights", c: "move to the critical line" };
+  if (document.getElementById("train")) {
+    acts.t = press("train");
+    words.t = "train this network, or stop";
+  }
+  Dash.keys(acts, { ...words, "?": "this list" });
 })();

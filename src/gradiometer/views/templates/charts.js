@@ -35,8 +35,20 @@ const Gradiometer = (() => {
     axis.tickvals = kept;
     axis.tickangle = 0;
   };
+  // Rows that would touch at this height lose their names; those of guilty rows stay, the first and the last one as well.
+  const thinRows = (layout) => {
+    const axis = layout.yaxis, n = axis.tickvals.length, room = (layout.height - layout.margin.t - layout.margin.b) / n;
+    const apart = Math.ceil(13 / room), kept = new Set();
+    const weight = (i) => (axis.ticktext[i].startsWith("<span") ? 0 : i === 0 || i === n - 1 ? 1 : i % apart === 0 ? 2 : 3);
+    const free = (i) => { for (let k = i - apart + 1; k < i + apart; k += 1) if (kept.has(k)) return false; return true; };
+    for (const i of [...Array(n).keys()].sort((a, b) => weight(a) - weight(b) || a - b)) if (free(i)) kept.add(i);
+    const shown = [...kept].sort((a, b) => a - b);
+    axis.tickvals = shown;
+    axis.ticktext = shown.map((i) => axis.ticktext[i]);
+  };
   const fit = (spec, width) => {
     const layout = spec.layout, room = width - layout.margin.l - layout.margin.r;
+    let taken = -Infinity;
     for (const note of layout.annotations || []) {
       if (note.rail === "words" && room < 420) note.visible = false;
       else if (note.rail === "first" || note.rail === "last") {  // on both sides of the words, or one long arrow
@@ -48,6 +60,12 @@ const Gradiometer = (() => {
       delete note.rail;
       if (note.wide && room < note.wide) note.visible = false;
       delete note.wide;
+      if (note.apart) {  // of words in a row, one that would touch the one before it is left out
+        const [a, b] = layout.xaxis.range, at = ((note.x - a) / (b - a)) * room, half = note.text.length * 3.4;
+        if (at - half < taken) note.visible = false;
+        else taken = at + half + 6;
+        delete note.apart;
+      }
       if (note.clamp) {  // a sentence below stays inside the chart
         const [a, b] = layout.xaxis.range, half = (note.text.length * 6.6) / 2 / room * (b - a);
         note.x = Math.min(Math.max(note.x, a + half), Math.max(b - half, (a + b) / 2));
@@ -55,13 +73,31 @@ const Gradiometer = (() => {
       }
     }
     if (spec.thin) thin(layout, width);
+    if (spec.rows) thinRows(layout);
+  };
+  // Paper may be grey: a guilty bar is hatched, and of dots only the guilty ones are filled. No chart is taller than 180 mm.
+  const paper = matchMedia("print"), TALLEST = 680;
+  let printing = false;
+  const onPaper = ({ traces, layout }) => {
+    layout.height = Math.min(layout.height, TALLEST);
+    for (const { type, marker } of traces) {
+      const colours = marker && marker.color;
+      if (!Array.isArray(colours) || !colours.includes("@guilty")) continue;
+      const shape = colours.map((c) => (c === "@guilty" ? "/" : ""));
+      if (type === "bar") marker.pattern = { shape, fillmode: "overlay", fgcolor: "@paper", size: 5, solidity: 0.3 };
+      else {
+        marker.line = { width: 1.5, color: colours };
+        marker.color = colours.map((c) => (c === "@guilty" ? c : "@paper"));
+      }
+    }
   };
   const drawn = new Map();  // element -> its specification, with the roles of the palette still in it
   const one = (box) => {
     const width = box.clientWidth;
     if (!width) return;  // not shown now
-    const { data, ...picture } = drawn.get(box);
-    const spec = resolve(structuredClone(picture));
+    const { data, ...rest } = drawn.get(box), picture = structuredClone(rest);
+    if (printing || paper.matches) onPaper(picture);
+    const spec = resolve(picture);
     fit(spec, width);
     spec.layout.width = width;
     Plotly.react(box, spec.traces, spec.layout, { displayModeBar: false, responsive: false });
@@ -75,6 +111,9 @@ const Gradiometer = (() => {
   let waiting = 0;
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(again, 120); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  // Drawn for paper before its sheets are counted, and again when it has its width and colours.
+  for (const [when, now] of [["beforeprint", true], ["afterprint", false]]) addEventListener(when, () => { printing = now; again(); });
+  paper.addEventListener("change", again);
   const save = (name, type, text) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([text], { type }));

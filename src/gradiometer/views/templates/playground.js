@@ -120,10 +120,12 @@ const Playground = (() => {
   };
   const number = (v) => { const size = Math.abs(v); return size !== 0 && (size < 1e-3 || size >= 1e5) ? v.toExponential(3) : String(Number(v.toPrecision(4))); };
   const tables = ({ setting, told, cure, gain, measured }) => {
-    fill("profile", ["layer", "predicted, decades", "band, ± decades", "mean of 5 real draws, decades", "gain of the hop to it", "variance q there"],
+    const more = beside ? [`network in PyTorch, ${beside.label}, decades`] : [];
+    fill("profile", ["layer", "predicted, decades", "band, ± decades", "mean of 5 real draws, decades", "gain of the hop to it", "variance q there", ...more],
       told.decades.map((v, i) => [String(setting.depth - i), fixed(v, 3), told.band[i].toFixed(3),
         measured ? fixed(measured.mean[i], 3) : "—",
-        i ? number(Math.sqrt(told.gains[i - 1])) : "—", number(told.variances[setting.depth - 1 - i])]));
+        i ? number(Math.sqrt(told.gains[i - 1])) : "—", number(told.variances[setting.depth - 1 - i]),
+        ...(beside ? [beside.error[i] === null ? "—" : fixed(beside.error[i], 3)] : [])]));
     const points = charts.land(setting).line.flatMap((found, i) => found.map((w) => ["critical line", w.toFixed(3), charts.rungs[i].toFixed(4), "1"]));
     const own = [["you", setting.weight.toFixed(2), setting.bias.toFixed(2), gain.toFixed(4)]];
     if (cure) own.push(["nearest of gain 1", cure.weight.toFixed(3), cure.bias.toFixed(2), "1"]);
@@ -131,12 +133,14 @@ const Playground = (() => {
   };
 
   // ---- one change, one drawing ----
+  let beside = null, onRest = () => {}, rested = "";  // a network that was measured elsewhere; who wants to know of rest
   let now = null, frame = 0, quiet = 0, spokenAt = 0, drawing = 0, seed = 1;
   const show = () => {
     frame = 0;
     const setting = read(), told = theory.predict(setting), gain = theory.gain(setting), cure = nearest(setting, gain);
     const same = now !== null && address(now.setting) === address(setting);
     const measured = same ? now.measured : null;
+    if (!same) beside = null;
     now = { setting, told, gain, cure, measured };
     for (const key of SLIDERS) find(key + "-out").textContent = key === "width" || key === "depth" ? count(setting[key]) : setting[key].toFixed(2);
     form.elements.width.setAttribute("aria-valuetext", `${setting.width} units`);
@@ -150,7 +154,7 @@ const Playground = (() => {
     find("map-words").textContent = `Gain ${gain.toFixed(2)} a hop at these variances. ${cure ? after(setting, cure) : "No critical line is near."}`;
     find("cure").disabled = !cure;
     find("redraw").disabled = !networks.small(setting);
-    charts.profile(find("profile"), setting, told, measured);
+    charts.profile(find("profile"), setting, told, measured, beside);
     charts.map(mapBox, setting, gain, cure);
     const { left, top } = charts.place(mapBox, setting.weight, setting.bias);
     ring.style.transform = `translate(${left}px,${top}px)`;
@@ -174,6 +178,7 @@ const Playground = (() => {
     const wanted = address(now.setting);
     if (location.hash !== wanted) history.replaceState(null, "", wanted);
     tables(now);
+    if (rested !== wanted + seed) { rested = wanted + seed; onRest(now.setting, seed); }
     const wait = spokenAt + 10000 - performance.now();
     if (spokenAt && wait > 0) { quiet = setTimeout(settle, wait); return; }
     if (spokenAt && find("spoken").textContent !== find("headline").textContent) find("spoken").textContent = find("headline").textContent;
@@ -212,5 +217,10 @@ const Playground = (() => {
   find("scale-low").textContent = charts.bounds.low;
   find("scale-high").textContent = `${charts.bounds.high} a hop`;
   show();
-  return { theory, networks, read };
+  const put = (found) => {  // {error, label, first}, or null
+    beside = found && found.error.length === now.setting.depth ? found : null;
+    charts.profile(find("profile"), now.setting, now.told, now.measured, beside);
+    tables(now);
+  };
+  return { theory, networks, read, put, onRest: (hear) => { onRest = hear; } };
 })();

@@ -18,24 +18,44 @@ const PlaygroundCharts = (theory, data) => {
       arrowcolor: "@error", arrowwidth: 1.6, arrowhead: 3, arrowsize: 1.1 }),
   ];
 
-  // The names at the right end, each with its total below; they move apart where they would touch.
-  const ends = (total, mean, pixels) => {
-    const two = mean !== null && Number.isFinite(mean), gap = two ? (mean - total) * pixels : 0;
-    const apart = two ? Math.max(0, 36 - Math.abs(gap)) / 2 * (gap >= 0 ? 1 : -1) : 0;
-    const named = (y, text, role, shift) => [
-      note(1, y, `<b>${text}</b>`, { xref: "paper", xanchor: "left", xshift: 8, yshift: shift + 8, font: { size: 12, color: "@" + role } }),
-      note(1, y, decades(y), { xref: "paper", xanchor: "left", xshift: 8, yshift: shift - 8 })];
-    return [...named(total, "predicted", "theory", -apart), ...(two ? named(mean, "5 real draws", "error", apart) : [])];
+  // Heights from high to low, moved apart to at least ``gap``: neighbours that touch share their middle.
+  const apart = (heights, gap) => {
+    const groups = [], edge = ({ sum, n }, side) => sum / n + side * gap * (n - 1) / 2;
+    for (const height of heights) {
+      groups.push({ sum: height, n: 1 });
+      while (groups.length > 1 && edge(groups.at(-2), -1) - edge(groups.at(-1), 1) < gap) {
+        const [a, b] = groups.splice(-2);
+        groups.push({ sum: a.sum + b.sum, n: a.n + b.n });
+      }
+    }
+    return groups.flatMap((g) => Array.from({ length: g.n }, (_, i) => edge(g, 1) - gap * i));
+  };
+  // The names at the right end, each with its total below.
+  const ends = (named, pixels) => {
+    const known = named.filter(({ y }) => Number.isFinite(y)).sort((a, b) => b.y - a.y);
+    const at = apart(known.map(({ y }) => y * pixels), 36);
+    return known.flatMap(({ y, text, role }, i) => [
+      note(1, y, `<b>${text}</b>`, { xref: "paper", xanchor: "left", xshift: 8, yshift: at[i] - y * pixels + 8, font: { size: 12, color: "@" + role } }),
+      note(1, y, decades(y), { xref: "paper", xanchor: "left", xshift: 8, yshift: at[i] - y * pixels - 8 })]);
+  };
+  // A network that was measured elsewhere: dots, those of its initialisation hollow. beside: {error, label, first}.
+  const dots = (layers, beside) => {
+    const one = (y, text, marker) => ({ x: layers, y, type: "scatter", mode: "markers", marker: { size: layers.length > 60 ? 4 : 6, ...marker },
+      text: y.map((v) => (v === null ? "" : `${text} ${decades(v)}`)), hovertemplate: "%{text}<extra></extra>" });
+    if (beside === null) return [];
+    return [...(beside.first ? [one(beside.first, "at initialisation", { color: "@paper", opacity: 0.7, line: { color: "@error", width: 1 } })] : []),
+      one(beside.error, `network in PyTorch, ${beside.label}:`, { color: "@error" })];
   };
   const real = (layers, measured) => (measured === null ? [] : [
     ...measured.lines.map((y) => ({ x: layers, y, type: "scatter", mode: "lines", opacity: 0.4, hoverinfo: "skip", line: { color: "@error", width: 1.2 } })),
     { x: layers, y: measured.mean, type: "scatter", mode: "lines", line: { color: "@error", width: 2.6 },
       text: measured.mean.map((v) => `5 real draws, mean ${decades(v)}`), hovertemplate: "%{text}<extra></extra>" }]);
 
-  const profile = (box, setting, told, measured) => {
+  const profile = (box, setting, told, measured, beside = null) => {
     const { decades: line, band, gains, total } = told, layers = line.map((_, i) => setting.depth - i);
     const low = line.map((v, i) => v - band[i]), high = line.map((v, i) => v + band[i]);
-    const all = [...low, ...high, ...(measured ? measured.lines.flat() : [])].filter(Number.isFinite);
+    const other = beside ? [...beside.error, ...(beside.first || [])] : [];
+    const all = [...low, ...high, ...(measured ? measured.lines.flat() : []), ...other].filter(Number.isFinite);
     const [bottom, top] = [Math.min(-4, Math.floor(Math.min(...all))), Math.max(1, Math.ceil(Math.max(...all)))];
     const margin = { l: 44, r: 96, t: 56, b: 48 }, room = Math.max(120, box.clientWidth - margin.l - margin.r);
     const tick = every(top - bottom, 9), ticks = [];
@@ -50,7 +70,9 @@ const PlaygroundCharts = (theory, data) => {
       `${k.endsWith("fail") ? "fail" : "warn"}: ${v > 0 ? "+" : "−"}${Math.abs(v)}`,
       { xref: "paper", xanchor: side ? "right" : "left", yanchor: "bottom", xshift: side ? -6 : 6, font: { size: 12, color: "@ink" } }));
     const labels = [
-      ...ends(total, measured && measured.mean[measured.mean.length - 1], (430 - margin.t - margin.b) / (top - bottom)),
+      ...ends([{ y: total, text: "predicted", role: "theory" },
+        ...(measured ? [{ y: measured.mean.at(-1), text: "5 real draws", role: "error" }] : []),
+        ...(beside ? [{ y: beside.error.at(-1), text: beside.label, role: "error" }] : [])], (430 - margin.t - margin.b) / (top - bottom)),
       note(0, 1, "decades", { xref: "paper", yref: "paper", xanchor: "left", yanchor: "bottom", xshift: -42, yshift: 8 }),
     ];
     const hover = line.map((v, i) => `<b>layer ${layers[i]}</b><br>predicted ${decades(v)} ± ${band[i].toFixed(2)} decades`
@@ -64,6 +86,7 @@ const PlaygroundCharts = (theory, data) => {
       ...real(layers, measured),
       { x: layers, y: line, type: "scatter", mode: setting.depth < 4 ? "lines+markers" : "lines", text: hover, hovertemplate: "%{text}<extra></extra>",
         line: { color: "@theory", width: 1.8, dash: "5px,4px" }, marker: { color: "@theory", size: 5 } },
+      ...dots(layers, beside),
     ], layout: layout(430, margin, {
       hovermode: "x", shapes, annotations: [...rail(room), ...names, ...labels],
       xaxis: axis({ showgrid: false, range: [setting.depth, 1], tickvals: places, ticktext: places.map(String), tickangle: 0,
