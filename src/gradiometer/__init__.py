@@ -158,8 +158,8 @@ def report(run: Run | Walk | TrialResult | Watch | Proof, path: str | os.PathLik
 
     run: of ``gm.open``, or the handle of ``gm.watch`` (what is recorded so far); a walk of ``gm.explain``; what
     ``gm.prove`` gives. Without ``path`` the page is returned; with it, it is written there and the path is returned.
-    A path that ends in .pdf gets it printed, by a Chromium of this machine.
-    Raises UserError for anything else, where the extra ``report`` or, for a PDF, a Chromium is missing, or where the
+    A path that ends in .pdf or .png gets it printed, by a Chromium of this machine.
+    Raises UserError for anything else, where the extra ``report`` or, for print, a Chromium is missing, or where the
     file cannot be written.
     """
     # A door is opened when it is used: at the head of this file, these rooms would load numpy with the package.
@@ -183,10 +183,11 @@ def report(run: Run | Walk | TrialResult | Watch | Proof, path: str | os.PathLik
     if path is None:
         return page
     try:
-        if Path(path).suffix.lower() == ".pdf":
-            from .views.paper import print_pdf
+        suffix = Path(path).suffix.lower()
+        if suffix in (".pdf", ".png"):
+            from .views.paper import PRINTED
 
-            print_pdf(page, Path(path))
+            PRINTED[suffix](page, Path(path))
         else:
             Path(path).write_text(page, encoding="utf-8")
     except OSError as error:

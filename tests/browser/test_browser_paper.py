@@ -1,7 +1,8 @@
-"""A report as PDF, printed by a real Chromium; and what is said where there is none."""
+"""A report as PDF and as PNG, by a real Chromium; and what is said where there is none."""
 
 from __future__ import annotations
 
+import struct
 import sys
 from pathlib import Path
 
@@ -38,6 +39,10 @@ def test_a_name_without_pdf_and_a_machine_without_chromium_are_told(
     put(tmp_path / "run.gmr", vanishing_run())
     done = CliRunner().invoke(app, ["report", str(tmp_path / "run.gmr"), "--pdf", "-o", str(tmp_path / "a.html")])
     assert done.exit_code == 2 and "is none by its name" in done.output
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "run.gmr"), "--png", "-o", str(tmp_path / "a.pdf")])
+    assert done.exit_code == 2 and "--png writes a PNG" in done.output
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "run.gmr"), "--png", "--pdf"])
+    assert done.exit_code == 2 and "are two files" in done.output
     monkeypatch.setattr(paper.shutil, "which", lambda name: None)
     monkeypatch.setattr(paper, "PLACES", ())
     done = CliRunner().invoke(app, ["report", str(tmp_path / "run.gmr"), "--pdf"])
@@ -48,6 +53,33 @@ def test_a_name_without_pdf_and_a_machine_without_chromium_are_told(
 
 
 def test_a_chromium_that_prints_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paper, "find_chromium", lambda: "/bin/false")
-    with pytest.raises(UserError, match="printed nothing: exit code 1"):
-        paper.print_pdf("<p>page</p>", tmp_path / "p.pdf")
+    monkeypatch.setattr(paper, "find_chromium", lambda kind: "/bin/false")
+    for write, name in ((paper.print_pdf, "p.pdf"), (paper.print_png, "p.png")):
+        with pytest.raises(UserError, match="printed nothing: exit code 1"):
+            write("<p>page</p>", tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
+def test_a_report_is_one_picture_of_its_whole_length(tmp_path: Path) -> None:
+    system_chromium()
+    put(tmp_path / "run.gmr", vanishing_run())
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "run.gmr"), "--png"])
+    assert done.exit_code == 0, done.output
+    data = (tmp_path / "run.png").read_bytes()
+    assert data.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", data[16:24])
+    assert width == 1440 and 3000 < height < 8000
+    assert [p.name for p in tmp_path.iterdir() if p.suffix == ".html"] == []
+
+
+def test_a_picture_is_as_tall_as_its_page_and_has_no_controls(tmp_path: Path) -> None:
+    system_chromium()
+    policy = "default-src 'none'; script-src 'none'; style-src 'unsafe-inline'"
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    page = f"<!doctype html><html lang=en><head>{meta}<style>body{{margin:0}}</style></head><body>"
+    page += "<div style='height:2345px'></div><div class=below style='height:999px'></div></body></html>"
+    paper.print_png(page, tmp_path / "p.png")
+    assert struct.unpack(">II", (tmp_path / "p.png").read_bytes()[16:24]) == (1440, 2345)
+    with pytest.raises(UserError, match=r"20345 px tall, and a picture holds 16384. Print it as .pdf"):
+        paper.print_png(page.replace("2345px", "20345px"), tmp_path / "q.png")
+    assert not (tmp_path / "q.png").exists()

@@ -19,6 +19,7 @@ Examples:
   gradiometer report latest
   gradiometer report latest -o report.html
   gradiometer report latest --pdf
+  gradiometer report latest --png -o report.png
   gradiometer report gradiometer-runs/train-20260101-120000-4711.gmr
   gradiometer report gradiometer-runs/train-trial-20260101-120000-17.gmr
   gradiometer report walk.json
@@ -39,6 +40,7 @@ def report(
         typer.Option("-o", "--output", metavar="PATH", help="Where to write it.  [default: the file, with .html]"),
     ] = None,
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it as PDF, by a Chromium of this machine.")] = False,
+    png: Annotated[bool, typer.Option("--png", help="The whole page as one picture, by the same.")] = False,
 ) -> int:
     """Write a recorded run, a trial or a walk as one HTML file that needs no network. Needs the extra `report`.
 
@@ -48,13 +50,17 @@ def report(
     from gradiometer.store import open_recorded
 
     path = find_run(run, read_settings().runs_folder)
-    page = output or path.with_suffix(".pdf" if pdf else ".html")
-    if pdf and page.suffix.lower() != ".pdf":
-        refuse(f"--pdf writes a PDF, and -o {page} is none by its name. Name it with .pdf.")
-    if page.suffix.lower() == ".pdf":
+    if pdf and png:
+        refuse("--pdf and --png are two files. Ask for one after the other.")
+    kind = "pdf" if pdf else "png" if png else "html"
+    page = output or path.with_suffix(f".{kind}")
+    suffix = page.suffix.lower()
+    if kind != "html" and suffix != f".{kind}":
+        refuse(f"--{kind} writes a {kind.upper()}, and -o {page} is none by its name. Name it with .{kind}.")
+    if suffix in (".pdf", ".png"):
         from gradiometer.views.paper import find_chromium
 
-        find_chromium()
+        find_chromium(suffix[1:].upper())
     if page.resolve() == path.resolve():
         refuse(f"-o {page} is the file itself. Name another file for the report.")
     check_writable(page, "-o")

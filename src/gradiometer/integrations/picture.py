@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from gradiometer.views.figures import Figure, Mark, Series
 from gradiometer.views.numbers import UNICODE
 from gradiometer.views.plot import DOTS_MOST
-from gradiometer.views.plot_profile import factor_words, kept_words
+from gradiometer.views.plot_profile import beside_bars, factor_words, kept_words
 from gradiometer.views.text_profile import NICE_STEPS, Scale
 
 from .markup import Html, el, joined
@@ -22,6 +22,7 @@ PROFILE_PX = 200  # height of .pic in notebook.css
 LOSS_PX = 64  # height of .pic.loss in notebook.css
 LABELS_APART_PX = 17  # between two labels of one line
 LETTER_PX, PLOT_PX = 7.0, 620  # a letter, and the width of a picture, for which labels are chosen
+SIDE_LINE = 24.0  # percent of the bars, a line of words beside them: 17 px
 END_APART = 100 * 31 / PROFILE_PX  # percent between two end labels of two lines
 MOST_TICKS = 6
 LOSS_POINTS = 240
@@ -191,11 +192,13 @@ def _losses(error: Figure, hops: Figure, limits: Sequence[float]) -> Html:
     lines += [_line(f"M0 {y(math.log10(g))}H{FULL}", "ink", DOTTED) for g in limits]
     grows = high > 0.3
     unit = "decades won in each hop (lost: below 0)" if grows else "decades lost in each hop"
+    told = factor_words(hops)
+    places, below = beside_bars([y(math.log10(g)) / 10 for g in limits[:1]], len(told), SIDE_LINE)
     ends = [
-        el("span", f"limit: gain {UNICODE.number(g)}", cls="end", style=f"top:{y(math.log10(g)) / 10}%;font-weight:400")
-        for g in limits[:1]
+        el("span", f"limit: gain {UNICODE.number(g)}", cls="end", style=f"top:{top:g}%;font-weight:400")
+        for g, top in zip(limits, places, strict=False)
     ]
-    ends += _factor_words(hops, len(ends))
+    ends += _factor_words(hops, told, below)
     least = [el("span", UNICODE.number(v), cls="y", style=f"top:{y(v) / 10}%") for v in (0.0, _nice(low, high))]
     label = "Decades that each hop loses, loss first"
     picture = box_of([*_bars(parts, hops, y), *lines], label)
@@ -237,13 +240,13 @@ def _bars(parts: Sequence[Sequence[float]], hops: Figure, y: Callable[[float], f
     return [_fill(d, fill, edge) for (fill, edge), d in paths.items()]
 
 
-def _factor_words(hops: Figure, above: int) -> list[Html]:
+def _factor_words(hops: Figure, told: Sequence[str], places: Sequence[float]) -> list[Html]:
     """What each factor takes, the largest in the colour of guilt where hops are guilty."""
     out = []
-    for i, told in enumerate(factor_words(hops)):
+    for i, (words, top) in enumerate(zip(told, places, strict=True)):
         colour = "guilty" if i == 0 and hops.places("guilty") else "ink-3"
-        style = f"top:{40 + 24 * (above + i - 0.5)}%;color:var(--{colour});font-weight:{600 if i == 0 else 400}"
-        out.append(el("span", told, cls="end", style=style))
+        style = f"top:{top:g}%;color:var(--{colour});font-weight:{600 if i == 0 else 400}"
+        out.append(el("span", words, cls="end", style=style))
     return out
 
 

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
+from .chart_scale import spread_apart
 from .figures import Figure, Mark, Series
 from .numbers import UNICODE
 from .plot import DOTS_MOST, Spec, axis, decade_ticks, escaped, known, layout_of, note, rail
@@ -16,6 +17,7 @@ LOSS_SHARE = 0.22  # of the height, for the bars of lost decades
 GROWTH_TOLD_DECADES = 0.05  # a hop that grows by less is told with the losses
 FACTORS_TOLD = 2  # at the right end, the largest ones
 LABEL_APART = 34  # px between two end labels of two lines
+SIDE_LINE = 17  # px of a line of words beside the bars
 
 
 def profile_chart(error: Figure, hops: Figure, limits: Sequence[float], room: Sequence[float] = ()) -> Spec:
@@ -64,8 +66,7 @@ def _notes(error: Figure, hops: Figure, limits: Sequence[float], scale: Scale) -
         *_end_labels(error, scale.low, scale.high),
         *_word_notes(error.marks, scale.low),
         *_bracket_words(hops, error),
-        *_limit_words(limits),
-        *_factor_notes(hops, len(limits)),
+        *_side_words(hops, limits),
         note(0, 0, noun, **paper, xanchor="right", yanchor="top", xshift=-16, yshift=-3),
         note(0, LOSS_SHARE, unit, **paper, xanchor="left", yanchor="bottom", yshift=4),
         note(0, 1, "decades", **paper, xanchor="right", yanchor="bottom", xshift=-6, yshift=2),
@@ -216,13 +217,6 @@ def _limit_lines(limits: Sequence[float], last: int) -> list[Spec]:
     ]
 
 
-def _limit_words(limits: Sequence[float]) -> list[Spec]:
-    return [
-        note(1, math.log10(g), f"limit: gain {UNICODE.number(g)}", xref="paper", yref="y2", xanchor="left", xshift=8)
-        for g in limits
-    ]
-
-
 def factor_words(hops: Figure) -> list[str]:
     """``σ′ takes 0.61``: decades of each factor in the median hop, of the guilty hops where there are any; the largest
     FACTORS_TOLD of those that are not 0 as written."""
@@ -239,14 +233,29 @@ def factor_words(hops: Figure) -> list[str]:
     return out
 
 
-def _factor_notes(hops: Figure, lines_above: int) -> list[Spec]:
-    """These words at the right end, the largest factor in the colour of guilt where hops are guilty."""
-    font = {"size": 12, "color": "@guilty" if hops.places("guilty") else "@ink-3", "weight": 600}
-    out = []
-    for i, told in enumerate(factor_words(hops)):
-        at: Spec = {"xref": "paper", "xanchor": "left", "xshift": 8, "yshift": -16 * i - 26 * lines_above}
-        words = note(1, LOSS_SHARE, escaped(told), **at, yref="paper", yanchor="top")
-        out.append(words | ({"font": font} if i == 0 else {}))
+def beside_bars(limits: Sequence[float], factors: int, line: float) -> tuple[list[float], list[float]]:
+    """Where the words right of the bars stand, counted down from the top of the bars: the limits at their places, a
+    ``line`` apart, and the factors above the first limit where there is room, else below the last one. In any unit."""
+    places = spread_apart(limits, line, 0.0, math.inf)
+    room = min(places, default=math.inf) >= (factors + 0.5) * line
+    start = line / 2 if room else max(places) + line
+    return places, [start + i * line for i in range(factors)]
+
+
+def _side_words(hops: Figure, limits: Sequence[float]) -> list[Spec]:
+    """The limits on the axis by name, and what the factors take, the largest in the colour of guilt where hops are
+    guilty."""
+    low, high = _loss_range(hops)
+    px = LOSS_SHARE * (PROFILE_HEIGHT - PROFILE_TOP - PROFILE_BOTTOM)
+    told, drawn = factor_words(hops), [g for g in limits if low <= math.log10(g) <= high]
+    wanted = [(high - math.log10(g)) / (high - low) * px for g in drawn]
+    places, below = beside_bars(wanted, len(told), SIDE_LINE)
+    words = [f"limit: gain {UNICODE.number(g)}" for g in drawn] + [escaped(one) for one in told]
+    at: Spec = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "middle", "xshift": 8}
+    out = [note(1, LOSS_SHARE, word, **at, yshift=-y) for word, y in zip(words, places + below, strict=True)]
+    if told:
+        colour = "@guilty" if hops.places("guilty") else "@ink-3"
+        out[len(drawn)]["font"] = {"size": 12, "color": colour, "weight": 600}
     return out
 
 

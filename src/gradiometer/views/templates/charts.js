@@ -84,7 +84,7 @@ const Gradiometer = (() => {
       const colours = marker && marker.color;
       if (!Array.isArray(colours) || !colours.includes("@guilty")) continue;
       const shape = colours.map((c) => (c === "@guilty" ? "/" : ""));
-      if (type === "bar") marker.pattern = { shape, fillmode: "overlay", fgcolor: "@paper", size: 5, solidity: 0.3 };
+      if (type === "bar") marker.pattern = { shape, fillmode: "overlay", fgcolor: "@paper", fgopacity: 1, size: 5, solidity: 0.3 };
       else {
         marker.line = { width: 1.5, color: colours };
         marker.color = colours.map((c) => (c === "@guilty" ? c : "@paper"));
