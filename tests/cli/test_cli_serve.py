@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,66 @@ def test_serve_prints_an_address_that_works_and_ends_with_ctrl_c(tmp_path: Path)
     assert httpx.get(url.split("?")[0]).status_code == 403
     process.send_signal(signal.SIGINT)
     assert (process.communicate(timeout=30), process.returncode) == (("", ""), 0)
+
+
+def children(pid: int) -> dict[int, str]:
+    """Processes that a process has started, and their command lines."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found[int(child)] = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.torch
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_playground_starts_the_one_process_that_loads_torch_and_it_ends_with_the_server(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("open('executed', 'w')")  # a folder that is served is not executed
+    process = subprocess.Popen(
+        [str(Path(sys.executable).parent / "gradiometer"), "serve", "--no-open", "--port", "0"],
+        cwd=tmp_path, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        worker = checked_worker(process)
+        assert not (tmp_path / "executed").exists()
+    finally:
+        process.kill()
+        process.communicate()
+    for _ in range(400):
+        if not is_alive(worker):
+            return
+        time.sleep(0.05)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker is still there")
+
+
+def checked_worker(process: subprocess.Popen[str]) -> int:
+    """The process that a server has started for its playground, once it has measured a network."""
+    import httpx
+
+    assert process.stdout is not None
+    process.stdout.readline()
+    base, token = process.stdout.readline().strip().split("/?token=")
+    network = {"activation": "relu", "depth": 5, "width": 16, "weight": 2, "bias": 0, "skip": "none", "norm": "none"}
+    with httpx.Client(
+        base_url=base, headers={"authorization": f"Bearer {token}", "origin": base}, timeout=60
+    ) as client:
+        client.get("/api/runs")
+        assert children(process.pid) == {}
+        answer = client.post("/api/playground/measure", json={"network": network})
+    assert len(answer.json()["error"]) == 5
+    ((worker, command),) = children(process.pid).items()
+    assert command.rstrip().endswith("-P -m gradiometer.session.play_worker")
+    assert "libtorch" in Path(f"/proc/{worker}/maps").read_text()
+    assert "libtorch" not in Path(f"/proc/{process.pid}/maps").read_text()
+    return worker
 
 
 @pytest.mark.parametrize(

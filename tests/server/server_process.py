@@ -36,15 +36,15 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, port: int = 0) -> Iterator[Served]:
-    """A server for a folder, gone at the end of the block."""
+def served(folder: Path, port: int = 0, worker: tuple[str, ...] = ()) -> Iterator[Served]:
+    """A server for a folder, gone at the end of the block. worker: the command that makes networks."""
     up, over, urls = threading.Event(), threading.Event(), list[str]()
 
     def on_up(url: str) -> None:
         urls.append(url)
         up.set()
 
-    place = Place(folder, port=port, token=TOKEN, on_up=on_up, is_over=lambda viewers: over.is_set())
+    place = Place(folder, port=port, token=TOKEN, worker=worker, on_up=on_up, is_over=lambda viewers: over.is_set())
     thread = threading.Thread(target=serve, args=(place,), daemon=True)
     thread.start()
     assert up.wait(WAIT_S)

@@ -25,6 +25,8 @@ from .listing import Listing
 from .live_run import LiveRun
 
 T = TypeVar("T")
+Growth = dict[str, bytes]
+"""What a run has grown by: model -> message."""
 
 POLL_S = 0.2
 """A frame waits so long at most before the server sees that the file has grown: three looks at the clock of the disk,
@@ -37,9 +39,12 @@ FIRST_SHARE, FIRST_BURST_S = 0.02, 3.0
 AGAIN_SHARE, AGAIN_BURST_S = 0.01, 0.1
 """Of one core, for diagnoses of what has grown: one of a large run takes a second, and a training beside must not feel
 it. A run of forty layers is judged again after three seconds."""
-PICTURE_SHARE, PICTURE_BURST_S = 0.0125, 0.2
+PICTURE_SHARE, PICTURE_BURST_S = 0.01, 0.2
 """Of one core, for drawing newest steps: three a second at forty layers. Where more runs grow at once, their steps and
 losses still arrive at once, and each picture a little later."""
+LOOK_SHARE, LOOK_BURST_S = 0.012, 0.2
+"""Of one core, for reading what has grown: ten looks a second at forty layers. A look at a run brings all that is new
+in it, so where many runs grow fast, each is looked at a little less often."""
 
 log = logging.getLogger("gradiometer.server")
 
@@ -47,7 +52,8 @@ log = logging.getLogger("gradiometer.server")
 @dataclass
 class Watched:
     """A run with those who look at it. sent: the snapshot that was told last. owed: models whose newest step is still
-    to be drawn; drawn_s: when that was last done. fault: what went wrong here, as it was logged."""
+    to be drawn; drawn_s: when that was last done; looked_s: when the file was last read. fault: what went wrong here,
+    as it was logged."""
 
     live: LiveRun
     seen: tuple[int, ...] = ()
@@ -56,6 +62,7 @@ class Watched:
     channels: dict[str, Channel] = field(default_factory=dict)
     owed: set[str] = field(default_factory=set)
     drawn_s: float = -math.inf
+    looked_s: float = -math.inf
     fault: str = ""
 
     @property
@@ -89,6 +96,7 @@ class Hub:
         self._first = Allowance(FIRST_SHARE, FIRST_BURST_S)
         self._again = Allowance(AGAIN_SHARE, AGAIN_BURST_S)
         self._pictures = Allowance(PICTURE_SHARE, PICTURE_BURST_S)
+        self._looks = Allowance(LOOK_SHARE, LOOK_BURST_S)
         self._looked_s = -FOLDER_POLL_S
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -191,7 +199,7 @@ class Hub:
             await asyncio.sleep(POLL_S)
 
     async def _look(self) -> None:
-        for identifier, watched in list(self._watched.items()):
+        for identifier, watched in sorted(self._watched.items(), key=lambda one: one[1].looked_s):
             if watched.viewers:
                 watched.used_s = time.monotonic()
                 await self._safely(watched, self._look_at(watched))
@@ -232,28 +240,28 @@ class Hub:
 
     async def _look_at(self, watched: Watched) -> None:
         if signature(watched.live.entry.path) != watched.seen:
-            await self._refresh(watched)
-            await self._tell(watched)
+            if not self._looks.wait_s():
+                self._tell(watched, await self._refresh(watched))
         elif watched.live.is_silent() and await self._in_reader(watched.live.ask_writer):
             self._publish(watched, "state", {"state": watched.live.state})
 
-    async def _refresh(self, watched: Watched) -> None:
+    async def _refresh(self, watched: Watched) -> Growth:
+        """Read the file; what it has more than what was told last, for each model that somebody looks at."""
         watched.seen = signature(watched.live.entry.path)  # before the look: what comes after it is seen by the next
-        await self._in_reader(watched.live.refresh)
+        models = [model for model, channel in watched.channels.items() if channel.viewers]
+        spent, growth = await self._in_reader(partial(_timed, partial(_read, watched, models)))
+        watched.looked_s = time.monotonic()
+        self._looks.spend(spent)
+        return growth
 
-    async def _tell(self, watched: Watched) -> None:
+    def _tell(self, watched: Watched, growth: Growth) -> None:
         """Send what is new in each model that somebody looks at."""
-        run, before = watched.live.run, watched.sent
         if watched.live.problem:
             self._publish(watched, "problem", {"problem": watched.live.problem})
-        if run is None or run is before:
-            return
-        watched.sent = run
-        for model, channel in watched.channels.items():
-            if channel.viewers:
-                work = partial(watched.live.growth, model, run, before)
-                channel.publish("grow", await self.in_judge(work))
-                watched.owed.add(model)
+        watched.sent = watched.live.run
+        for model, grown in growth.items():
+            watched.channels[model].publish("grow", grown)
+            watched.owed.add(model)
 
     async def _draw_owed(self) -> None:
         """Draw the newest steps that are owed, the longest undrawn run first, as is affordable."""
@@ -314,6 +322,14 @@ class Hub:
             allowance.spend(await self.in_judge(watched.live.judge))
         except GradiometerError as error:
             watched.live.problem = str(error)
+
+
+def _read(watched: Watched, models: list[str]) -> Growth:
+    """Read what is new, and make a message of it for each model; none where nothing could be read."""
+    live, before = watched.live, watched.sent
+    live.refresh()
+    run = live.run
+    return {} if run is None or run is before else {model: live.growth(model, run, before) for model in models}
 
 
 def _timed(work: Callable[[], T]) -> tuple[float, T]:

@@ -120,7 +120,9 @@ class Player:
     async def close(self) -> None:
         """End the worker."""
         self._closed = True
-        process, reading = self._process, self._reading
+        async with self._starting:  # one that is being started is ended as well
+            process, reading = self._process, self._reading
+        self._fail_all("The server ends.")
         if process is None or process.stdin is None:
             return
         process.stdin.close()
@@ -181,6 +183,11 @@ class Player:
                 self.training = 0
             self.channel.publish(type(answer).__name__.lower(), encoded(answer))
 
+    def _fail_all(self, words: str) -> None:
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(GoneError(words))
+
     async def _mourn(self, code: int, ready: bool) -> None:
         """Tell all who wait, and begin anew; not where it never came so far, which would go on without end."""
         words = f"The process that makes networks ended {_how(code)}."
@@ -189,9 +196,7 @@ class Player:
         else:
             words += " It had not begun to work: what it wrote stands in the terminal of gradiometer serve."
         self.training = 0
-        for waiting in self._waiting.values():
-            if not waiting.done():
-                waiting.set_exception(GoneError(words))
+        self._fail_all(words)
         self.channel.publish("gone", encoded({"words": words}))
         if ready:
             with contextlib.suppress(GoneError):

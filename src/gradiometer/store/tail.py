@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +30,10 @@ def signature(path: Path) -> Signature:
     A file that is not there counts as -1.
     """
     out: list[int] = []
+    name = os.fspath(path)  # asked for five times a second and run: making paths would cost more than looking
     for tail in TAILS:
         try:
-            seen = path.with_name(path.name + tail).stat()
+            seen = os.stat(name + tail)
             out += [seen.st_size, seen.st_mtime_ns, seen.st_ino]
         except OSError:
             out.append(-1)

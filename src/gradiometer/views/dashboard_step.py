@@ -54,14 +54,14 @@ def step_document(run: Run, diagnosis: Diagnosis, model: str, step: int, options
     ghost = early if early is not None and early.step < step else None
     limits = report.gain_limits(diagnosis.findings, model)
     shown = dataclasses.replace(shown, hops=_judged(shown, diagnosis, limits))
-    beyond = len(shown.hops.places("guilty"))
+    beyond, table = len(shown.hops.places("guilty")), report.profile_table(shown)
     return {
         "model": model,
         "step": step,
         "title": _title(step, ghost),
         "label": f"At step {UNICODE.count(step)}: {change_words(shown, UNICODE) or 'not every site has an error.'}",
         "chart": _chart(shown, ghost, limits, options.room),
-        "table": dataclasses.asdict(report.profile_table(shown)),
+        "table": {"head": table.head, "rows": table.rows},
         "gains": gain_rows(shown),
         "limits": [{"decades": math.log10(g), "words": f"limit {UNICODE.gain(g)}"} for g in limits],
         "beyond": _beyond_words(beyond, len(shown.profile.gain), bool(limits)),

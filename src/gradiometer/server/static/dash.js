@@ -133,7 +133,7 @@ const Dash = (() => {
   const keys = (acts, words) => {
     addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-      const typing = event.target.closest("input:not([type=range]), select, textarea, dialog");
+      const typing = event.target.closest("input:not([type=range], [type=radio]), select, textarea, dialog");
       if (typing && event.key !== "Escape") return;
       if (event.target.closest("button, summary, a") && (event.key === " " || event.key === "Enter")) return;
       const act = acts[event.key];
