@@ -17,7 +17,9 @@ from test_views_html_trial import whole as whole_trial
 from test_views_html_walk_samples import dozen, mlp_walk, residual
 from views_build import Chain, diagnosis_of, run_of, sigmoid_chain, vanishing
 
+from gradiometer.integrations.frame import framed
 from gradiometer.integrations.notebook import forms
+from gradiometer.integrations.picture import loss_picture
 from gradiometer.integrations.show_run import live_html, run_html
 from gradiometer.records import Change, NotCovered, Prescription, Receipt, Run
 from gradiometer.views.tokens import DARK, LIGHT
@@ -34,6 +36,8 @@ body{font:13px/1.5 sans-serif}
 .jp-RenderedHTMLCommon tbody tr:nth-child(odd){background:rgb(255,0,0)}
 .jp-RenderedHTMLCommon pre,.jp-RenderedHTMLCommon code{background:rgb(255,0,0);font-size:30px}
 .jp-RenderedHTMLCommon p{margin:50px}
+.jp-RenderedHTMLCommon dl dt{float:left;width:20px;overflow-wrap:anywhere}
+.jp-RenderedHTMLCommon dl dd{float:left;width:70%}
 .jp-RenderedHTMLCommon svg{max-width:10px;height:auto}
 """
 """Rules as a notebook has them for outputs, only louder; they must lose."""
@@ -56,6 +60,7 @@ OUTPUTS: dict[str, Any] = {
     "hard run": lambda: forms(hard())["text/html"],
     "live run": lambda: live_html(run_of(sigmoid_chain()), diagnosis_of(run_of(sigmoid_chain())), "live"),
     "findings": lambda: forms(diagnosis_of(hard(), vanishing(sigmoid_chain())))["text/html"],
+    "loss": lambda: framed(loss_picture([(0.0, 2.4), (1.0, 2.31), (319.0, 2.3)], 2.28)),
     "walk": lambda: forms(mlp_walk())["text/html"],
     "hop": lambda: forms(residual())["text/html"],
     "long hop": lambda: forms(dozen())["text/html"],
@@ -131,6 +136,7 @@ def test_an_output_fits_and_can_be_read(
     assert page.evaluate(WIDER) == []
     assert page.evaluate(OVERLAPS, ".end") == []
     assert page.evaluate(OVERLAPS, ".x") == []
+    assert page.evaluate(OVERLAPS, ".loss :is(.x, .y, .end)") == []
     assert page.evaluate(OVERLAPS, ".name") == []
     assert page.evaluate(PALE, LEAST_CONTRAST) == []
 
@@ -175,6 +181,9 @@ def test_the_notebooks_own_rules_lose(browser: Browser, quiet: Complaints, tmp_p
     red = "all => all.filter(e => getComputedStyle(e).backgroundColor === 'rgb(255, 0, 0)').length"
     assert page.eval_on_selector_all(".gradiometer *", red) == 0
     assert page.eval_on_selector(".gradiometer svg", "e => e.getBoundingClientRect().width") > 300
+    fact = "all => all.map(e => [e.getBoundingClientRect().height, getComputedStyle(e).float])"
+    assert page.eval_on_selector_all(".gradiometer .facts dt", fact) == [[23, "none"]] * 5, "a number is one line"
+    assert {kind for _, kind in page.eval_on_selector_all(".gradiometer .facts dd", fact)} == {"none"}
 
 
 def test_details_open_by_keyboard_and_targets_are_large_enough(

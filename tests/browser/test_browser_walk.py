@@ -121,6 +121,18 @@ def test_help_and_theme_have_keys(browser: Browser, tmp_path: Path) -> None:
     assert not page.is_visible("dialog#help")
 
 
+@pytest.mark.usefixtures("quiet")
+def test_paper_has_every_hop(browser: Browser, tmp_path: Path) -> None:
+    page = browser.page(written(tmp_path, mlp_walk(20)), 717)
+    hidden = (
+        "document.querySelector('#walk .scroll').scrollHeight - document.querySelector('#walk .scroll').clientHeight"
+    )
+    assert page.evaluate(hidden) > 0, "on a screen the long table scrolls"
+    page.emulate_media(media="print")
+    assert page.evaluate(hidden) == 0
+    assert page.locator("#walk .scroll tbody tr").count() == page.locator("section.screen:visible").count() - 1
+
+
 @pytest.mark.parametrize("width", [1440, 800, 600])
 @pytest.mark.usefixtures("quiet")
 def test_no_sideways_scrolling(browser: Browser, tmp_path: Path, width: int) -> None:

@@ -155,7 +155,7 @@ OPTIONS = {
     "compare": ["A", "B", "--step", "--json", "--help"],
     "playground": ["-o", "--output", "--help"],
     "serve": ["[DIR]", "--port", "--host", "--expose", "--open", "--help"],
-    "report": ["RUN", "-o", "--output", "--pdf", "--png", "--help"],
+    "report": ["RUN|TRIAL|WALK", "-o", "--output", "--pdf", "--png", "--help"],
     "export": ["RUN", "-o", "--output", "--help"],
 }
 ROOMS = [

@@ -247,6 +247,16 @@ def test_files_beside_the_page_and_instead_of_it(folder: Path) -> None:
     assert (folder / "v.html").is_file()
 
 
+def test_a_document_becomes_the_page_that_explain_writes(folder: Path) -> None:
+    assert explain("networks.py:shallow", "--json", "w.json", "--html", "at-once.html").exit_code == 0
+    done = CliRunner().invoke(app, ["report", "w.json"])
+    assert (done.exit_code, done.stdout) == (0, "w.html\n"), done.stderr
+    assert (folder / "w.html").read_bytes() == (folder / "at-once.html").read_bytes()
+    assert explain("networks.py:deep", "--json", "deep.json").exit_code == 0
+    assert CliRunner().invoke(app, ["report", "deep.json", "-o", "w.html"]).exit_code == 0
+    assert (folder / "w.html").read_bytes() != (folder / "at-once.html").read_bytes()
+
+
 # ---- told in one sentence ----------------------------------------------------------------------------------------
 
 

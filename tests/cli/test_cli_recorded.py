@@ -220,6 +220,9 @@ def test_report_tells_a_trial_from_a_run_by_its_file(folder: Path, call: Call) -
         (["export", "latest", "-o", "folder.csv"], "-o folder.csv is a folder."),
         (["report", "latest", "-o", "gone/x.html"], "-o gone/x.html: there is no folder gone."),
         (["report", "latest", "-o", "gradiometer-runs/vanishing.gmr"], "-o gradiometer-runs/vanishing.gmr is the file"),
+        (["report", "other.json"], "Cannot read other.json: its kind is 'diagnosis', and it holds no walk."),
+        (["report", "other.json", "-o", "other.json"], "-o other.json is the file itself."),
+        (["report", "other.json", "--pdf", "-o", "w.html"], "--pdf writes a PDF, and -o w.html is none by its name."),
         (["diagnose", "latest", "--json", "gone/x.json"], "--json gone/x.json: there is no folder gone."),
         (["diagnose", "latest", "--ignore", "nonsense"], "--ignore names no known cause in 'nonsense'."),
         (["runs", "--json", "gradiometer-runs"], "--json gradiometer-runs is a folder."),
@@ -229,6 +232,7 @@ def test_what_cannot_be_written_is_said_in_one_sentence(
     folder: Path, call: Call, arguments: list[str], words: str
 ) -> None:
     (folder / "folder.csv").mkdir()
+    (folder / "other.json").write_text('{"kind": "diagnosis"}')
     done = call(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"gradiometer: {words}")

@@ -26,6 +26,7 @@ from views_build import Chain, diagnosis_of, run_of, sigmoid_chain, vanishing  #
 import gradiometer as gm  # noqa: E402
 from gradiometer.integrations.markup import el, escaped, joined  # noqa: E402
 from gradiometer.integrations.notebook import forms  # noqa: E402
+from gradiometer.integrations.picture import LABELS_APART_PX, LOSS_PX, loss_picture  # noqa: E402
 from gradiometer.integrations.show_run import run_html  # noqa: E402
 from gradiometer.records import Change, NotCovered, Prescription, Receipt, Run, RunInfo  # noqa: E402
 
@@ -270,3 +271,16 @@ def test_values_stay_values() -> None:
     assert not hasattr(finding, "__dict__")
     assert not hasattr(example(), "__dict__")
     assert repr(example()) == "<Run 'digits-sigmoid-20': finished, 3 frames of net>"
+
+
+@pytest.mark.parametrize("best", [2.28, 2.3, 2.31, 1.0, 9.0])
+def test_the_best_constant_is_named_however_near_the_loss_ends(best: float) -> None:
+    html = str(loss_picture([(0.0, 2.4), (1.0, 2.35), (2.0, 2.3)], best))
+    place = r'top:([\d.]+)%;font-weight:400;margin-top:(-?[\d.]+)px">best constant'
+    named = re.search(place, html)
+    loss = re.search(r'top:([\d.]+)%;color:[^"]*">loss 2.3<', html)
+    assert named and loss, html
+    apart = (float(named[1]) - float(loss[1])) / 100 * LOSS_PX + float(named[2])
+    assert abs(apart) >= LABELS_APART_PX - 0.1
+    far = abs(float(named[1]) - float(loss[1])) / 100 * LOSS_PX > LABELS_APART_PX
+    assert (float(named[2]) == 0) is far, "moved where it must be, and no further"

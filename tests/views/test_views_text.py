@@ -301,3 +301,16 @@ def test_svg_holds_the_page() -> None:
     assert "██" in picture
     outside = set(re.findall(r"https?://[^\"' )]+", picture))
     assert outside == {"http://www.w3.org/2000/svg"}
+
+
+@pytest.mark.parametrize(
+    ("chain", "words"),
+    [
+        (Chain([0.5] * 3, [0.2] * 3, numbered=False), "From the loss to module 0 the error changes"),
+        (Chain([0.5] * 3, [0.2] * 3, prefix="block", numbered=False), "From the loss to block0 the error changes"),
+        (Chain([0.5] * 3, [0.2] * 3), "From the loss to layer 1 the error changes"),
+    ],
+)
+def test_a_path_that_is_a_number_is_said_to_be_a_module(chain: Chain, words: str) -> None:
+    run = run_of(chain)
+    assert words in " ".join(text_page(run, diagnosis_of(run), PLAIN).split())

@@ -46,7 +46,9 @@ def tell(walk: Walk, asked: Asked, telling: Telling) -> int:
     if telling.html is not None:
         _put_html(walk, telling.html)
     if telling.json is not None:
-        put_json(walk, telling.json)
+        from gradiometer.store import walk_document
+
+        put_json(walk_document(walk), telling.json)
     put_text(page)
     if telling.html is not None and telling.json != "-":
         put_text(f"{telling.html}\n")

@@ -1,4 +1,4 @@
-"""``gradiometer report``: one self-contained HTML file of a recorded run or of a trial."""
+"""``gradiometer report``: one self-contained HTML file of a recorded run, a trial or a walk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import typer
 import gradiometer
 
 from .guard import command, refuse
-from .options import RunName
 from .outlet import check_writable, put_text
 from .recorded import find_run
 from .settings import read_settings
@@ -23,12 +22,19 @@ Examples:
   gradiometer report latest --png -o report.png
   gradiometer report gradiometer-runs/train-20260101-120000-4711.gmr
   gradiometer report gradiometer-runs/train-trial-20260101-120000-17.gmr
+  gradiometer report walk.json
 """
 
 
 @command
 def report(
-    run: RunName,
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|TRIAL|WALK",
+            help="A file of a run or a trial, the name of one in ./gradiometer-runs, latest; or the JSON of a walk.",
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="PATH", help="Where to write it.  [default: the file, with .html]"),
@@ -36,9 +42,10 @@ def report(
     pdf: Annotated[bool, typer.Option("--pdf", help="Print it as PDF, by a Chromium of this machine.")] = False,
     png: Annotated[bool, typer.Option("--png", help="The whole page as one picture, by the same.")] = False,
 ) -> int:
-    """Write a recorded run, or a trial, as one HTML file that needs no network. Needs the extra `report`.
+    """Write a recorded run, a trial or a walk as one HTML file that needs no network. Needs the extra `report`.
 
-    RUN may be the file of a trial (gradiometer prove) as well, also of one that was cut short.
+    A trial (gradiometer prove) may have been cut short. Of a walk (the document of gradiometer explain --json) it
+    makes the page that `explain --html` writes.
     """
     from gradiometer.store import open_recorded
 

@@ -19,6 +19,8 @@ from .markup import Html, el, joined
 
 FULL = 1000
 PROFILE_PX = 200  # height of .pic in notebook.css
+LOSS_PX = 64  # height of .pic.loss in notebook.css
+LABELS_APART_PX = 17  # between two labels of one line
 LETTER_PX, PLOT_PX = 7.0, 620  # a letter, and the width of a picture, for which labels are chosen
 SIDE_LINE = 24.0  # percent of the bars, a line of words beside them: 17 px
 END_APART = 100 * 31 / PROFILE_PX  # percent between two end labels of two lines
@@ -259,7 +261,7 @@ def _labels(error: Figure) -> list[Html]:
     for n, i in enumerate(dict.fromkeys(shown)):
         kind = "x wide" if n % 2 and i != last else "x"
         out.append(el("span", labels[i], cls=kind, style=f"left:{100 * i / last:.1f}%"))
-    noun = el("span", "layer", cls="y", style="top:100%;margin:11px 12px 0 0") if error.axes[0].name == "layer" else ""
+    noun = el("span", "layer", cls="y", style="top:100%;margin:13px 12px 0 0") if error.axes[0].name == "layer" else ""
     return [*out, *([noun] if isinstance(noun, Html) else [])]
 
 
@@ -301,11 +303,13 @@ def loss_picture(points: Sequence[tuple[float, float]], trivial: float | None) -
     lines = [_line(f"M0 {FULL}H{FULL}", "line"), *(_line(f"M0 {y(t):g}H{FULL}", "ink-3", DOTTED) for t in limits)]
     end = kept[-1][1]
     marks = [mark(f"loss {UNICODE.number(end)}", end, "color:var(--ink)")]
-    apart = [t for t in limits if abs(y(t) - y(end)) > 240]
-    marks += [mark(f"best constant {UNICODE.number(t)}", t, "font-weight:400") for t in apart]
+    for t in limits:
+        gap = (y(t) - y(end)) / FULL * LOSS_PX
+        push = math.copysign(max(0.0, LABELS_APART_PX - abs(gap)), gap)
+        marks.append(mark(f"best constant {UNICODE.number(t)}", t, f"font-weight:400;margin-top:{push:.3g}px"))
     marks += [mark(UNICODE.number(v), v, "", "y") for v in (low, high)]
-    for step, at in ((first, 0), (last, 100)):
-        marks.append(el("span", f"step {UNICODE.count(int(step))}", cls="x", style=f"left:{at}%"))
+    for step, at, kind in ((first, 0, "x"), (last, 100, "x last")):
+        marks.append(el("span", f"step {UNICODE.count(int(step))}", cls=kind, style=f"left:{at}%"))
     return el(
         "div",
         box_of([*lines, el("path", d=d, style=_ink("ink", 1.8))], "The loss at every step"),

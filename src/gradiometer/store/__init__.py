@@ -6,6 +6,7 @@ from .reader import open_run
 from .stored import StoredRun
 from .tail import RunTail, Signature, signature
 from .trials import TrialWriter, open_recorded, open_trial
+from .walks import open_walk, walk_document
 from .writer import MAX_RUN_BYTES, RunWriter
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "open_recorded",
     "open_run",
     "open_trial",
+    "open_walk",
     "run_row",
     "signature",
+    "walk_document",
 ]

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 def to_text(value: object) -> str:
     """A record as JSON. nan and inf are written as ``NaN`` and ``Infinity``; everything non-ASCII is escaped."""
-    return json.dumps(msgspec.to_builtins(value, enc_hook=_plain), separators=(",", ":"))
+    return json.dumps(msgspec.to_builtins(value, enc_hook=plain), separators=(",", ":"))
 
 
 def from_text(text: str, kind: type[T]) -> T:
@@ -34,7 +34,7 @@ def from_texts(texts: list[str], kind: type[T]) -> list[T]:
     return from_text(f"[{','.join(texts)}]", list[kind])  # type: ignore[valid-type]
 
 
-def _plain(value: Any) -> object:
+def plain(value: Any) -> object:
     """NumPy scalars as Python numbers; anything else is a mistake of the caller."""
     if isinstance(value, np.generic):
         return value.item()

@@ -14,7 +14,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
-from gradiometer.records import Outcome, TrialResult, TrialSpec, TrialState, UserError, Verdict
+from gradiometer.records import Outcome, TrialResult, TrialSpec, TrialState, UserError, Verdict, Walk
 
 from .connect import OtherKindError, connected
 from .create import claim, connect_to_write, put_header
@@ -23,6 +23,7 @@ from .reader import open_run
 from .refusals import reading, writing
 from .schema import TRIAL, TRIAL_MIGRATIONS, migrate
 from .stored import StoredRun
+from .walks import is_json, open_walk
 
 T = TypeVar("T")
 
@@ -37,11 +38,13 @@ def open_trial(path: str | os.PathLike[str]) -> TrialResult:
         return _read(connection)
 
 
-def open_recorded(path: str | os.PathLike[str]) -> StoredRun | TrialResult:
-    """Read a file of ours, whatever its header says that it holds: a run or a trial.
+def open_recorded(path: str | os.PathLike[str]) -> StoredRun | TrialResult | Walk:
+    """Read a file of ours, whatever its head says that it holds: a run, a trial, or the JSON document of a walk.
 
     Raises RunFileError where it is missing, foreign, damaged, newer, or holds anything else.
     """
+    if is_json(path):
+        return open_walk(path)
     try:
         return open_run(path)
     except OtherKindError as error:

@@ -132,9 +132,11 @@ def change_words(shown: Pictures, numbers: Numbers) -> str:
 
 
 def station_words(shown: Pictures, station: int) -> str:
-    """A station in words: ``layer 20`` or its path."""
+    """A station in words: ``layer 20``, or its path; a path that is a number, as in a Sequential, is ``module 4``."""
     label = shown.profile.labels[station]
-    return f"layer {label}" if shown.error.axes[0].name == "layer" else label
+    if shown.error.axes[0].name == "layer":
+        return f"layer {label}"
+    return f"module {label}" if label.isdigit() else label
 
 
 def learning_words(run: Run, shown: Pictures, numbers: Numbers) -> str:
