@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fast check format bench faults clean
+.PHONY: help install demo test fast check format bench faults pictures clean
 
 help:
 	@echo "make demo    watch a 20-layer sigmoid network fail to learn, and write an HTML report"
@@ -21,6 +21,7 @@ help:
 	@echo "make check   ruff, mypy, imports, docs   make bench   run the benchmarks"
 	@echo "make faults  train the corpus of faulty and healthy scripts, and score the diagnosis (about an hour);"
 	@echo "             FAULTS_ARGS=--prove tries the prescribed cures on it (about two hours)"
+	@echo "make pictures   draw the pictures of the manual, in a Chromium"
 	@echo "make clean   remove what these commands made"
 
 install: $(STAMP)
@@ -61,6 +62,11 @@ bench: $(STAMP)
 		test -e "$$script" || { echo "There are no benchmarks."; exit 0; }; \
 		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
+
+pictures: demo
+	$(BIN)/python scripts/draw_profile.py $(DEMO).gmr docs/images/profile.svg
+	$(BIN)/python scripts/draw_notebook.py
+	$(BIN)/python scripts/draw_pages.py
 
 faults: $(STAMP)
 	$(BIN)/python benchmarks/faults/run.py $(FAULTS_ARGS)

@@ -27,6 +27,8 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 WIDTH, HEIGHT = 1440, 960
 COLOURS = 256  # of a picture: pages have few
 DRAWN_MS = 20_000
+RUNS = "gradiometer-runs"
+DEEP, SKIPS = "digits_deep_mlp", "digits_skip_mlp"
 Theme = Literal["light", "dark"]
 
 
@@ -167,23 +169,22 @@ SHOTS = (
 @contextmanager
 def pages(folder: Path, wanted: set[str]) -> Iterator[dict[str, str]]:
     """Address of each page that is wanted."""
-    runs = folder / "runs"
+    runs = folder / RUNS
     runs.mkdir()
-    for name in ("digits_deep_mlp", "digits_tanh_mlp", "moons_classifier"):
+    for name in (DEEP, SKIPS, "digits_tanh_mlp"):
         gradiometer("run", "--quiet", "--out", str(runs / f"{name}.gmr"), f"examples/{name}.py")
-    gradiometer("report", str(runs / "digits_deep_mlp.gmr"), "-o", str(folder / "report.html"))
-    shutil.copyfile(runs / "moons_classifier.gmr", runs / "cut_short.gmr")
-    (runs / "cut_short.gmr").write_bytes((runs / "cut_short.gmr").read_bytes()[:20_000])
+    gradiometer("report", str(runs / f"{DEEP}.gmr"), "-o", str(folder / "report.html"))
+    (runs / "cut_short.gmr").write_bytes((runs / f"{DEEP}.gmr").read_bytes()[:20_000])
     urls = {"report": (folder / "report.html").as_uri()}
     if "trial" in wanted:
         trial = str(folder / "trial.gmr")
-        gradiometer("prove", "--out", trial, "examples/digits_deep_mlp.py")
+        gradiometer("prove", "--out", trial, f"examples/{DEEP}.py")
         gradiometer("report", trial, "-o", str(folder / "trial.html"))
         urls["trial"] = (folder / "trial.html").as_uri()
     if "walk" in wanted:
         gradiometer("explain", "--depth", "12", "--activation", "sigmoid", "--html", str(folder / "walk.html"))
         urls["walk"] = (folder / "walk.html").as_uri()
-    with served(runs) as base:
+    with served(folder) as base:
         yield urls | of_dashboard(base)
 
 
@@ -194,10 +195,10 @@ def gradiometer(*arguments: str) -> None:
 
 
 @contextmanager
-def served(runs: Path) -> Iterator[str]:
+def served(folder: Path) -> Iterator[str]:
     """The address that the dashboard prints, with its token."""
-    command = [sys.executable, "-m", "gradiometer", "serve", str(runs), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    command = [sys.executable, "-m", "gradiometer", "serve", RUNS, "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder) as server:
         assert server.stdout is not None
         words = (word for line in server.stdout for word in line.split())
         try:
@@ -211,7 +212,7 @@ def of_dashboard(base: str) -> dict[str, str]:
     from gradiometer.server.names import identifier
 
     door, token = base.split("/?")
-    deep, tanh = (identifier(f"{name}.gmr") for name in ("digits_deep_mlp", "digits_tanh_mlp"))
+    deep, skips = (identifier(f"{name}.gmr") for name in (DEEP, SKIPS))
 
     def at(path: str, more: str = "") -> str:
         return f"{door}{path}?{more}{'&' if more else ''}{token}"
@@ -219,7 +220,7 @@ def of_dashboard(base: str) -> dict[str, str]:
     return {
         "runs": at("/"),
         "run": at(f"/runs/{deep}"),
-        "compare": at("/compare", f"a={deep}&b={tanh}"),
+        "compare": at("/compare", f"a={deep}&b={skips}"),
         "playground": at("/playground"),
     }
 
