@@ -83,8 +83,7 @@ def load(runs: int, viewers: int, layers: int, seconds: float, alone: float) -> 
         folder = Path(name)
         with writing(folder, runs, layers, int(WARM_S + seconds + 12)), serving(folder) as (pid, base, token):
             late, screen, before, after, step_s = asyncio.run(look(folder, runs, viewers, (base, token, pid), seconds))
-    cpu = after[0] - before[0]
-    share = cpu / seconds
+    share = (after[0] - before[0]) / (after[2] - before[2])
     ordered = sorted(late)
     print(f"\n{runs} growing run{'' if runs == 1 else 's'}, {viewers} viewers, {layers} layers, a frame each second")
     print(f"  late: median {1e3 * median(ordered):.0f} ms, 95 % {1e3 * ordered[int(0.95 * len(ordered))]:.0f} ms, "
@@ -99,7 +98,7 @@ def load(runs: int, viewers: int, layers: int, seconds: float, alone: float) -> 
 
 async def look(
     folder: Path, runs: int, viewers: int, server: tuple[str, str, int], seconds: float
-) -> tuple[list[float], list[float], tuple[float, float], tuple[float, float], float]:
+) -> tuple[list[float], list[float], Usage, Usage, float]:
     """Open the viewers, let them settle, then measure for so many seconds beside a training."""
     base, token, pid = server
     arrived: list[tuple[str, int, float]] = []
@@ -155,11 +154,15 @@ def on_screen(base: str, token: str, folder: Path) -> list[float]:
     return [at - flushed[int(step)] for step, at in seen.items() if int(step) in flushed]
 
 
-def usage(pid: int) -> tuple[float, float]:
-    """Processor seconds and resident bytes of a process."""
+Usage = tuple[float, float, float]
+
+
+def usage(pid: int) -> Usage:
+    """Processor seconds and resident bytes of a process, and when they were seen: the training beside takes seconds to
+    load torch, in which the server works as well."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS, pages * os.sysconf("SC_PAGE_SIZE")
+    return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS, pages * os.sysconf("SC_PAGE_SIZE"), perf_counter()
 
 
 @contextmanager

@@ -39,8 +39,8 @@ FIRST_SHARE, FIRST_BURST_S = 0.02, 3.0
 AGAIN_SHARE, AGAIN_BURST_S = 0.01, 0.1
 """Of one core, for diagnoses of what has grown: one of a large run takes a second, and a training beside must not feel
 it. A run of forty layers is judged again after three seconds."""
-PICTURE_SHARE, PICTURE_BURST_S = 0.01, 0.2
-"""Of one core, for drawing newest steps: three a second at forty layers. Where more runs grow at once, their steps and
+PICTURE_SHARE, PICTURE_BURST_S = 0.0125, 0.2
+"""Of one core, for drawing newest steps: four a second at forty layers. Where more runs grow at once, their steps and
 losses still arrive at once, and each picture a little later."""
 LOOK_SHARE, LOOK_BURST_S = 0.012, 0.2
 """Of one core, for reading what has grown: ten looks a second at forty layers. A look at a run brings all that is new

@@ -63,7 +63,7 @@ const PlayedNetwork = (() => {
     const notes = [note(1, most > top ? `loss; it was up to ${number(most)}, cut here` : "loss", { x: 0, yref: "paper", yanchor: "bottom", xshift: -38, yshift: 6 })];
     if (trivial !== null && trivial < top) notes.push(note(trivial, "best constant", { yshift: apart < 17 && newest <= trivial ? 9 : apart < 17 ? -9 : 0 }));
     if (newest !== undefined && newest < top) notes.push(note(newest, `<b>${newest.toFixed(2)}</b>`, { font: { size: 12, color: "@ink-2" }, yshift: apart < 17 ? (newest <= trivial ? -9 : 9) : 0 }));
-    const tick = (extra) => ({ zeroline: false, fixedrange: true, gridcolor: "@line", tickfont: { size: 12, color: "@ink-3" }, ...extra });
+    const tick = (extra) => ({ zeroline: false, fixedrange: true, ticks: "outside", ticklen: 5, tickcolor: "rgba(0,0,0,0)", gridcolor: "@line", tickfont: { size: 12, color: "@ink-3" }, ...extra });
     Gradiometer.draw(find("loss"), {
       traces: [
         { x, y, type: "scatter", mode: y.length < 3 ? "lines+markers" : "lines", line: { color: "@ink-2", width: 1.8 }, connectgaps: false, hovertemplate: "step %{x}<br>loss %{y:.4g}<extra></extra>" },
