@@ -60,3 +60,14 @@ def test_factors_stand_above_the_first_limit_where_there_is_room_and_else_below_
     assert beside_bars([25.0], 2, 10) == ([25.0], [5.0, 15.0])
     assert beside_bars([24.0], 2, 10) == ([24.0], [34.0, 44.0])
     assert beside_bars([4.0, 6.0], 1, 10) == ([4.0, 14.0], [24.0])
+
+
+@pytest.mark.parametrize("decades", [0.9, 2.9, 7.0, 10.2, 16.0, 40.0])
+def test_the_decades_have_ticks_to_read_by(decades: float) -> None:
+    shown = shown_of(Chain([10 ** (-decades / 10)] * 10, [1.0] * 10, activation="linear"))
+    axis = profile_chart(shown.error, shown.hops, [])["layout"]["yaxis"]
+    inside = [t for t in axis["tickvals"] if axis["range"][0] <= t <= axis["range"][1]]
+    low, high = axis["range"]
+    assert min(4, 1 + int(high - low)) <= len(inside) <= 7, (low, high, inside)
+    assert 0 in inside
+    assert len({b - a for a, b in itertools.pairwise(inside)}) == 1

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
-from views_build import sigmoid_chain, vanishing
+from views_build import run_of, sigmoid_chain, vanishing
 
+from gradiometer.views.dashboard import prove_command
 from gradiometer.views.dashboard_loss import MOST_POINTS, loss_chart, thinned
 
 
@@ -67,3 +70,20 @@ def test_an_empty_curve_is_an_empty_chart() -> None:
     drawn = loss_chart(np.empty((0, 2)), None, (), (0, 0))
     assert drawn.chart["traces"][0]["x"] == []
     assert drawn.chart["layout"]["xaxis"]["range"] == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("script", "command"),
+    [
+        ("train.py", "gradiometer prove train.py --lr 0.1"),
+        ("my.train", "gradiometer prove -m my.train --lr 0.1"),
+        ("gradiometer train", ""),
+        ("", ""),
+    ],
+)
+def test_a_command_is_only_offered_where_it_can_run(script: str, command: str) -> None:
+    run = run_of(sigmoid_chain())
+    assert (
+        prove_command(replace(run, info=msgspec.structs.replace(run.info, script=script, argv=("--lr", "0.1"))))
+        == command
+    )

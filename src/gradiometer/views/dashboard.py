@@ -209,8 +209,8 @@ def _lowest(points: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[int, float] 
 
 
 def prove_command(run: Run) -> str:
-    """The command that tries cures on the script of a run, "" where it is not known."""
-    if not run.info.script:
+    """The command that tries cures on the script of a run; "" where it is not known, or is a command of ours."""
+    if not run.info.script or run.info.script.startswith("gradiometer "):
         return ""
     what = [run.info.script] if run.info.script.endswith(".py") else ["-m", run.info.script]
     return " ".join(["gradiometer", "prove", *map(shlex.quote, (*what, *run.info.argv))])

@@ -10,7 +10,7 @@ from .chart_scale import spread_apart
 from .figures import Figure, Mark, Series
 from .numbers import UNICODE
 from .plot import DOTS_MOST, Spec, axis, decade_ticks, escaped, known, layout_of, note, rail
-from .text_profile import Scale, scale_of
+from .text_profile import NICE_STEPS, Scale, scale_of
 
 PROFILE_HEIGHT, PROFILE_TOP, PROFILE_BOTTOM = 520, 34, 74  # px
 LOSS_SHARE = 0.22  # of the height, for the bars of lost decades
@@ -18,6 +18,7 @@ GROWTH_TOLD_DECADES = 0.05  # a hop that grows by less is told with the losses
 FACTORS_TOLD = 2  # at the right end, the largest ones
 LABEL_APART = 34  # px between two end labels of two lines
 SIDE_LINE = 17  # px of a line of words beside the bars
+MOST_TICKS = 6  # whole steps between the lowest and the highest decade that is drawn
 
 
 def profile_chart(error: Figure, hops: Figure, limits: Sequence[float], room: Sequence[float] = ()) -> Spec:
@@ -78,7 +79,8 @@ def _whole(scale: Scale, error: Figure, room: Sequence[float]) -> Scale:
     drawn = [v for s in error.series for v in (*room, *s.values, *s.low, *s.high) if math.isfinite(v)]
     low = math.floor(min([*drawn, -1.0 * min(3, scale.step)]) - 0.2)
     high = math.ceil(max([*drawn, 0.0]) - 0.1)
-    return Scale(low, high, scale.step, 1)
+    step = next((s for s in NICE_STEPS if (high - low) / s <= MOST_TICKS), scale.step)
+    return Scale(low, high, step, 1)
 
 
 def _curve(series: Series, labels: list[str]) -> Spec:
