@@ -40,6 +40,8 @@ from gradiometer.trial.prove import Proof, Request, prove_script
 
 COMMITTED = ROOT / "cures.jsonl"
 PROVING_ROOMS = ("catalog", "diagnosis", "measurement", "quantities", "records", "session", "surgery", "trial")
+BESIDE = ("records/playing.py", "session/play_worker.py", "session/recording.py")
+"""Files of these rooms that decide nothing of a trial: the playground's, and when a recorded step reaches the disk."""
 BUDGET_S = 240.0  # what the command takes where nothing is given
 MOST_STEPS = 300
 """Steps of a run at most. Fixed, where a user's are what the budget carries: a trial must not depend on how busy the
@@ -278,7 +280,7 @@ def _silent() -> Iterator[None]:
 
 def made_by() -> str:
     """Digest of the rooms that diagnose, prescribe, treat and judge."""
-    return sources_digest(PROVING_ROOMS)
+    return sources_digest(PROVING_ROOMS, BESIDE)
 
 
 def in_order(cases: Iterable[Case]) -> list[Case]:
