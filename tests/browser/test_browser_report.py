@@ -197,11 +197,12 @@ def test_on_paper_guilt_is_hatched_and_nothing_is_to_be_clicked(browser: Browser
     assert not page.locator(".definitions table").is_visible()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
-    page.wait_for_function(f"{bar}.color.includes('#BA1400')")  # that of the light palette
+    page.wait_for_function(f"{bar}.pattern && {bar}.color.includes('#BA1400')")  # that of the light palette
     colours = page.evaluate(f"{bar}.color")
     assert page.evaluate(f"{bar}.pattern.shape") == ["/" if colour == "#BA1400" else "" for colour in colours]
-    dots = page.evaluate("document.querySelector('#learning').data[0].marker.color")
-    assert dots == ["#FFFFFF"] + ["#BA1400"] * 19  # hollow at the loss, to which no guilty hop leads
+    dots = "document.querySelector('#learning').data[0].marker.color"
+    page.wait_for_function(f"{dots}[0] === '#FFFFFF'")  # hollow at the loss, to which no guilty hop leads
+    assert page.evaluate(dots) == ["#FFFFFF"] + ["#BA1400"] * 19
     for what in ("button", "summary:has-text('Table')", ".told", ".by-hand"):
         assert not any(one.is_visible() for one in page.locator(what).all()), what
     assert page.locator(".definitions table").is_visible()
@@ -209,8 +210,8 @@ def test_on_paper_guilt_is_hatched_and_nothing_is_to_be_clicked(browser: Browser
         assert page.locator(what).first.evaluate("one => getComputedStyle(one).breakInside") == "avoid", what
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert page.evaluate(f"{bar}.pattern") is None
-    assert not page.locator(".definitions table").is_visible()
+    page.wait_for_function(f"!{bar}.pattern")
+    expect(page.locator(".definitions table")).to_be_hidden()
     assert (browser.complaints.errors, browser.complaints.requests) == ([], [])
 
 

@@ -91,7 +91,8 @@ def _change_fact(diagnosis: Diagnosis, shown: Pictures) -> Fact:
     first = next((e for e in limits if e.limit is not None), None)
     words = "no limit was applied" if first is None or first.limit is None else f"limit {UNICODE.decades(first.limit)}"
     unit = "decades, " if math.isfinite(total) else ""
-    where = f"{unit}loss → {station_words(shown, len(shown.profile.labels) - 1)}"
+    at = f"at step {UNICODE.count(shown.profile.step)}"
+    where = f"{unit}loss → {station_words(shown, len(shown.profile.labels) - 1)}, {at}"
     return Fact(UNICODE.decades(total), where, words, first is not None and first.beyond)
 
 
