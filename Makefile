@@ -20,7 +20,7 @@ help:
 	@echo "make test    run all tests           make fast    run the tests that need no torch"
 	@echo "make check   ruff, mypy, imports, docs   make bench   run the benchmarks"
 	@echo "make faults  train the corpus of faulty and healthy scripts, and score the diagnosis (about an hour);"
-	@echo "             FAULTS_ARGS=--prove tries the prescribed cures on it (about two hours)"
+	@echo "             FAULTS_ARGS=--prove tries the prescribed cures on it (an hour)"
 	@echo "make pictures   draw the pictures of the manual, in a Chromium"
 	@echo "make clean   remove what these commands made"
 

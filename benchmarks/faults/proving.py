@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cases import ROOT, Case
-from curescore import AIM, WHY, CureScore, Difference, Tried, by_why, cure_score
+from curescore import AIM, ALONE, WHY, CureScore, Difference, Tried, by_why, cure_score
 from curing import BUDGET_S, MOST_STEPS, Trial, Trials, in_order, made_by, prove_all, reachable, terms_of
 from outcomes import Outcomes
 from progress import long_run
@@ -98,9 +98,9 @@ def tell(score: CureScore, trials: Sequence[Trial]) -> None:
         if d.cases:
             say(_difference(half, d))
     if (report := score.rates.get("report")) is not None:
-        short = AIM - report["proven"].value
-        told = "met" if short <= 0 else f"missed by {100 * short:.1f} points"
-        say(f"Aim on the reporting half, a cure proven >= {AIM:.0%}: {report['proven'].value:.1%}, {told}")
+        say(f"Aim on the reporting half, a cure proven >= {AIM:.0%}: {_against_aim(report)}")
+    if (alone := score.rates.get(f"report, {ALONE}")) is not None:
+        say(f"The same where no accepted cause is one that an edit alone answers: {_against_aim(alone)}")
     console.print(_table("By first accepted cause, both halves", score.causes))
     _misses(say, score)
     if score.random:
@@ -109,6 +109,11 @@ def tell(score: CureScore, trials: Sequence[Trial]) -> None:
     if score.out_of_reach:
         say("\nOut of reach, with their accepted causes:")
         say("  " + "; ".join(f"{x['case']}: {', '.join(x['accepted']) or 'none'}" for x in score.out_of_reach))
+
+
+def _against_aim(rates: Mapping[str, Rate]) -> str:
+    short = AIM - rates["proven"].value
+    return f"{rates['proven'].value:.1%}, " + ("met" if short <= 0 else f"missed by {100 * short:.1f} points")
 
 
 def _whose(name: str) -> str:
