@@ -180,19 +180,19 @@ def test_a_growing_run_is_followed_and_a_moved_slider_stays(browser: Browser, tm
         expect(title).to_have_text("Error profile at step 20, against step 0")
         expect(page.locator(".pill")).to_have_text("live, step 20")
         writer.say("grow")
-        expect(title).to_have_text("Error profile at step 30, against step 0", timeout=3000)
+        expect(title).to_have_text("Error profile at step 30, against step 0", timeout=10_000)
         expect(page.locator(".pill")).to_have_text("live, step 30")
         assert page.input_value("input[type=range]") == "30"
         page.keyboard.press("ArrowLeft")
         expect(title).to_have_text("Error profile at step 20, against step 0")
         writer.say("grow")
-        expect(page.locator(".pill")).to_have_text("live, step 40", timeout=3000)
+        expect(page.locator(".pill")).to_have_text("live, step 40", timeout=10_000)
         expect(title).to_have_text("Error profile at step 20, against step 0")
         page.keyboard.press("g")
         expect(title).to_have_text("Error profile at step 40, against step 0")
         assert "step=" not in page.url
         writer.say("close")
-        expect(page.locator(".pill")).to_have_text("done, step 40", timeout=3000)
+        expect(page.locator(".pill")).to_have_text("done, step 40", timeout=10_000)
         page.goto("about:blank")
 
 

@@ -125,7 +125,7 @@ def test_one_polite_voice_says_little_and_findings_at_once(browser: Browser, tmp
         )
         for step in (30, 40, 50):
             writer.say("grow")
-            expect(page.locator(".pill")).to_have_text(f"live, step {step}", timeout=3000)
+            expect(page.locator(".pill")).to_have_text(f"live, step {step}", timeout=10_000)
         assert len(page.evaluate("window.heard")) <= 1
         page.evaluate("Dash.say('Finding: x', true)")
         assert page.evaluate("window.heard.at(-1)") == "Finding: x" or page.inner_text("#said") == "Finding: x"

