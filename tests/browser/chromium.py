@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 
+LIMIT_S = 20.0
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -49,6 +51,15 @@ class Complaints:
         own = ("file:", "data:", "blob:", *([self.home + "/"] if self.home else []))
         if not request.url.startswith(own):
             self.requests.append(request.url)
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until an expression is true on a page. Playwright's own way evaluates text inside the page, which the strict
+    policy of ours forbids as soon as the first look is not the last."""
+    end_s = time.monotonic() + LIMIT_S
+    while not page.evaluate(expression):
+        assert time.monotonic() < end_s, expression
+        page.wait_for_timeout(50)
 
 
 class Browser:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chromium import Browser
+from chromium import Browser, until
 from playwright.sync_api import Page, expect
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "views"))
@@ -197,11 +197,11 @@ def test_on_paper_guilt_is_hatched_and_nothing_is_to_be_clicked(browser: Browser
     assert not page.locator(".definitions table").is_visible()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
-    page.wait_for_function(f"{bar}.pattern && {bar}.color.includes('#BA1400')")  # that of the light palette
+    until(page, f"{bar}.pattern && {bar}.color.includes('#BA1400')")  # that of the light palette
     colours = page.evaluate(f"{bar}.color")
     assert page.evaluate(f"{bar}.pattern.shape") == ["/" if colour == "#BA1400" else "" for colour in colours]
     dots = "document.querySelector('#learning').data[0].marker.color"
-    page.wait_for_function(f"{dots}[0] === '#FFFFFF'")  # hollow at the loss, to which no guilty hop leads
+    until(page, f"{dots}[0] === '#FFFFFF'")  # hollow at the loss, to which no guilty hop leads
     assert page.evaluate(dots) == ["#FFFFFF"] + ["#BA1400"] * 19
     for what in ("button", "summary:has-text('Table')", ".told", ".by-hand"):
         assert not any(one.is_visible() for one in page.locator(what).all()), what
@@ -210,7 +210,7 @@ def test_on_paper_guilt_is_hatched_and_nothing_is_to_be_clicked(browser: Browser
         assert page.locator(what).first.evaluate("one => getComputedStyle(one).breakInside") == "avoid", what
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
-    page.wait_for_function(f"!{bar}.pattern")
+    until(page, f"!{bar}.pattern")
     expect(page.locator(".definitions table")).to_be_hidden()
     assert (browser.complaints.errors, browser.complaints.requests) == ([], [])
 
@@ -220,7 +220,7 @@ def test_no_chart_on_paper_is_taller_than_180_mm(browser: Browser, folder: Path)
     tallest = "Math.max(...[...document.querySelectorAll('.chart')].map((c) => c.clientHeight))"
     assert page.evaluate(tallest) > 680
     page.emulate_media(media="print")
-    page.wait_for_function(f"{tallest} === 680")
+    until(page, f"{tallest} === 680")
 
 
 def test_foot_of_a_sheet_names_the_run_and_no_name_ends_its_rule(browser: Browser, folder: Path) -> None:

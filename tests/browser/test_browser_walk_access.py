@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 import pytest
-from chromium import Browser
+from chromium import Browser, until
 from playwright.sync_api import Page
 
 from gradiometer.records.walk import Walk, WalkHop
@@ -185,7 +185,7 @@ def test_text_is_read_against_its_ground(browser: Browser, url: str, scheme: Lit
     page.evaluate(f"document.documentElement.dataset.theme = '{scheme}'")
     for address in ("#walk", "#hop=1", "#hop=3", "#hop=5", "#hop=1&focus", "#hop=1&update", "#hop=3&numbers"):
         page.evaluate(f"location.hash = '{address}'")
-        page.wait_for_function(f"document.documentElement.dataset.at === '{address[5:6] if 'hop' in address else 0}'")
+        until(page, f"document.documentElement.dataset.at === '{address[5:6] if 'hop' in address else 0}'")
         found = page.evaluate(CONTRAST.replace("LEAST", str(LEAST_CONTRAST)))
         assert found["out"] == [], address
         assert found["count"] > 30
@@ -201,7 +201,7 @@ def test_a_hop_of_up_to_three_steps_is_one_screen(browser: Browser, url: str) ->
     page = browser.page(url)
     for number in (1, 2, 5):
         page.evaluate(f"location.hash = '#hop={number}'")
-        page.wait_for_function(f"document.documentElement.dataset.at === '{number}'")
+        until(page, f"document.documentElement.dataset.at === '{number}'")
         assert beyond(page) <= 0, number
     page.keyboard.press("n")
     page.set_viewport_size({"width": 1440, "height": 500})
@@ -228,10 +228,10 @@ def test_back_goes_to_where_a_link_was_clicked(browser: Browser, url: str) -> No
     page = browser.page(url)
     page.click(".rail .chain a >> nth=1")
     page.click(".rail .chain a >> nth=3")
-    page.wait_for_function("document.documentElement.dataset.at === '4'")
+    until(page, "document.documentElement.dataset.at === '4'")
     page.keyboard.press("ArrowRight")
     assert page.url.endswith("#hop=5"), "keys leave no trace behind them"
     page.go_back()
-    page.wait_for_function("document.documentElement.dataset.at === '2'")
+    until(page, "document.documentElement.dataset.at === '2'")
     page.go_back()
-    page.wait_for_function("document.documentElement.dataset.at === '0'")
+    until(page, "document.documentElement.dataset.at === '0'")
