@@ -5,7 +5,6 @@ python scripts/draw_notebook.py            needs the extra dev and a Chromium of
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +14,9 @@ import nbformat
 from nbclient import NotebookClient
 from playwright.sync_api import Browser, sync_playwright
 
+from gradiometer.records import UserError
+from gradiometer.views.paper import find_chromium
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "examples" / "notebooks" / "find_and_prove_a_cure.ipynb"
 PICTURES: tuple[tuple[str, str, Literal["light", "dark"]], ...] = (
@@ -23,7 +25,6 @@ PICTURES: tuple[tuple[str, str, Literal["light", "dark"]], ...] = (
 )
 """File, words that the output holds (the first that does is taken), theme."""
 WIDTH = 1040
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def outputs() -> list[str]:
@@ -48,9 +49,10 @@ def draw(browser: Browser, html: str, theme: Literal["light", "dark"], target: P
 
 def main() -> int:
     """Write the pictures; 1 where there is no Chromium."""
-    chromium = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
-    if chromium is None:
-        print(f"There is no Chromium on this machine; one of {', '.join(CHROMIUM)} is needed.")
+    try:
+        chromium = find_chromium("picture")
+    except UserError as error:
+        print(error)
         return 1
     made = outputs()
     with sync_playwright() as playwright:

@@ -8,7 +8,6 @@ python scripts/draw_pages.py --width 800 --out DIR  every page, whole, in both t
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,9 +20,12 @@ from typing import Literal
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from gradiometer.records import UserError
+from gradiometer.server.names import identifier
+from gradiometer.views.paper import find_chromium
+
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTH, HEIGHT = 1440, 960
 COLOURS = 256  # of a picture: pages have few
 DRAWN_MS = 20_000
@@ -52,9 +54,10 @@ def main() -> int:
     parser.add_argument("--width", type=int, help="draw every page whole, so wide, in both themes")
     parser.add_argument("--out", type=Path, default=IMAGES)
     asked = parser.parse_args()
-    chromium = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
-    if chromium is None:
-        print(f"There is no Chromium on this machine; one of {', '.join(CHROMIUM)} is needed.")
+    try:
+        chromium = find_chromium("picture")
+    except UserError as error:
+        print(error)
         return 1
     asked.out.mkdir(parents=True, exist_ok=True)
     shots = [s for s in SHOTS if not asked.name or s.name.startswith(tuple(asked.name))]
@@ -209,8 +212,6 @@ def served(folder: Path) -> Iterator[str]:
 
 def of_dashboard(base: str) -> dict[str, str]:
     """Its pages, by the identifiers that it gives to files."""
-    from gradiometer.server.names import identifier
-
     door, token = base.split("/?")
     deep, skips = (identifier(f"{name}.gmr") for name in (DEEP, SKIPS))
 

@@ -14,17 +14,12 @@ from typing import Any
 import numpy as np
 import scipy.stats
 from cases import Case
-from curing import Arm, Trial
+from curing import REACHED, Arm, Trial
 from labels import Label
 from rates import CONFIDENCE, HALVES, Rate, rate
 
-from gradiometer.catalog import ENTRIES
-
 AIM = 0.85
 RESAMPLES = 9999
-REACHED = frozenset(cause for entry in ENTRIES if entry.kind == "surgery" for cause in entry.answers)
-"""Causes that some cure of the catalog answers and applies to a network; the others are answered by an edit alone."""
-
 ALONE = "no cause of an edit"
 """Of these faults no accepted cause is one that an edit of the script alone answers."""
 

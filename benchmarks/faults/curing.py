@@ -40,6 +40,8 @@ from gradiometer.trial.prove import Proof, Request, prove_script
 
 COMMITTED = ROOT / "cures.jsonl"
 PROVING_ROOMS = ("catalog", "diagnosis", "measurement", "quantities", "records", "session", "surgery", "trial")
+REACHED = frozenset(cause for entry in ENTRIES if entry.kind == "surgery" for cause in entry.answers)
+"""Causes that some cure of the catalog answers and applies to a network; the others are answered by an edit alone."""
 BESIDE = ("records/playing.py", "session/play_worker.py", "session/recording.py")
 """Files of these rooms that decide nothing of a trial: the playground's, and when a recorded step reaches the disk."""
 BUDGET_S = 240.0  # what the command takes where nothing is given
@@ -95,12 +97,11 @@ class Trial:
 
 def reachable(cases: Iterable[Case], outcomes: Outcomes) -> tuple[list[tuple[Case, Label]], list[tuple[Case, Label]]]:
     """Verified faults with an accepted cause that some cure of the catalog answers and applies; and the others."""
-    answered = {cause for entry in ENTRIES if entry.kind == "surgery" for cause in entry.answers}
     labelled = [(case, label_faulty(case, outcomes)) for case in cases if not case.healthy]
     verified = [(case, label) for case, label in labelled if label.kind == "verified"]
     return (
-        [(case, label) for case, label in verified if answered & set(label.causes)],
-        [(case, label) for case, label in verified if not answered & set(label.causes)],
+        [(case, label) for case, label in verified if REACHED & set(label.causes)],
+        [(case, label) for case, label in verified if not REACHED & set(label.causes)],
     )
 
 

@@ -122,9 +122,8 @@ def _whose(name: str) -> str:
 
 
 def _difference(half: str, d: Difference) -> str:
-    where = f"{half} half" if half in HALVES else "both halves"
     return (
-        f"A cure proven minus the random cure, {where}: {100 * d.value:+.1f} points, 95 % interval "
+        f"A cure proven minus the random cure, {_whose(half)}: {100 * d.value:+.1f} points, 95 % interval "
         f"{100 * d.low:+.0f} to {100 * d.high:+.0f}; the cure alone helps in {d.ahead} of {d.cases} cases, "
         f"the random one alone in {d.behind} (McNemar p {d.p:.2g})"
     )

@@ -183,11 +183,11 @@ def report(run: Run | Walk | TrialResult | Watch | Proof, path: str | os.PathLik
     if path is None:
         return page
     try:
-        suffix = Path(path).suffix.lower()
-        if suffix in (".pdf", ".png"):
-            from .views.paper import PRINTED
+        from .views.paper import PRINTED
 
-            PRINTED[suffix](page, Path(path))
+        put = PRINTED.get(Path(path).suffix.lower())
+        if put is not None:
+            put(page, Path(path))
         else:
             Path(path).write_text(page, encoding="utf-8")
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from chromium import Browser, Complaints
+from chromium import Browser, Complaints, until
 from playground_reference import by_theory, plain, random_settings
 from playwright.sync_api import Page
 
@@ -70,15 +70,6 @@ def test_the_critical_line_is_the_one_of_theory(answers: dict[str, list[Any]]) -
         expected = theory.critical_at_bias(theory.activation(kind), bias)
         reached = [] if expected is None or expected.sigma_w2 > NODES[-1] else [expected.sigma_w2]
         assert found == pytest.approx(reached, rel=1e-4), kind
-
-
-def until(page: Page, expression: str) -> None:
-    """Waits for something to be true; a wait inside the page would be an eval, which its policy forbids."""
-    for _ in range(200):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(25)
-    pytest.fail(f"never true: {expression}")
 
 
 def told(page: Page, selector: str = "#headline") -> str:

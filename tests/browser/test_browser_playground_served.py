@@ -14,25 +14,18 @@ from playwright.sync_api import Page, expect
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "server"))
 
-from server_process import Served, served
-
-from gradiometer.cli.serve import WORKER
+from server_process import Served, served_with_worker, worker_pid
 
 pytestmark = [pytest.mark.browser, pytest.mark.torch, pytest.mark.usefixtures("quiet")]
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 SMALL = "#depth=6&width=16&weight=1.7"
 SLOW_MS = 60_000  # the worker loads torch, on a machine that may be busy
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    os.environ["PYTHONPATH"], before = str(SOURCE), os.environ.get("PYTHONPATH", "")
-    try:
-        with served(tmp_path_factory.mktemp("runs"), worker=(sys.executable, "-P", "-m", WORKER)) as one:
-            yield one
-    finally:
-        os.environ["PYTHONPATH"] = before
+    with served_with_worker(tmp_path_factory.mktemp("runs")) as one:
+        yield one
 
 
 def opened(browser: Browser, server: Served, width: int = 1440) -> Page:
@@ -91,18 +84,9 @@ def test_the_page_says_what_happened_to_the_worker_and_goes_on(browser: Browser,
     page = opened(browser, server)
     page.click("#train")
     expect(page.locator("#loss-caption")).to_contain_text("Step ", timeout=SLOW_MS)
-    os.kill(worker(), signal.SIGKILL)
+    os.kill(worker_pid(), signal.SIGKILL)
     expect(page.locator("#loss-caption")).to_contain_text("ended by SIGKILL")
     expect(page.locator("#train")).to_have_text("Train this network")
     page.focus("#depth")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#loss-caption")).to_contain_text("at initialisation", timeout=SLOW_MS)
-
-
-def worker() -> int:
-    """The worker of this process's server."""
-    for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            if WORKER.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                return int(pid)
-    raise AssertionError("there is no worker")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from cli_tools import gradiometer
+
+from process_watch import assert_gone
 
 
 def test_serve_prints_an_address_that_works_and_ends_with_ctrl_c(tmp_path: Path) -> None:
@@ -42,13 +42,6 @@ def children(pid: int) -> dict[int, str]:
     return found
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
-
-
 @pytest.mark.torch
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_playground_starts_the_one_process_that_loads_torch_and_it_ends_with_the_server(tmp_path: Path) -> None:
@@ -63,12 +56,7 @@ def test_the_playground_starts_the_one_process_that_loads_torch_and_it_ends_with
     finally:
         process.kill()
         process.communicate()
-    for _ in range(400):
-        if not is_alive(worker):
-            return
-        time.sleep(0.05)
-    os.kill(worker, signal.SIGKILL)
-    pytest.fail("the worker is still there")
+    assert_gone(worker)
 
 
 def checked_worker(process: subprocess.Popen[str]) -> int:

@@ -12,16 +12,9 @@ import torch
 from gradiometer.records import UserError
 from gradiometer.reproduction.experiment import Order
 from gradiometer.reproduction.workers import JobError, each
+from process_watch import is_alive
 
 ONE, TWO = Order(processes=1), Order(processes=2)
-
-
-def is_alive(pid: int) -> bool:
-    """A process that has ended and is not yet waited for counts as gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("order", [ONE, TWO], ids=["here", "workers"])

@@ -13,12 +13,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 
+from gradiometer.cli.serve import WORKER
 from gradiometer.server.serve import Place, serve
 
 HERE = Path(__file__).parent
+SOURCE = HERE.parents[1] / "src"
 TOKEN = "right"
 WAIT_S = 20.0
 
@@ -54,6 +57,25 @@ def served(folder: Path, port: int = 0, worker: tuple[str, ...] = ()) -> Iterato
         over.set()
         thread.join(WAIT_S)
         assert not thread.is_alive()
+
+
+@contextmanager
+def served_with_worker(folder: Path) -> Iterator[Served]:
+    """The same with the worker that makes networks, which has these sources."""
+    with (
+        patch.dict(os.environ, {"PYTHONPATH": str(SOURCE)}),
+        served(folder, worker=(sys.executable, "-P", "-m", WORKER)) as one,
+    ):
+        yield one
+
+
+def worker_pid() -> int:
+    """The worker of this process's server."""
+    for task in Path("/proc/self/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            if WORKER.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return int(pid)
+    raise AssertionError("there is no worker")
 
 
 WRITER = """

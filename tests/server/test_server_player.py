@@ -17,16 +17,14 @@ import httpx
 import msgspec
 import pytest
 from server_client import Client
-from server_process import TOKEN, Served, events, served
+from server_process import TOKEN, Served, events, served_with_worker, worker_pid
 
-from gradiometer.cli.serve import WORKER
 from gradiometer.records import UserError
 from gradiometer.records.playing import Course, Played
 from gradiometer.server.app import make_app
 from gradiometer.server.gate import Door
 from gradiometer.server.player import MOST_WAITING, GoneError, Player
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 NETWORK: dict[str, Any] = {
     "activation": "tanh", "depth": 6, "width": 16, "weight": 1.3, "bias": 0.05, "skip": "none", "norm": "none",
 }  # fmt: skip
@@ -223,12 +221,8 @@ def test_a_worker_that_does_not_end_is_killed_at_the_end(monkeypatch: pytest.Mon
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    os.environ["PYTHONPATH"], before = str(SOURCE), os.environ.get("PYTHONPATH", "")
-    try:
-        with served(tmp_path_factory.mktemp("runs"), worker=(sys.executable, "-P", "-m", WORKER)) as one:
-            yield one
-    finally:
-        os.environ["PYTHONPATH"] = before
+    with served_with_worker(tmp_path_factory.mktemp("runs")) as one:
+        yield one
 
 
 def asking(server: Served) -> httpx.Client:
@@ -295,16 +289,7 @@ def test_a_worker_that_is_killed_in_a_training_is_begun_anew(real: Served) -> No
     with Listening(real) as page, asking(real) as client:
         number = client.post("/api/playground/train", json={"network": NETWORK, "course": LONG}).json()["number"]
         page.until("seen", number)
-        os.kill(child(), signal.SIGKILL)
+        os.kill(worker_pid(), signal.SIGKILL)
         assert "SIGKILL" in page.until("gone")["words"]
         answer = client.post("/api/playground/measure", json={"network": NETWORK})
         assert answer.status_code == 200, answer.text
-
-
-def child() -> int:
-    """The worker of this process's server."""
-    for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            if WORKER.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                return int(pid)
-    raise AssertionError("there is no worker")

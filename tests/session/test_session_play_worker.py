@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+
+from process_watch import assert_gone
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "browser"))
 
@@ -289,17 +290,4 @@ def test_it_does_not_outlive_a_killed_server() -> None:
     os.kill(worker, 0)
     owner.send_signal(signal.SIGKILL)
     owner.communicate()
-    for _ in range(400):
-        if not alive(worker):
-            return
-        time.sleep(0.05)
-    os.kill(worker, signal.SIGKILL)
-    pytest.fail("the worker is still there")
-
-
-def alive(pid: int) -> bool:
-    """False also where it is dead and nobody has asked how it ended."""
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
+    assert_gone(worker)

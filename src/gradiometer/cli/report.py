@@ -48,6 +48,7 @@ def report(
     makes the page that `explain --html` writes.
     """
     from gradiometer.store import open_recorded
+    from gradiometer.views.paper import PRINTED, find_chromium
 
     path = find_run(run, read_settings().runs_folder)
     if pdf and png:
@@ -57,9 +58,7 @@ def report(
     suffix = page.suffix.lower()
     if kind != "html" and suffix != f".{kind}":
         refuse(f"--{kind} writes a {kind.upper()}, and -o {page} is none by its name. Name it with .{kind}.")
-    if suffix in (".pdf", ".png"):
-        from gradiometer.views.paper import find_chromium
-
+    if suffix in PRINTED:
         find_chromium(suffix[1:].upper())
     if page.resolve() == path.resolve():
         refuse(f"-o {page} is the file itself. Name another file for the report.")

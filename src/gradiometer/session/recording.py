@@ -16,11 +16,9 @@ from ..measurement.frames import FrameDraft, finish
 from ..measurement.sink import CurvePoint
 from ..records import Event, Frame, LossSeen, Network, NotCovered, OptimizerSeen, Run, RunFileError, RunInfo, Site
 from ..store import RunWriter
+from ..store.writer import FLUSH_S
 
 MEMORY_FRAMES = 4096  # frames kept where there is no file; beyond it every second one of the middle is dropped
-FLUSH_S = 0.5
-"""What is younger than this may be lost when the process is killed, and is not yet on a live page. A flush costs the
-writer thread a tenth of a millisecond."""
 
 
 class Recording:

@@ -40,7 +40,9 @@ from .refusals import writing
 from .thinning import thin_events, thin_frames, used_bytes
 
 MAX_RUN_BYTES = 256 * 2**20  # a frame of 500 modules takes about 60 KB: 4 000 of them
-FLUSH_S = 0.5  # a live reader sees a frame at most so much later than the next one is written
+FLUSH_S = 0.5
+"""What is younger than this may be lost when the process is killed, and is not yet seen by a live reader. A flush costs
+a tenth of a millisecond."""
 FLUSH_BYTES = 4 * 2**20  # an open transaction stays in memory: bound it
 CLOSE_MS = 2000  # so long may a reader delay the end of a script
 EVENTS_SHARE = 1 / 8  # of max_bytes

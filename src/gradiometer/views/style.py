@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TextIO
 
@@ -141,6 +141,14 @@ def paragraph(text: str, width: int, style: Ink = "", indent: str = "") -> list[
     out = []
     for wrapped in Text(text).wrap(console, room, overflow="fold"):
         out.append(line((indent, ""), (wrapped.plain.rstrip(), style)))
+    return out
+
+
+def stacked(sections: Iterable[Sequence[Text]]) -> list[Text]:
+    """The sections that hold a line, with an empty line between them."""
+    out: list[Text] = []
+    for section in (s for s in sections if s):
+        out += [*([Text("")] if out else []), *section]
     return out
 
 

@@ -13,7 +13,7 @@ from gradiometer.quantities import profile
 from gradiometer.records import Diagnosis, Run
 
 from .signals import Pictures, pictures, told_model
-from .style import Style, fit, line, pad, paragraph, render
+from .style import Style, fit, line, pad, paragraph, render, stacked
 from .text_findings import finding_lines, short_lines, tag_line
 from .text_profile import profile_lines, time_lines
 from .wording import (
@@ -50,10 +50,7 @@ def page_lines(run: Run, diagnosis: Diagnosis, style: Style) -> list[Text]:
         _not_covered(run, diagnosis, style),
         _foot(run, diagnosis, style),
     ]
-    out: list[Text] = []
-    for section in (s for s in sections if s):
-        out += ([Text("")] if out else []) + section
-    return out
+    return stacked(sections)
 
 
 def _top(run: Run, diagnosis: Diagnosis, shown: Pictures | None, style: Style) -> list[Text]:

@@ -12,7 +12,7 @@ from .dashboard import Judged
 from .dashboard_compare import Comparison, comparison
 from .dashboard_compare_chart import Compared
 from .figures import Axis, Figure, Series
-from .style import Ink, Style, fit_middle, line, paragraph, render
+from .style import Ink, Style, fit_middle, line, paragraph, render, stacked
 from .text_chart import chart_lines
 from .text_table import Column, table_lines
 
@@ -77,10 +77,7 @@ def compare_page(a: Named, b: Named, step: int | None = None, style: Style | Non
         _outcome(found, style),
         [line((style.words(found.command), "quiet"))] if found.command else [],
     ]
-    out: list[Text] = []
-    for section in (s for s in sections if s):
-        out += ([Text("")] if out else []) + section
-    return render(out, style)
+    return render(stacked(sections), style)
 
 
 def _name(side: str, one: Named, style: Style) -> Text:

@@ -20,7 +20,7 @@ from .experiment import (
     seconds_words,
     spread_words,
 )
-from .style import Ink, Style, line, paragraph, render
+from .style import Ink, Style, line, paragraph, render, stacked
 from .text_chart import chart_lines
 from .text_findings import tag_line
 from .text_table import Column, table_lines
@@ -36,10 +36,7 @@ def experiment_page(one: ToldExperiment, style: Style | None = None) -> str:
     sections = [_top(one, style), _picture(one, style), _figures(one, style), _words(one, style)]
     sections += [_table(table, style) for table in one.tables]
     sections.append(_foot(one, style))
-    out: list[Text] = []
-    for section in (s for s in sections if s):
-        out += ([Text("")] if out else []) + section
-    return render(out, style)
+    return render(stacked(sections), style)
 
 
 def experiments_summary(told: Sequence[ToldExperiment], style: Style | None = None) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 from gradiometer.records import Diagnosis, TrialResult
 from gradiometer.records import Verdict as ArmVerdict
 
-from .style import Ink, Style, line, paragraph, render
+from .style import Ink, Style, line, paragraph, render, stacked
 from .text_chart import chart_lines
 from .text_findings import tag_line
 from .text_table import Column, table_lines
@@ -33,15 +33,8 @@ def trial_page(
     again = f"\nagain  {style.words(command)}\n" if command else ""
     code = patch(result)
     change = f"\n{render([line(('the change as code', 'title'))], style)}{code.rstrip()}\n" if code else ""
-    return f"{_put(above, style)}{change}\n{_put(below, style)}{again}"  # what is to be copied is not cut
-
-
-def _put(sections: list[list[Text]], style: Style) -> str:
-    """Sections with an empty line between them."""
-    out: list[Text] = []
-    for section in (s for s in sections if s):
-        out += ([Text("")] if out else []) + section
-    return render(out, style)
+    top, rest = (render(stacked(sections), style) for sections in (above, below))
+    return f"{top}{change}\n{rest}{again}"  # what is to be copied is not cut
 
 
 def text_note(reason: str, diagnosis: Diagnosis | None = None, style: Style | None = None) -> str:

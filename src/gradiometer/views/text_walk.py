@@ -13,7 +13,7 @@ from rich.text import Text
 from gradiometer.records.walk import Focus, Walk, WalkHop
 
 from .formula import formula_line
-from .style import Style, line, paragraph, render
+from .style import Style, line, paragraph, render, stacked
 from .text_walk_focus import focus_section, focus_short
 from .text_walk_hop import agreement, hop_lines
 from .text_walk_table import table_of
@@ -41,7 +41,7 @@ def walk_overview(walk: Walk, style: Style | None = None, asked: WalkAsked | Non
         focus = _placed(walk, walk.focus)
         sections.append(focus_section(focus, style) if asked.chosen else focus_short(focus, style))
     sections += [_notes(walk, style), _next(walk, asked, style)]
-    return _page(sections, style)
+    return render(stacked(sections), style)
 
 
 def walk_hop_page(walk: Walk, hop: WalkHop, style: Style | None = None, asked: WalkAsked | None = None) -> str:
@@ -50,14 +50,7 @@ def walk_hop_page(walk: Walk, hop: WalkHop, style: Style | None = None, asked: W
     sections = hop_lines(walk, hop, style)
     sections += [focus_section(_placed(walk, focus), style) for focus in _focuses(walk, hop, asked)]
     sections += [_notes(walk, style), _neighbours(walk, hop, asked, style)]
-    return _page(sections, style)
-
-
-def _page(sections: list[list[Text]], style: Style) -> str:
-    out: list[Text] = []
-    for section in (s for s in sections if s):
-        out += ([Text("")] if out else []) + section
-    return render(out, style)
+    return render(stacked(sections), style)
 
 
 def _top(walk: Walk, style: Style) -> list[Text]:
