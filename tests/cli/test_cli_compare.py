@@ -49,6 +49,8 @@ def test_the_page_says_how_much_more_and_draws_both(
     assert len(places) == LAYERS - 1  # at the loss both stand at the same place
     assert all(a < b for a, b in places)
     assert all(here[0] > below[0] and here[1] > below[1] for here, below in pairwise(places))
+    verdict = next(row for row in said.splitlines() if row.startswith("verdict"))
+    assert verdict.count("activation-shrinks-error") == 2  # longer than what a table keeps whole by itself
     assert said.isascii() and max(map(len, said.splitlines())) <= 80
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import faults_room
 import pytest
 from cases import Variant, load_corpus
-from curescore import Tried, cure_score, difference, why_missed
+from curescore import ALONE, Tried, cure_score, difference, why_missed
 from curing import (
+    BESIDE,
     METRIC,
     MOST_STEPS,
     Arm,
@@ -31,7 +32,7 @@ from curing import (
 )
 from forked import Job, Outcome
 from labels import Label
-from outcomes import Outcomes
+from outcomes import SOURCE, Outcomes, sources_digest
 from proving import _lacks, tell
 
 from gradiometer.records import Primary, TrialArm, TrialResult, TrialSpec, UserError, Verdict
@@ -105,6 +106,27 @@ def test_why_nothing_was_proven(ended: Trial, why: str) -> None:
 
 def tried(folder: Path, ended: Trial | None, accepted: tuple[str, ...] = ("lr-too-low",)) -> Tried:
     return Tried(faults_room.case_of(folder), Label("made-up", "faulty", "verified", causes=accepted), ended)
+
+
+def test_faults_of_which_an_edit_answers_a_cause_are_no_part_of_the_second_rate(tmp_path: Path) -> None:
+    both = ("lr-too-low", "optimizer-stale")  # an edit alone answers the second
+    rows = [tried(tmp_path, trial(HELPED, DRAWN)), tried(tmp_path, trial(CURE, DRAWN), accepted=both)]
+    rates = cure_score(rows, []).rates
+    assert (rates["both"]["proven"].value, rates["both"]["proven"].cases) == (0.5, 2)
+    alone = rates[f"both, {ALONE}"]["proven"]
+    assert (alone.value, alone.cases) == (1.0, 1)
+
+
+def test_a_digest_leaves_out_what_stands_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("outcomes.SOURCE", tmp_path)
+    (tmp_path / "room").mkdir()
+    for name in ("one.py", "two.py"):
+        (tmp_path / "room" / name).write_text(name)
+    whole, part = sources_digest(["room"]), sources_digest(["room"], ["room/two.py"])
+    (tmp_path / "room" / "two.py").write_text("another")
+    assert sources_digest(["room"]) != whole
+    assert sources_digest(["room"], ["room/two.py"]) == part
+    assert all((SOURCE / name).is_file() for name in BESIDE)
 
 
 def test_rates_and_the_paired_difference_are_those_of_a_count_by_hand(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from gradiometer.records import LossSeen
-from gradiometer.trial.arms import MOST_CURES, asked_arms, informed, prescribed
+from gradiometer.trial.arms import MOST_CURES, asked_arms, informed, is_rate, prescribed
 
 
 @dataclass(frozen=True)
@@ -60,3 +60,8 @@ def test_a_likelihood_whose_logarithm_the_script_takes_gets_probabilities() -> N
     for pre, function in (("log/normalise/relu", "softmax"), ("relu", "log_softmax"), ("", "log_softmax")):
         (told,) = informed((arm,), LossSeen("m", "nll", pre=pre))
         assert told.params["set.function"] == function
+
+
+def test_what_changes_the_size_of_the_steps_alone_is_a_rate() -> None:
+    arms = asked_arms(["lower-lr", "raise-lr", "mean-reduction", "relu", "warm-up"])
+    assert [is_rate(arm) for arm in arms] == [True, True, True, False, False]

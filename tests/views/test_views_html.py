@@ -66,7 +66,14 @@ def charts_of(page: str) -> dict[str, dict[str, Any]]:
 
 def test_verdict_facts_charts_and_cures_stand_on_the_page(page: str) -> None:
     text = " ".join("".join(Elements(without_plotly(page)).text).split())
-    for words in ("The error dies in the sigmoids.", "−16.3", "gain per hop, median", "100 %", "0.7 %"):
+    for words in (
+        "The error dies in the sigmoids.",
+        "−16.3",
+        "loss → layer 1, at step 0",
+        "gain per hop, median",
+        "100 %",
+        "0.7 %",
+    ):
         assert words in text
     for words in ("tanh, critical point", "×0.14 → ×1.00", "init-too-small", "Looked for: 33 causes, 32 clear"):
         assert words in text
