@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -19,6 +19,7 @@ from gradiometer.records import ModelError
 from gradiometer.session import Setup
 
 from .population_feeds import Stacked
+from .population_pieces import Together
 from .population_refusals import Entered, PopulationError
 
 AGREE = 1e-3
@@ -89,7 +90,7 @@ def _no_single_piece() -> Iterator[None]:
 
 
 _in_parts: dict[Way, Callable[[], AbstractContextManager[Any]]] = {
-    "plain": nullcontext,
+    "plain": Together,
     "layered": _no_single_piece,
     "looped": _loops_allowed,
 }
