@@ -13,6 +13,10 @@ from gradiometer.trial.conduct import conduct
 from gradiometer.trial.design import BEYOND
 from gradiometer.trial.executor import Heard, Moved
 from gradiometer.trial.screening import best_factor
+from gradiometer.views.style import Style
+from gradiometer.views.text_trial import trial_page
+from gradiometer.views.trial_figures import curves_figure, paired_figure
+from gradiometer.views.trial_words import best_arm
 
 ROOT = 10**0.5
 NONE, SHAM = TrialArm("none", "none"), TrialArm("sham", "sham", "t:sham", {"cure": "a"}, of="a")
@@ -251,3 +255,73 @@ def test_a_script_that_fails_without_a_cure_is_the_users_to_mend(tmp_path: Path)
     executor = Numbers(lambda job, outcome: msgspec.structs.replace(outcome, state="failed", note="ValueError: x"))
     with pytest.raises(UserError, match="Without any cure the script fails: ValueError: x"):
         conducted(tmp_path / "t.gmr", executor)
+
+
+@pytest.fixture
+def faster(monkeypatch) -> None:
+    """No cure changes anything, and every training is best at a rate that the script does not have."""
+    for name in LEVELS:
+        monkeypatch.setitem(LEVELS, name, 2.3)
+        monkeypatch.setitem(BEST, name, math.log(ROOT))
+
+
+def test_where_no_cure_helps_the_rate_alone_may(tmp_path: Path, faster: None) -> None:
+    def change(job: Job, outcome: Outcome) -> Outcome:
+        return msgspec.structs.replace(outcome, curve=((0, 2.5), (40, outcome.value)))
+
+    executor = Numbers(change)
+    result = conducted(tmp_path / "t.gmr", executor)
+    decisions = {v.arm: v.decision for v in result.verdicts}
+    assert decisions == {"a": "no evidence", "b": "no evidence", "random": "no evidence", "the rate alone": "helps"}
+    verdict = result.verdicts[-1]
+    assert verdict.effect == pytest.approx(0.2 * math.log(ROOT) ** 2) and verdict.won == 8
+    assert verdict.lr_factor == pytest.approx(ROOT)
+    assert "Compared with the script's own rate" in " ".join(verdict.reasons)
+    own = [j for j in executor.ran if j.arm.role == "written"]
+    assert [(j.seed, j.lr_factor, j.steps) for j in own] == [(s, 1.0, 40) for s in SPEC.seeds]
+    assert not any(j.arm.role in ("rate", "ablation") for j in executor.ran)  # it has ended as no cure
+    none, alone = result.of("none"), result.of("the rate alone")
+    assert [o.digest for o in none.values()] == [o.digest for o in alone.values()]
+    assert best_arm(result).arm == "the rate alone"
+    page = " ".join(trial_page(result, style=Style(colour=False)).split())
+    assert "With the rate alone, at 3.16 times the script's rate, the loss ends 0.265 lower" in page
+    assert "than at the script's own rate, within 40 steps." in page
+    for figure in (paired_figure(result, "the rate alone"), curves_figure(result)):
+        assert figure is not None and "at the script's own rate" in figure.title
+        first, last = figure.series[0], figure.series[-1]
+        assert first.name.startswith("the script's own rate") and first.values[-1] > last.values[-1] + 0.2
+
+
+def test_a_trial_that_stopped_before_the_rate_goes_on_there(tmp_path: Path, faster: None) -> None:
+    def stopped(job: Job, outcome: Outcome) -> Outcome:
+        if job.arm.role == "written" and job.seed == 14:
+            raise KeyboardInterrupt
+        return outcome
+
+    first = conducted(tmp_path / "t.gmr", Numbers(stopped))
+    assert first.state == "interrupted" and not first.verdicts
+    again = Numbers()
+    with TrialWriter.resume(tmp_path / "t.gmr", SPEC) as writer:
+        result = conduct(again, writer, lambda share, words: None)
+    assert [j.seed for j in again.ran] == [14, 15, 16, 17, 18]
+    assert len({o.key for o in result.outcomes}) == len(result.outcomes)
+    assert best_arm(result).arm == "the rate alone"
+
+
+@pytest.mark.parametrize("why", ["a cure helps", "its own rate is best", "another rate was tried", "invalid"])
+def test_the_rate_alone_is_not_asked(tmp_path: Path, faster: None, monkeypatch, why: str) -> None:
+    spec = SPEC
+    if why == "a cure helps":
+        monkeypatch.setitem(LEVELS, "a", 1.0)
+    elif why == "its own rate is best":
+        monkeypatch.setitem(BEST, "none", 0.0)
+    elif why == "another rate was tried":
+        a = msgspec.structs.replace(CURES[0], params={"cure": "raise-lr"})
+        spec = msgspec.structs.replace(SPEC, arms=(NONE, SHAM, a, *CURES[1:], RANDOM))
+
+    def change(job: Job, outcome: Outcome) -> Outcome:
+        odd = why == "invalid" and job.arm.role == "sham" and job.stage == "trial"
+        return msgspec.structs.replace(outcome, digest="other", value=5.0) if odd else outcome
+
+    result = conducted(tmp_path / "t.gmr", Numbers(change), spec)
+    assert result.verdicts and "the rate alone" not in {v.arm for v in result.verdicts}

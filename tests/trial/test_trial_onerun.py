@@ -10,6 +10,8 @@ from torch import nn
 from trial_scripts import DEEP, HEAD, LOOP, NONE, SHALLOW, SIGMOID, arm, job, run, work
 
 from gradiometer.records import Primary
+from gradiometer.trial import attach
+from gradiometer.trial.wire import Order
 
 
 def test_runs_repeat_bit_for_bit_and_differ_by_seed(tmp_path: Path) -> None:
@@ -277,3 +279,18 @@ def test_workers_of_a_loader_are_seeded_alike(tmp_path: Path) -> None:
     none, sham = run(given, job(steps=12)), run(given, job(arm("sham", "sham"), steps=12), "use")
     assert none.state == "finished" and sham.digest == none.digest
     assert run(given, job(seed=2, steps=12)).digest != none.digest
+
+
+def test_what_the_ruler_takes_is_no_part_of_what_a_training_costs(tmp_path: Path, monkeypatch) -> None:
+    def fails() -> None:
+        raise ValueError("odd")
+
+    ticks = iter([1.0, 3.5, 10.0, 11.0])
+    monkeypatch.setattr(attach, "process_time", lambda: next(ticks))
+    attached = attach.Attached(Order(job(), "make", str(tmp_path / "ruler")), "", True)
+    assert attached.captures is not None and attached.own_seconds == 0
+    for act in (list, fails):
+        attach._guarded(attached.captures, act)
+    assert attached.own_seconds == 3.5 and "odd" in attached.captures.reason
+    attached.judging_s = 2.0
+    assert attached.own_seconds == 5.5

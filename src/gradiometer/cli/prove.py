@@ -123,7 +123,7 @@ def _proved(asked: Asked, resume: Path | None) -> int:
         complain(f"Stopped. Go on with: --resume {request.path}")
         return INTERRUPTED
     roles = {a.name: a.role for a in proof.result.spec.arms}
-    helps = any(v.decision == "helps" and roles.get(v.arm) == "cure" for v in proof.result.verdicts)
+    helps = any(v.decision == "helps" and roles.get(v.arm) in ("cure", "rate") for v in proof.result.verdicts)
     return 0 if helps else FINDING
 
 

@@ -13,7 +13,7 @@ from .showing import Shows
 
 TRIAL_SCHEMA = 1
 
-ArmRole = Literal["none", "repeat", "written", "sham", "cure", "random", "ablation"]
+ArmRole = Literal["none", "repeat", "written", "rate", "sham", "cure", "random", "ablation"]
 Stage = Literal["screening", "trial"]
 OutcomeState = Literal["finished", "diverged", "refused", "failed"]
 Decision = Literal["helps", "hurts", "no evidence", "not comparable", "invalid"]
@@ -24,11 +24,12 @@ class TrialArm(msgspec.Struct, frozen=True):
     """One thing that is compared.
 
     name: unique in the trial. role: ``none`` changes nothing, ``repeat`` and ``written`` (at the script's own rate,
-    where no cure trains at another one) neither; ``sham`` treats and undoes;
-    ``random`` is drawn from the cures that apply and were not prescribed; ``ablation`` is the winner with a part left
-    out. treat: what is called in the training's process at the moment of the cure, as ``package.module:function``, ""
-    for nothing. params: what it is called with. lr_factor: of every learning rate of the script (1: as the script
-    says). of: the arm that an ablation takes apart; of a cure, the arm that it is compared with, "" for no cure.
+    where no cure trains at another one) neither; ``rate`` is no cure at its searched rate, beside ``written``;
+    ``sham`` treats and undoes; ``random`` is drawn from the cures that apply and were not prescribed; ``ablation`` is
+    the winner with a part left out. treat: what is called in the training's process at the moment of the cure, as
+    ``package.module:function``, "" for nothing. params: what it is called with. lr_factor: of every learning rate of
+    the script (1: as the script says). of: the arm that an ablation takes apart; of a cure or a rate, the arm that it
+    is compared with, "" for no cure.
     """
 
     name: str
@@ -94,9 +95,9 @@ class TrialSpec(msgspec.Struct, frozen=True):
     schema: int = TRIAL_SCHEMA
 
     def partner_of(self, arm: TrialArm) -> str:
-        """Name of the arm that this one is compared with: no cure, but for a cure that names another one; "" where the
-        plan has no arm without a cure."""
-        if arm.role == "cure" and arm.of:
+        """Name of the arm that this one is compared with: no cure, but for a cure or a rate that names another one; ""
+        where the plan has no arm without a cure."""
+        if arm.role in ("cure", "rate") and arm.of:
             return arm.of
         return next((a.name for a in self.arms if a.role == "none"), "")
 

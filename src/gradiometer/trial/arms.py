@@ -15,6 +15,8 @@ NONE = TrialArm("none", "none")
 WRITTEN = TrialArm("the script's own rate", "written")
 """What cures that are nothing but another rate are compared with: no cure, whose rate is searched as theirs is, would
 have them as well."""
+RATE_ALONE = TrialArm("the rate alone", "rate", of=WRITTEN.name)
+"""No cure at its searched rate, beside the script as it is written: asked where no cure is proven."""
 SQUASHING = frozenset({"softmax", "sigmoid", "tanh", "relu", "hardtanh", "softplus"})  # as LossSeen.pre names them
 SETTING = "set."  # before the name of a setting of the cure, in an arm's params
 _HOME = "gradiometer.trial.treatments"

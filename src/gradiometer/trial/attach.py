@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import torch
@@ -60,6 +61,7 @@ class Attached:
         self.step = 0
         self.bad = 0
         self.first = self.value = math.nan
+        self.judging_s = 0.0
         self.scale = 1.0  # of the loss whose backward pass comes next
         self.digest = ""
         self.done = self.diverged = self.hooked = self.looking = False
@@ -140,15 +142,21 @@ class Attached:
                     self.refused = str(error)
                     raise RefusedCureError(self.refused) from error
         if self.order.ruler == "use":
-            found = _ruler(Path(self.order.ruler_path), module)
-            self.samples = [] if isinstance(found, str) else found
-            self.incomparable = found if isinstance(found, str) else ""
-            self.first = self._measured()
-            if self.order.measure and self.samples:
-                with self._aside():
-                    self.mechanism = mechanism_of(module, self.samples[0])
-            if not math.isfinite(self.first) and not self.incomparable:
-                self.incomparable = "Right after the cure the script's loss of its outputs is not finite."
+            self._take_ruler(module)
+
+    def _take_ruler(self, module: nn.Module) -> None:
+        """The samples that the untreated training of this seed has left, and what they say right after the cure."""
+        started = process_time()
+        found = _ruler(Path(self.order.ruler_path), module)
+        self.samples = [] if isinstance(found, str) else found
+        self.incomparable = found if isinstance(found, str) else ""
+        self.first = self._measured()
+        if self.order.measure and self.samples:
+            with self._aside():
+                self.mechanism = mechanism_of(module, self.samples[0])
+        if not math.isfinite(self.first) and not self.incomparable:
+            self.incomparable = "Right after the cure the script's loss of its outputs is not finite."
+        self.judging_s += process_time() - started
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
@@ -233,6 +241,7 @@ class Attached:
         """Judge the network as it stands now, once."""
         if self.done or self.root is None:
             return
+        started = process_time()
         self.done = True
         self._watch_calls(False)
         if self.captures is not None:
@@ -243,6 +252,12 @@ class Attached:
         self.digest = self._digest()
         self.value = math.nan if self.diverged else self._measured()
         self.diverged = self.diverged or (self.by_loss and not self.incomparable and not math.isfinite(self.value))
+        self.judging_s += process_time() - started
+
+    @property
+    def own_seconds(self) -> float:
+        """Processor time that went into the ruler and the judgement: no part of what the training costs."""
+        return self.judging_s + (self.captures.seconds if self.captures is not None else 0.0)
 
     def _measured(self) -> float:
         if self.root is None or not self.samples or self.incomparable:
@@ -279,12 +294,15 @@ def _ruler(path: Path, module: nn.Module) -> list[Sample] | str:
 
 def _guarded(captures: Captures, act: Callable[[], Any]) -> Any:
     """Look without a trace: no random number is drawn, and an error of ours costs the ruler, not the training."""
+    started = process_time()
     try:
         with paused(), numbers_kept(), torch.no_grad():
             return act()
     except Exception as error:
         captures.refuse(f"{type(error).__name__} while it was read: {error}")
         return None
+    finally:
+        captures.seconds += process_time() - started
 
 
 def _patch(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from ..records import Job, Outcome, TrialArm, TrialResult, TrialSpec, UserError, Verdict
 from ..store import TrialWriter
-from .arms import parts_of
+from .arms import RATE_ALONE, WRITTEN, is_rate, parts_of
 from .design import SHAM_SEEDS
 from .executor import Executor
 from .screening import choose, edge_jobs, screening_jobs
@@ -26,9 +26,10 @@ def conduct(executor: Executor, writer: TrialWriter, progress: Progress) -> Tria
     """Run what the trial still lacks, judge it, and close its file.
 
     Stages: the screening (where rates or cures are to be chosen), the paired trial with its sham, repeats of no cure
-    where the sham differs, the ablation of a winner. A KeyboardInterrupt is answered by a file of state
-    ``interrupted`` with what has ended and no verdict; it is not raised again. Where no ruler can be made, every arm is
-    ``not comparable`` after one run. Raises UserError where the script fails without any cure.
+    where the sham differs, the rate alone where no cure is proven, the ablation of a winner. A KeyboardInterrupt is
+    answered by a file of state ``interrupted`` with what has ended and no verdict; it is not raised again. Where no
+    ruler can be made, every arm is ``not comparable`` after one run. Raises UserError where the script fails without
+    any cure.
     """
     trial = _Trial(executor, writer, progress)
     try:
@@ -38,6 +39,7 @@ def conduct(executor: Executor, writer: TrialWriter, progress: Progress) -> Tria
         notes = trial.screen()
         trial.pair()
         trial.repeat()
+        trial.try_rate()
         trial.ablate()
     except KeyboardInterrupt:
         return writer.close("interrupted")
@@ -106,6 +108,27 @@ class _Trial:
         self._add(repeat)
         self._run([_job(self.spec, repeat, s) for s in self.spec.seeds], "repeats")
 
+    def try_rate(self) -> None:
+        """Where no cure is proven and no cure is best at a rate that the script does not have: is that rate a cure? Its
+        trainings have ended as those of no cure; beside them the script is trained as it is written. A cure that is
+        another rate has asked it already."""
+        spec = self.spec
+        none = next(a for a in spec.arms if a.role == "none")
+        cures = [a for a in spec.arms if a.role == "cure" and a.name in spec.chosen]
+        decisions = {v.arm: v.decision for v in judge(self.writer.result)}
+        settled = {decisions.get(a.name) for a in cures} & {"helps", "invalid"}
+        if none.lr_factor == 1 or not decisions or settled or any(is_rate(a) for a in cures):
+            return
+        alone = msgspec.structs.replace(RATE_ALONE, lr_factor=none.lr_factor)
+        self._add(WRITTEN)
+        self._add(alone)
+        have = {o.key for o in self.writer.result.outcomes}
+        for outcome in self.writer.result.of(none.name).values():
+            key = _job(self.spec, alone, outcome.seed).key
+            if key not in have:
+                self.writer.put_outcome(msgspec.structs.replace(outcome, key=key, arm=alone.name))
+        self._run([_job(self.spec, WRITTEN, s) for s in self.spec.seeds], "the script's own rate")
+
     def ablate(self) -> None:
         """The best arm that helps, taken apart."""
         winner = self._winner(judge(self.writer.result))
@@ -117,7 +140,7 @@ class _Trial:
 
     def _winner(self, verdicts: Sequence[Verdict]) -> TrialArm | None:
         helping = {v.arm: v.effect for v in verdicts if v.decision == "helps"}
-        arms = [a for a in self.spec.arms if a.name in helping and a.role == "cure"]
+        arms = [a for a in self.spec.arms if a.name in helping and a.role == "cure"]  # a rate alone has no parts
         return max(arms, key=lambda a: helping[a.name], default=None)
 
     def _add(self, arm: TrialArm) -> None:

@@ -213,6 +213,9 @@ def preload(work: Work) -> None:
     torch.set_num_threads(1)
     for name in ("trial.watchrun", "trial.treatments"):
         importlib.import_module(f"gradiometer.{name}")
+    from ..surgery.registry import operations
+
+    operations()
     source = ""
     if work.kind == "file":
         with contextlib.suppress(OSError):

@@ -32,7 +32,7 @@ def train(work: Work, order: Order, folder: Path) -> Outcome:
     with warnings.catch_warnings():
         ended = run_script(ScriptTarget(work.script, work.args, work.kind))
     attached.finish()
-    seconds = time.process_time() - started
+    seconds = time.process_time() - started - attached.own_seconds
     printed = (folder / "stdout").read_text(errors="replace") if work.primary.kind == "metric" else ""
     return _outcome(work, attached, ended, _Seen(printed, logged, seconds))
 

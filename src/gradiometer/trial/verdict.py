@@ -26,7 +26,7 @@ _BENT = (
     "by a number that the script prints (--metric)."
 )
 
-COMPARED = frozenset({"cure", "random", "ablation"})
+COMPARED = frozenset({"cure", "rate", "random", "ablation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _decided(spec: TrialSpec, c: _Compared, v: Verdict, trial: tuple[str, int]) 
     fails += (_ONE_START,) if len({o.digest for o, _ in c.pairs}) == 1 and c.pairs[0][0].digest else ()
     fails += (
         (f"Compared with {c.arm.of}: the size of the steps is what it changes.",)
-        if c.arm.of and c.arm.role == "cure"
+        if c.arm.of and c.arm.role in ("cure", "rate")
         else ()
     )
     bent = (_BENT,) if spec.primary.kind == "loss" and repairs_loss(c.arm) else ()

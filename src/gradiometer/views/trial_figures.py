@@ -21,11 +21,11 @@ LOSS = "loss that the script sees"
 def curves_figure(result: TrialResult) -> Figure | None:
     """Median over the seeds of the trial, with the lowest and the highest as a band; None where no curve is known.
 
-    Shown are no cure and the best arm; where none helps, the arms with the largest effect. A run that diverged ends
-    where it ended: from there on it is no part of the median.
+    Shown are the best arm and what it is compared with; where none helps, no cure and the arms with the largest effect.
+    A run that diverged ends where it ended: from there on it is no part of the median.
     """
-    none = none_arm(result)
     best = best_arm(result)
+    none = none_arm(result) if best is None else _partner(result, best.arm)
     by_effect = sorted((v for v in result.verdicts if v.pairs), key=lambda v: -v.effect)
     shown = [best.arm] if best is not None else [v.arm for v in by_effect[:MOST_ARMS]]
     found = {name: _curves(list(result.of(name).values())) for name in (none, *shown)}
@@ -33,17 +33,21 @@ def curves_figure(result: TrialResult) -> Figure | None:
     if not found[none] or steps < 1 or len(found) < 2:
         return None
     places = _places(steps)
-    series = tuple(_series(name, curves, places, none) for name, curves in found.items() if curves)
+    series = tuple(
+        _series(_label(result, name), "neutral" if name == none else "healthy", curves, places)
+        for name, curves in found.items()
+        if curves
+    )
     axes = (Axis("step", "", "steps", values=tuple(float(p) for p in places)), Axis(LOSS, "", "linear"))
-    return Figure(f"Training without a cure and with {' and '.join(shown)}: median over seeds", axes, series)
+    return Figure(f"Training {_without(result, none)} and with {' and '.join(shown)}: median over seeds", axes, series)
 
 
 def paired_figure(result: TrialResult, arm: str) -> Figure | None:
-    """Every seed of an arm beside the same seed without a cure; None where either has no curve.
+    """Every seed of an arm beside the same seed of what it is compared with; None where either has no curve.
 
-    No cure first, role neutral. A run that diverged ends where it ended: nan from there on.
+    That comes first, role neutral. A run that diverged ends where it ended: nan from there on.
     """
-    none = none_arm(result)
+    none = _partner(result, arm)
     sides = [(s, o, role) for a, role in ((none, "neutral"), (arm, "ink")) for s, o in sorted(result.of(a).items())]
     curves = [(s, o.arm, np.array(o.curve, dtype=np.float64), role) for s, o, role in sides if len(o.curve) > 1]
     steps = max((curve[-1, 0] for _, _, curve, _ in curves), default=0.0)
@@ -51,11 +55,12 @@ def paired_figure(result: TrialResult, arm: str) -> Figure | None:
         return None
     places = _places(steps)
     series = tuple(
-        Series(f"{'no cure' if name == none else name}, seed {seed}", role, "line", _row(_at(curve, places)))
+        Series(f"{_label(result, name)}, seed {seed}", role, "line", _row(_at(curve, places)))
         for seed, name, curve, role in curves
     )
     axes = (Axis("step", "", "steps", values=_row(places)), Axis(LOSS, "", "linear"))
-    return Figure(f"Training with {arm}, every seed beside the same seed without a cure", axes, series)
+    words = f"every seed beside the same seed {_without(result, none)}"
+    return Figure(f"Training with {arm}, {words}", axes, series)
 
 
 def mechanism_figure(result: TrialResult) -> Figure | None:
@@ -86,6 +91,20 @@ def mechanism_figure(result: TrialResult) -> Figure | None:
     return Figure(title, axes, drawn, (limit, *words))
 
 
+def _partner(result: TrialResult, name: str) -> str:
+    """The arm without a cure that an arm is compared with."""
+    arm = next((a for a in result.spec.arms if a.name == name), None)
+    return none_arm(result) if arm is None else result.spec.partner_of(arm)
+
+
+def _label(result: TrialResult, name: str) -> str:
+    return "no cure" if name == none_arm(result) else name
+
+
+def _without(result: TrialResult, partner: str) -> str:
+    return "without a cure" if partner == none_arm(result) else f"at {partner}"
+
+
 def _measured(result: TrialResult, arm: str) -> list[float]:
     """The mechanism of an arm, seed by seed, without what is unknown."""
     name = result.spec.mechanism
@@ -112,13 +131,12 @@ def _curves(outcomes: list[Outcome]) -> list[NDArray[np.float64]]:
     return [np.array(o.curve, dtype=np.float64) for o in outcomes if len(o.curve) > 1]
 
 
-def _series(name: str, curves: list[NDArray[np.float64]], places: NDArray[np.float64], none: str) -> Series:
+def _series(label: str, role: str, curves: list[NDArray[np.float64]], places: NDArray[np.float64]) -> Series:
     at = np.array([np.interp(places, c[:, 0], c[:, 1], right=np.nan) for c in curves])  # [seed, place]
     at[~np.isfinite(at)] = np.nan
     known = np.isfinite(at).any(axis=0)
     middle, low, high = (np.full(len(places), np.nan) for _ in range(3))
     middle[known] = np.nanmedian(at[:, known], axis=0)
     low[known], high[known] = np.nanmin(at[:, known], axis=0), np.nanmax(at[:, known], axis=0)
-    label, role = ("no cure", "neutral") if name == none else (name, "healthy")
     values = [tuple(float(x) for x in row) for row in (middle, low, high)]
     return Series(label, role, "line", *values)

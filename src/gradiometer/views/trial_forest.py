@@ -48,7 +48,12 @@ def role_words(arm: TrialArm) -> str:
     """What an arm is there for."""
     if arm.role == "ablation":
         return f"{arm.of} taken apart" if arm.of else "a cure taken apart"
-    return {"random": "random cures", "sham": "must equal no cure", "written": "no cure"}.get(arm.role, arm.role)
+    return {
+        "random": "random cures",
+        "sham": "must equal no cure",
+        "written": "no cure",
+        "rate": "no cure but its rate",
+    }.get(arm.role, arm.role)
 
 
 def pairs_of(result: TrialResult, arm: TrialArm) -> tuple[tuple[int, ...], tuple[float, ...]]:

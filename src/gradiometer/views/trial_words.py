@@ -29,9 +29,10 @@ def trial_verdict(result: TrialResult, numbers: Numbers) -> Verdict:
 
 
 def best_arm(result: TrialResult) -> ArmVerdict | None:
-    """The cure that helps most, None where none does. Random cures and ablations are controls and never it."""
+    """The cure that helps most, or the rate alone, which is asked only where no cure does; None where neither helps.
+    Random cures and ablations are controls and never it."""
     roles = {a.name: a.role for a in result.spec.arms}
-    helping = [v for v in result.verdicts if v.decision == "helps" and roles.get(v.arm) == "cure"]
+    helping = [v for v in result.verdicts if v.decision == "helps" and roles.get(v.arm) in ("cure", "rate")]
     return max(helping, key=lambda v: v.effect, default=None)
 
 
