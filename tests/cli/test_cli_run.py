@@ -71,3 +71,27 @@ def test_a_script_that_takes_our_streams_away_still_ends_as_it_would(tmp_path: P
     script(tmp_path, "import sys\nprint('ran', flush=True)\nsys.stderr.close()\nsys.exit(6)\n")
     ours = gradiometer("run", "train.py", cwd=tmp_path)
     assert (ours.returncode, ours.stdout) == (6, b"ran\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["--cure", "skip"], "--cure stands after train.py, so the script gets it. "),
+        (["--steps=3", "--json", "x"], "--steps and --json stand after train.py, so the script gets them. "),
+        (["--lr", "0.1", "-m", "x"], ""),
+        (["--budget", "3"], ""),  # the script has one of that name
+    ],
+)
+@pytest.mark.parametrize("module", [False, True])
+def test_options_that_stand_after_the_script_are_its_own_and_this_is_said(
+    tmp_path: Path, args: list[str], told: str, module: bool
+) -> None:
+    script(tmp_path, "import sys\nprint(sys.argv[1:])  # --budget SECONDS\n", "pack/train.py")
+    target = ["-m", "pack.train"] if module else ["pack/train.py"]
+    done = gradiometer("run", *target, *args, cwd=tmp_path)
+    assert (done.returncode, done.stdout.decode()) == (0, f"{args}\n")
+    first = done.stderr.decode().splitlines()[0]
+    name = target[-1]
+    assert (told != "") == (f"after {name}, so the script gets" in first)
+    assert told.replace("train.py", name) in first
+    assert not told or first.endswith("What is meant for Gradiometer goes before the script.")

@@ -15,6 +15,7 @@ from .options import Json
 from .outlet import put_json, put_text
 from .prove_plan import DEFAULT_BUDGET_S, DEFAULT_SEEDS, QUICK_BUDGET_S, QUICK_SEEDS, Asked, cores
 from .prove_progress import ShareBar
+from .stray import tell_strays
 
 if TYPE_CHECKING:
     from gradiometer.trial.prove import Proof, Request
@@ -38,6 +39,7 @@ after Ctrl-C.
 
 @command
 def prove(
+    context: typer.Context,
     script: Annotated[
         str, typer.Argument(metavar="SCRIPT", help="The script, or with -m the module, as after python.")
     ],
@@ -87,6 +89,7 @@ def prove(
     the same seeds from the same start.
     """
     target = ScriptTarget(script, tuple(args or ()), kind="module" if module else "file")
+    tell_strays(context, target)
     asked = Asked(
         target=target,
         cures=tuple(cure or ()),

@@ -19,6 +19,7 @@ from .run_live import start_live
 from .run_page import end_watch
 from .run_plan import Plan, recording_path
 from .run_watch import LateWatch
+from .stray import tell_strays
 
 EXAMPLES = """\b
 Examples:
@@ -39,6 +40,7 @@ The page is printed to stderr: stdout belongs to the script.
 
 @command
 def run(
+    context: typer.Context,
     script: Annotated[
         str, typer.Argument(metavar="SCRIPT", help="The script, or with -m the module, as after python.")
     ],
@@ -81,6 +83,7 @@ def run(
     --fail-on asks for a finding that is there.
     """
     target = ScriptTarget(script, tuple(args or ()), kind="module" if module else "file")
+    tell_strays(context, target)
     plan = Plan(
         target=target,
         out=recording_path(out, target),
