@@ -51,7 +51,7 @@ def watch(work: Work, order: Order, folder: Path) -> Outcome:
         session.stop(ended.state, ended.error)
     seconds = time.monotonic() - clock.started
     if ended.state in {"crashed", "interrupted"} or ended.exit_code:
-        return lost(order.job, failure(ended), seconds)
+        return lost(order.job, failure(ended, folder), seconds)
     if not session.steps_seen:
         return lost(order.job, "It never steps an optimizer: nothing trains.", seconds)
     value = math.nan

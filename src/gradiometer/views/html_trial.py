@@ -70,6 +70,7 @@ def _head(result: TrialResult) -> dict[str, Any]:
         "printed": f"trial of {name}",
         "strapline": f"{seeds} × {steps} · {rates}",
         "verdict": trial_verdict(result, UNICODE),
+        "where": f"in {spec.model}" if spec.model else "",
         "lead": mechanism_words(result, UNICODE),
         "found": found,
         "unfinished": _unfinished(result),
