@@ -83,9 +83,10 @@ def _unfinished(result: TrialResult) -> str:
     if result.state == "finished":
         return ""
     why = "was stopped" if result.state == "interrupted" else "is under way, or its process was killed"
+    on = "gradiometer prove --resume" if result.spec.script else "the same call of gm.prove with its path"
     return (
         f"This trial {why}: nothing is decided, and no effect is shown. What has ended stands below; "
-        "gradiometer prove --resume goes on from its file."
+        f"{on} goes on from its file."
     )
 
 
