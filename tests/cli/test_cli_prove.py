@@ -170,7 +170,8 @@ def test_ctrl_c_leaves_a_trial_that_goes_on(tmp_path: Path) -> None:
         wait_for_outcomes(tmp_path / "t.gmr", 3)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and b"CUT SHORT" in out and b"Go on with: --resume" in err
+    assert process.returncode == 130 and b"CUT SHORT" in out
+    assert b"Go on with: gradiometer prove --resume t.gmr train.py\n" in err
     partial = open_trial(tmp_path / "t.gmr")
     assert partial.state == "interrupted" and 3 <= len(partial.outcomes) < 20
     done = gradiometer("prove", "--json", "d.json", "--resume", "t.gmr", "train.py", cwd=tmp_path)
@@ -234,6 +235,8 @@ def test_a_trial_that_goes_on_tells_the_command_of_its_plan() -> None:
     )
     assert resumed.again() == f"gradiometer prove {options} train.py --lr 1"
     searched = TrialSpec(arms[:1], (1, 2), None, Primary("log", "lower", "score"), lr_factors=(0.5, 1.0))
+    module = Asked(ScriptTarget("pkg.train", ("--lr", "1"), kind="module"), workers=3, seeds=5)
+    assert module.onward("a b.gmr") == "gradiometer prove --workers 3 --resume 'a b.gmr' -m pkg.train --lr 1"
     of_two = msgspec.structs.replace(searched, model="student", others=("teacher",))
     assert "--model student train.py" in resumed.resumed(of_two).again()
     assert resumed.resumed(searched).again() == "gradiometer prove --seeds 2 --log score train.py --lr 1"

@@ -117,8 +117,8 @@ def test_it_is_drawn_at_most_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("fancy", [True, False])
 def test_the_line_has_share_time_and_time_left_and_fits(fancy: bool) -> None:
     line = share_line(Share(0.25, "the paired trial", 20.0), Style(80, False, fancy))
-    bar = "███░░░░░░░░░" if fancy else "###---------"
-    assert line == f"the paired trial  {bar}  25 %  0:20  left 1:00"
+    bar, dot = ("███░░░░░░░░░", "·") if fancy else ("###---------", "|")
+    assert line == f"the paired trial  {bar}  25 % {dot} 0:20 {dot} left 1:00"
     assert "left" not in share_line(Share(0.0, "a", 20.0), Style(80, False, fancy))
     assert "left" not in share_line(Share(0.5, "a", 0.5), Style(80, False, fancy))  # imports, not a rate
     assert len(share_line(Share(1.5, "screening" * 9, 3600.0), Style(40, False, fancy))) <= 40

@@ -32,8 +32,8 @@ Examples:
 Options of Gradiometer stand before the script, those of the script after it.
 The script runs many times, each time in a folder of its own that holds a
 copy of this one, with its seeds changed and nothing on stdin.
-Exit code: 0 a cure helps, or nothing was wrong; 1 no cure is proved; 130
-after Ctrl-C.
+Exit code: 0 a cure helps, or nothing was wrong; 1 no cure is proved; 2 the
+call or the script cannot be tried; 130 after Ctrl-C.
 """
 
 
@@ -130,7 +130,7 @@ def _proved(asked: Asked, resume: Path | None) -> int:
     if proof.result is None:
         return FINDING if proof.findings else 0
     if proof.result.state == "interrupted":
-        complain(f"Stopped. Go on with: --resume {request.path}")
+        complain(f"Stopped. Go on with: {asked.onward(_shown(request.path))}")
         return INTERRUPTED
     roles = {a.name: a.role for a in proof.result.spec.arms}
     helps = any(v.decision == "helps" and roles.get(v.arm) == "cure" for v in proof.result.verdicts)

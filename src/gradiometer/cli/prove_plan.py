@@ -118,8 +118,16 @@ class Asked:
             words += [name, f"{value:g}" if isinstance(value, float) else str(value)] if value is not None else []
         flags = (("--higher", self.higher), ("--no-lr-search", not self.lr_search), ("--quick", self.quick))
         words += [name for name, on in flags if on]
-        words += ["-m"] if self.target.kind == "module" else []
-        return shlex.join([*words, self.target.name, *self.target.args])
+        return self._ended(words)
+
+    def onward(self, file: str) -> str:
+        """The command that goes on with this trial, which stopped in ``file``."""
+        workers = ["--workers", str(self.workers)] if self.workers is not None else []
+        return self._ended(["gradiometer", "prove", *workers, "--resume", file])
+
+    def _ended(self, words: list[str]) -> str:
+        script = ["-m"] if self.target.kind == "module" else []
+        return shlex.join([*words, *script, self.target.name, *self.target.args])
 
 
 def cores() -> int:

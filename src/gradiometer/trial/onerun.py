@@ -15,7 +15,7 @@ from typing import Literal, TextIO, cast
 from ..records import Job, Outcome, OutcomeState
 from ..session.script import ScriptOutcome, ScriptTarget, run_script
 from .attach import Attached
-from .metric import read_metric
+from .metric import told_metric
 from .scratch import make_scratch
 from .seeding import mix_seeds
 from .wire import Order, Work
@@ -92,7 +92,7 @@ def _primary(work: Work, attached: Attached, seen: _Seen) -> tuple[float | None,
     if primary.kind == "loss":
         return attached.value, ""
     if primary.kind == "metric":
-        return read_metric(seen.printed, primary.pattern), f"Nothing that it printed matches {primary.pattern!r}."
+        return told_metric(seen.printed, primary.pattern)
     return seen.logged.get(primary.name), f"It never logged a number called {primary.name!r}."
 
 

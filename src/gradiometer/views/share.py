@@ -28,9 +28,10 @@ class Share:
 
 
 def share_facts(now: Share, style: Style) -> str:
-    """``45 %  0:32  left 0:40``."""
-    left = "" if math.isnan(now.left_s) else f"  left {clock(now.left_s)}"
-    return f"{style.numbers.percent(min(max(now.share, 0.0), 1.0))}  {clock(now.spent_s)}{left}"
+    """``45 % · 0:32 · left 0:40``."""
+    facts = [style.numbers.percent(min(max(now.share, 0.0), 1.0)), clock(now.spent_s)]
+    facts += [] if math.isnan(now.left_s) else [f"left {clock(now.left_s)}"]
+    return f" {style.glyphs.dot} ".join(facts)
 
 
 def share_line(now: Share, style: Style | None = None) -> str:
