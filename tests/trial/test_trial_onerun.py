@@ -281,6 +281,23 @@ def test_workers_of_a_loader_are_seeded_alike(tmp_path: Path) -> None:
     assert run(given, job(seed=2, steps=12)).digest != none.digest
 
 
+@pytest.mark.parametrize(
+    ("path", "above"),
+    [
+        ("'../data/x.csv'", True),
+        ("'../../../data/x.csv'", True),
+        ("__file__[:-8] + '../data/x.csv'", True),
+        ("'data/x.csv'", False),
+        ("'sub/../data/x.csv'", False),
+        ("'/data/that/is/nowhere.csv'", False),
+    ],
+)
+def test_a_file_above_the_copied_folder_is_told_with_what_to_do(tmp_path: Path, path: str, above: bool) -> None:
+    found = run(work(tmp_path / "user", f"open({path})\n"), job())
+    assert found.state == "failed" and "(train.py, line 1)" in found.note
+    assert ("start it from above, as in gradiometer prove folder/train.py" in found.note) is above
+
+
 TWO = (
     HEAD
     + """

@@ -178,7 +178,8 @@ def _tell(asked: Asked, request: Request, proof: Proof) -> None:
         put_text(text_note(proof.reason, proof.diagnosis, style, proof.model))
         return
     put_text(trial_page(proof.result, proof.diagnosis, asked.again(), style))
-    complain(f"The trial is in {_shown(request.path)}")
+    if proof.result.state == "finished":
+        complain(f"The trial is in {_shown(request.path)}")
 
 
 def _shown(path: Path) -> str:

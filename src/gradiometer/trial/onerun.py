@@ -21,6 +21,7 @@ from .seeding import mix_seeds
 from .wire import Order, Work
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')  # of a traceback
+_MISSING = re.compile(r"FileNotFoundError: .*: '(?P<path>[^']+)'$")
 
 
 def train(work: Work, order: Order, folder: Path) -> Outcome:
@@ -131,7 +132,8 @@ def failure(ended: ScriptOutcome, folder: Path) -> str:
         return "It reads from stdin, which is empty in a trial: give it its input as arguments or files."
     words = [line.strip() for line in (folder / "stderr").read_text(errors="replace").splitlines() if line.strip()]
     if ended.state == "crashed":
-        return f"{ended.error}{_place(words, os.path.realpath(folder / 'work'))}"
+        home = os.path.realpath(folder / "work")
+        return f"{ended.error}{_place(words, home)}{_outside(ended.error, home)}"
     told = ended.error or f"exit code {ended.exit_code}"
     return f"{told}: {words[-1]}" if words and words[-1] != told else told
 
@@ -141,6 +143,22 @@ def _place(words: Sequence[str], home: str) -> str:
     frames = [found for line in words if (found := _FRAME.match(line))]
     own = [f for f in frames if f["file"].startswith(home + os.sep)]
     return f" ({os.path.relpath(own[-1]['file'], home)}, line {own[-1]['line']})" if own else ""
+
+
+def _outside(error: str, home: str) -> str:
+    """What to do where a script looks for a file above the folder that its run has a copy of, "" where it does not."""
+    found = _MISSING.match(error)
+    if found is None:
+        return ""
+    named = os.path.normpath(os.path.join(home, found["path"]))
+    scratch = os.path.dirname(os.path.dirname(home))
+    ours = not os.path.isabs(found["path"]) or found["path"].startswith(scratch + os.sep)
+    if not ours or named == home or named.startswith(home + os.sep):
+        return ""
+    return (
+        ". A run has a copy of the folder that gradiometer is started in, and nothing above it: start it from above, "
+        "as in gradiometer prove folder/train.py, or let the script take an absolute path."
+    )
 
 
 def lost(job: Job, note: str, seconds: float = math.nan) -> Outcome:
