@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from . import lab, theory
     from .diagnosis import diagnose
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from .session.watch import View
     from .store import open_run as open
     from .surgery import cure
+    from .trial.conduct import Progress
     from .trial.prove import Proof
     from .trial.prove_code import prove
     from .walk.explain import explain
@@ -89,6 +91,8 @@ def __getattr__(name: str) -> Any:
     if name == "watch":
         module.at_end = _print_page  # type: ignore[attr-defined]
         module.at_live = _live  # type: ignore[attr-defined]
+    if name == "prove":
+        module.at_progress = _proving  # type: ignore[attr-defined]
     globals()[name] = value
     return value
 
@@ -118,6 +122,13 @@ def _live(watch: Watch, every_s: float) -> View:
     from .integrations.live import live
 
     return live(watch, every_s)
+
+
+def _proving() -> AbstractContextManager[Progress]:
+    """What draws how far a trial is."""
+    from .integrations.proving import proving
+
+    return proving()
 
 
 def _print_page(run: Run) -> None:

@@ -69,6 +69,7 @@ OPTIONS = {
         "--lr-search",
         "--out",
         "--resume",
+        "--model",
         "--json",
         "--quick",
         "--help",

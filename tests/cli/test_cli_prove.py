@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 import scipy.stats
 from cli_tools import environment, gradiometer, python, script
@@ -169,7 +170,8 @@ def test_ctrl_c_leaves_a_trial_that_goes_on(tmp_path: Path) -> None:
         wait_for_outcomes(tmp_path / "t.gmr", 3)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and b"CUT SHORT" in out and b"Go on with: --resume" in err
+    assert process.returncode == 130 and b"CUT SHORT" in out
+    assert b"Go on with: gradiometer prove --resume t.gmr train.py\n" in err
     partial = open_trial(tmp_path / "t.gmr")
     assert partial.state == "interrupted" and 3 <= len(partial.outcomes) < 20
     done = gradiometer("prove", "--json", "d.json", "--resume", "t.gmr", "train.py", cwd=tmp_path)
@@ -196,6 +198,33 @@ def test_a_healthy_training_is_not_treated(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["train.py"]
 
 
+TWO = """
+def network(depth, act):
+    layers = []
+    for k in range(depth):
+        layers += [nn.Linear(16 if k == 0 else 32, 32), act()]
+    return nn.Sequential(*layers, nn.Linear(32, 4))
+
+teacher, student = network(1, nn.ReLU), network(8, nn.Sigmoid)
+for model, aims in ((teacher, lambda x, y: y), (student, lambda x, y: teacher(x).detach().argmax(1))):
+"""
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+def test_of_two_networks_the_one_that_is_ill_is_treated(tmp_path: Path) -> None:
+    loop = LOOP.replace("y[i]", "aims(X[i], y[i])").replace("120", "50")
+    script(tmp_path, HEAD + TWO + loop.replace("\n", "\n    "))
+    call = ["prove", "--cure", "relu", "--seeds", "2", "--no-lr-search", "--steps", "20", "--json", "-"]
+    done = gradiometer(*call, "train.py", cwd=tmp_path)
+    trial = json.loads(done.stdout)["trial"]
+    assert (trial["spec"]["model"], trial["spec"]["others"]) == ("student", ["teacher"]), done.stderr
+    patches = [o["patch"] for o in trial["outcomes"] if o["arm"] == "relu"]
+    assert len(patches) == 2 and all("'15'" in patch for patch in patches)  # only the student is as deep
+    done = gradiometer("prove", "--model", "Sequential", "train.py", cwd=tmp_path)
+    assert done.returncode == 2 and b"--model Sequential means 2 networks: " in done.stderr
+
+
 def test_a_trial_that_goes_on_tells_the_command_of_its_plan() -> None:
     arms = (TrialArm("none", "none"), TrialArm("leaky:slope=0.1,seed=3", "cure"), TrialArm("random", "random"))
     metric = Primary("metric", "higher", "acc", "acc=(.+)")
@@ -206,4 +235,8 @@ def test_a_trial_that_goes_on_tells_the_command_of_its_plan() -> None:
     )
     assert resumed.again() == f"gradiometer prove {options} train.py --lr 1"
     searched = TrialSpec(arms[:1], (1, 2), None, Primary("log", "lower", "score"), lr_factors=(0.5, 1.0))
+    module = Asked(ScriptTarget("pkg.train", ("--lr", "1"), kind="module"), workers=3, seeds=5)
+    assert module.onward("a b.gmr") == "gradiometer prove --workers 3 --resume 'a b.gmr' -m pkg.train --lr 1"
+    of_two = msgspec.structs.replace(searched, model="student", others=("teacher",))
+    assert "--model student train.py" in resumed.resumed(of_two).again()
     assert resumed.resumed(searched).again() == "gradiometer prove --seeds 2 --log score train.py --lr 1"

@@ -284,3 +284,11 @@ def test_the_best_constant_is_named_however_near_the_loss_ends(best: float) -> N
     assert abs(apart) >= LABELS_APART_PX - 0.1
     far = abs(float(named[1]) - float(loss[1])) / 100 * LOSS_PX > LABELS_APART_PX
     assert (float(named[2]) == 0) is far, "moved where it must be, and no further"
+
+
+def test_a_trial_of_one_of_several_networks_names_it() -> None:
+    trial = whole_trial()
+    named = msgspec.structs.replace(trial, spec=msgspec.structs.replace(trial.spec, model="student", others=("t",)))
+    words = text_of(forms(named)["text/html"])
+    assert "network student, " in words and "treated is student; t beside it" in words
+    assert "network student" not in text_of(forms(trial)["text/html"])

@@ -141,8 +141,10 @@ def test_runs_that_go_wrong_are_told_apart(tmp_path: Path) -> None:
         "nothing trains": HEAD,
         "its optimizer made no step": HEAD + DEEP + "opt = torch.optim.SGD(model.parameters(), lr=.1)\nmodel(X)\n",
         "it reads from stdin": HEAD + "n = input()\n",
-        "valueerror: no data": HEAD + "raise ValueError('no data')\n",
+        "valueerror: no data (train.py, line 8)": HEAD + "raise ValueError('no data')\n",
         "exit code 3": SHALLOW + "raise SystemExit(3)\n",
+        "exit code 2: train.py: error: unrecognized": "import argparse\n"
+        "argparse.ArgumentParser().parse_args(['--epochz', '3'])\n",
     }
     for k, (said, script) in enumerate(scripts.items()):
         found = run(work(tmp_path / str(k) / "user", script), job(steps=None))
@@ -294,3 +296,92 @@ def test_what_the_ruler_takes_is_no_part_of_what_a_training_costs(tmp_path: Path
     assert attached.own_seconds == 3.5 and "odd" in attached.captures.reason
     attached.judging_s = 2.0
     assert attached.own_seconds == 5.5
+
+
+@pytest.mark.parametrize(
+    ("path", "above"),
+    [
+        ("'../data/x.csv'", True),
+        ("'../../../data/x.csv'", True),
+        ("__file__[:-8] + '../data/x.csv'", True),
+        ("'data/x.csv'", False),
+        ("'sub/../data/x.csv'", False),
+        ("'/data/that/is/nowhere.csv'", False),
+    ],
+)
+def test_a_file_above_the_copied_folder_is_told_with_what_to_do(tmp_path: Path, path: str, above: bool) -> None:
+    found = run(work(tmp_path / "user", f"open({path})\n"), job())
+    assert found.state == "failed" and "(train.py, line 1)" in found.note
+    assert ("start it from above, as in gradiometer prove folder/train.py" in found.note) is above
+
+
+TWO = (
+    HEAD
+    + """
+def network(depth, act):
+    layers = []
+    for k in range(depth):
+        layers += [nn.Linear(8 if k == 0 else 16, 16), act()]
+    return nn.Sequential(nn.Sequential(*layers), nn.Linear(16, 4))
+
+def fit(model):
+    opt = torch.optim.SGD(model.parameters(), lr=0.05)
+    for step in range(8):
+        i = torch.randint(0, 256, (32,))
+        loss = F.cross_entropy(model(X[i]), y[i])
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+
+def main():
+    one, two = network(2, nn.ReLU), network(3, nn.Sigmoid)
+    fit(one)
+    fit(two)
+    print([m.weight.std().item() for m in (one[0][0], two[0][0])], sum(isinstance(m, nn.ReLU) for m in two.modules()))
+
+main()
+"""
+)
+
+
+def test_of_two_networks_the_one_that_is_named_as_a_watch_names_it_is_treated(tmp_path: Path) -> None:
+    """Both are a Sequential of a Sequential in a function: no variable of the script names them."""
+    given = work(tmp_path / "user", TWO, Primary("metric", "higher", "relus", r"\] (\d+)"))
+    first, second, unnamed = (
+        run(given, job(arm("he"), steps=None), model=name) for name in ("sequential", "sequential-2", "")
+    )
+    assert (first.value, second.value, unnamed.value) == (0.0, 3.0, 0.0)  # ReLUs in the second one afterwards
+    assert first.digest == unnamed.digest and len(second.curve) == 8
+    gone = run(given, job(arm("he"), steps=None), model="sequential-3")
+    assert gone.state == "failed" and gone.note.startswith("The network sequential-3 was not called with gradients")
+
+
+AGAINST = (
+    HEAD
+    + """
+G = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
+D = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 1))
+opt_g, opt_d = torch.optim.SGD(G.parameters(), lr=0.1), torch.optim.SGD(D.parameters(), lr=0.1)
+for step in range(5):
+    fake = G(torch.randn(32, 8))
+    loss = 10 + D(fake.detach()).square().mean()
+    opt_d.zero_grad()
+    loss.backward()
+    opt_d.step()
+    loss = D(fake).mean() - 10
+    opt_g.zero_grad()
+    loss.backward()
+    opt_g.step()
+print("done=1")
+"""
+)
+
+
+def test_the_curve_of_a_network_beside_another_has_its_own_losses(tmp_path: Path) -> None:
+    given = work(tmp_path / "user", AGAINST, Primary("metric", "higher", "done", r"done=(\d)"))
+    curves = {name: run(given, job(steps=None), model=name).curve for name in ("G", "D")}
+    assert [s for s, _ in curves["G"]] == [s for s, _ in curves["D"]] == list(range(5))
+    assert all(v < 0 for _, v in curves["G"]) and all(v > 9 for _, v in curves["D"])
+    ruled = work(tmp_path / "ruled", AGAINST)
+    through = run(ruled, job(steps=3), model="G")
+    assert through.incomparable.endswith("lies between output and loss, outside of G.")

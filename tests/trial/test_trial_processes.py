@@ -55,6 +55,21 @@ def test_an_arm_alone_gets_the_ruler_of_an_untreated_run_that_nobody_hears(execu
     assert only.arm == "he" and not only.incomparable and len(shares) == 2
 
 
+def test_the_network_to_treat_may_be_named_after_the_server_has_begun(executor: ScriptExecutor) -> None:
+    """A watched training names it, which is the first thing that a server runs."""
+    before, _ = ran(executor, [job(seed=21)])
+    executor.model = "other"
+    try:
+        heard, _ = ran(executor, [job(seed=22)])
+        executor.model = "model"
+        again, _ = ran(executor, [job(seed=21)])
+    finally:
+        executor.model = ""
+    (lost,) = heard.values()
+    assert lost.note.startswith("The network other was not called")
+    assert [o.digest for o in again.values()] == [o.digest for o in before.values()]
+
+
 def test_a_killed_run_is_repeated_and_counted(executor: ScriptExecutor, tmp_path: Path) -> None:
     calm = job(NONE, seed=11)
     once = job(arm("die_once", mark=str(tmp_path / "once"), times=1), seed=11)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import trial_treatments
 
 from gradiometer.records import Job, Outcome, Primary, TrialArm
 from gradiometer.trial.onerun import train
+from gradiometer.trial.watchrun import watch
 from gradiometer.trial.wire import Order, Work
 
 HEAD = """
@@ -69,15 +71,24 @@ _count = iter(range(10**6))
 
 def run(given: Work, job: Job, ruler: str = "make", **order: Any) -> Outcome:
     """One run, in a process forked from this one. The ruler of a folder is that of its scratch and seed."""
+    how = ruler if given.primary.kind == "loss" else ""
+    made = Order(job, how, str(Path(given.scratch) / f"{job.seed}.ruler"), **order)  # type: ignore[arg-type]
+    return _forked(given, made, train)
+
+
+def run_watched(given: Work, file: Path) -> Outcome:
+    """The watched run of a trial, in a process of its own; what it recorded lies in ``file``."""
+    return _forked(given, Order(job(seed=0), watch=str(file), stop_s=60.0), watch)
+
+
+def _forked(given: Work, made: Order, runs: Callable[[Work, Order, Path], Outcome]) -> Outcome:
     scratch = Path(given.scratch)
     scratch.mkdir(exist_ok=True)
-    how = ruler if given.primary.kind == "loss" else ""
-    made = Order(job, how, str(scratch / f"{job.seed}.ruler"), **order)  # type: ignore[arg-type]
     path = scratch / f"said-{next(_count)}"
     pid = os.fork()
     if pid == 0:
         try:
-            outcome = train(given, made, scratch / f"run-{os.getpid()}")
+            outcome = runs(given, made, scratch / f"run-{os.getpid()}")
             path.write_bytes(pickle.dumps(outcome))
         finally:
             os._exit(0)

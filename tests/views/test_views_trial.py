@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from rich.cells import cell_len
 
-from gradiometer.records import Job, Outcome, Primary, TrialArm, TrialResult, TrialSpec, Verdict
-from gradiometer.views import Style, text_note, trial_page
+from gradiometer.records import Diagnosis, Finding, Job, Outcome, Primary, TrialArm, TrialResult, TrialSpec, Verdict
+from gradiometer.views import Style, text_note, trial_html, trial_page
 from gradiometer.views.trial_figures import curves_figure
 
 NONE, SHAM = TrialArm("none", "none"), TrialArm("sham", "sham", of="relu")
@@ -117,6 +117,22 @@ def test_a_metric_is_named_and_a_sham_that_differs_is_told() -> None:
     assert "acc, printed by the script, higher is better" in page
     changed = (*result().outcomes, outcome(SHAM, 11, -18.3, "other"))
     assert "not deterministic" in " ".join(trial_page(result(HELPS, outcomes=changed)).split())
+
+
+def test_of_several_networks_the_treated_one_is_named_with_its_own_finding() -> None:
+    spec = msgspec.structs.replace(SPEC, model="student", others=("teacher", "critic"))
+    ill = ("teacher", "student")
+    found = tuple(Finding(m, "stalled", "lr-too-low", "warn", (), (0, 9), f"{m} is slow") for m in ill)
+    diagnosis = Diagnosis(1, "run", False, 1.0, (), (), 0.0, found)
+    page = trial_page(result(HELPS, spec=spec), diagnosis, style=Style(80, False, False))
+    assert "in student, before the trial\nstudent is slow" in page and "teacher is slow" not in page
+    assert "HELPS   relu  in student" in page
+    assert "The network that was treated is student; teacher, critic beside it stayed" in " ".join(page.split())
+    assert "teacher is slow" in trial_page(result(HELPS), diagnosis) and "network that was" not in trial_page(result())
+    note = text_note("Nothing fits.", diagnosis, Style(80, False, False), "critic")
+    assert "NOTHING TO CURE" in note and "slow" not in note
+    assert '<span class="quiet">in student</span>' in trial_html(result(HELPS, spec=spec))
+    assert '<span class="quiet">in ' not in trial_html(result(HELPS))
 
 
 def test_what_was_not_tried_is_told_in_a_sentence() -> None:

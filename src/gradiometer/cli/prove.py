@@ -26,14 +26,15 @@ Examples:
   gradiometer prove --cure orthogonal train.py --lr 0.1
   gradiometer prove --metric 'acc=([0-9.]+)' --higher train.py
   gradiometer prove --budget 600 --seeds 12 train.py
+  gradiometer prove --model discriminator train.py
   gradiometer prove --resume gradiometer-runs/train-trial.gmr train.py
 
 \b
 Options of Gradiometer stand before the script, those of the script after it.
 The script runs many times, each time in a folder of its own that holds a
 copy of this one, with its seeds changed and nothing on stdin.
-Exit code: 0 a cure helps, or nothing was wrong; 1 no cure is proved; 130
-after Ctrl-C.
+Exit code: 0 a cure helps, or nothing was wrong; 1 no cure is proved; 2 the
+call or the script cannot be tried; 130 after Ctrl-C.
 """
 
 
@@ -80,6 +81,14 @@ def prove(
     resume: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Go on with the trial in FILE, by the plan in it.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of several networks, the one to treat: its name in gradiometer run, or its class.  "
+            "[default: that of the first finding]",
+        ),
+    ] = None,
     json: Json = None,
     quick: Annotated[bool, typer.Option("--quick", help="A minute: 7 seeds, one cure, no search of rates.")] = False,
 ) -> int:
@@ -102,6 +111,7 @@ def prove(
         higher=higher,
         lr_search=lr_search,
         quick=quick,
+        model=model,
         out=out,
         json=json,
     )
@@ -121,9 +131,9 @@ def _proved(asked: Asked, resume: Path | None) -> int:
         asked = asked.resumed(proof.result.spec)
     _tell(asked, request, proof)
     if proof.result is None:
-        return FINDING if proof.diagnosis is not None and proof.diagnosis.findings else 0
+        return FINDING if proof.findings else 0
     if proof.result.state == "interrupted":
-        complain(f"Stopped. Go on with: --resume {request.path}")
+        complain(f"Stopped. Go on with: {asked.onward(_shown(request.path))}")
         return INTERRUPTED
     roles = {a.name: a.role for a in proof.result.spec.arms}
     helps = any(v.decision == "helps" and roles.get(v.arm) in ("cure", "rate") for v in proof.result.verdicts)
@@ -150,7 +160,8 @@ def _request(asked: Asked, resume: Path | None) -> Request:
         primary = Primary("metric", better, _metric_name(asked.metric), asked.metric)
     elif asked.log is not None:
         primary = Primary("log", better, asked.log)
-    return Request(asked.target, resume or asked.file, Path.cwd(), asked.cures, primary, terms, asked.again())
+    path = resume or asked.file
+    return Request(asked.target, path, Path.cwd(), asked.cures, primary, terms, asked.again(), asked.model or "")
 
 
 def _metric_name(pattern: str) -> str:
@@ -167,10 +178,11 @@ def _tell(asked: Asked, request: Request, proof: Proof) -> None:
         return
     style = Style.of_stream(sys.stdout)
     if proof.result is None:
-        put_text(text_note(proof.reason, proof.diagnosis, style))
+        put_text(text_note(proof.reason, proof.diagnosis, style, proof.model))
         return
     put_text(trial_page(proof.result, proof.diagnosis, asked.again(), style))
-    complain(f"The trial is in {_shown(request.path)}")
+    if proof.result.state == "finished":
+        complain(f"The trial is in {_shown(request.path)}")
 
 
 def _shown(path: Path) -> str:

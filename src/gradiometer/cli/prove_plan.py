@@ -39,6 +39,7 @@ class Asked:
     higher: bool = False
     lr_search: bool = True
     quick: bool = False
+    model: str | None = None
     out: Path | None = None
     json: str | None = None
 
@@ -72,6 +73,7 @@ class Asked:
             "--higher": self.higher,
             "--no-lr-search": not self.lr_search,
             "--quick": self.quick,
+            "--model": self.model is not None,
             "--out": self.out is not None,
         }
         return [name for name, typed in given.items() if typed]
@@ -96,6 +98,7 @@ class Asked:
             higher=spec.primary.better == "higher",
             lr_search=len(spec.lr_factors) > 1,
             quick=False,
+            model=spec.model or None,
         )
 
     def again(self) -> str:
@@ -110,12 +113,21 @@ class Asked:
             ("--workers", self.workers),
             ("--metric", self.metric),
             ("--log", self.log),
+            ("--model", self.model),
         ):
             words += [name, f"{value:g}" if isinstance(value, float) else str(value)] if value is not None else []
         flags = (("--higher", self.higher), ("--no-lr-search", not self.lr_search), ("--quick", self.quick))
         words += [name for name, on in flags if on]
-        words += ["-m"] if self.target.kind == "module" else []
-        return shlex.join([*words, self.target.name, *self.target.args])
+        return self._ended(words)
+
+    def onward(self, file: str) -> str:
+        """The command that goes on with this trial, which stopped in ``file``."""
+        workers = ["--workers", str(self.workers)] if self.workers is not None else []
+        return self._ended(["gradiometer", "prove", *workers, "--resume", file])
+
+    def _ended(self, words: list[str]) -> str:
+        script = ["-m"] if self.target.kind == "module" else []
+        return shlex.join([*words, *script, self.target.name, *self.target.args])
 
 
 def cores() -> int:

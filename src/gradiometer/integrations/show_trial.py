@@ -35,7 +35,7 @@ def show_proof(proof: Proof) -> dict[str, str]:
     found = proof.diagnosis.findings if proof.diagnosis is not None else ()
     said = finding_verdict(found[0]) if found else Told("healthy", "Nothing to cure", "", proof.reason)
     html = framed(top("trial", "nothing was tried"), verdict_head(said, proof.reason if found else ""))
-    return {"text/plain": text_note(proof.reason, proof.diagnosis, PLAIN).rstrip("\n"), "text/html": html}
+    return {"text/plain": text_note(proof.reason, proof.diagnosis, PLAIN, proof.model).rstrip("\n"), "text/html": html}
 
 
 def show_trial(result: TrialResult) -> dict[str, str]:
@@ -50,11 +50,12 @@ def trial_html(result: TrialResult) -> str:
     spec = result.spec
     name = PurePath(spec.script).name or "a function"
     steps = "the whole script" if spec.steps is None else f"{UNICODE.count(spec.steps)} steps"
+    where = f"network {spec.model}, " if spec.model else ""
     found = finding_verdict(spec.found) if spec.found is not None else None
     before = el("div", f"Before the trial: {found.sentence} ", code(found.cause), cls="state") if found else None
     change = patch(result)
     return framed(
-        top(f"trial / {name}", f"{len(spec.arms)} arms × {len(spec.seeds)} paired seeds × {steps}"),
+        top(f"trial / {name}", f"{where}{len(spec.arms)} arms × {len(spec.seeds)} paired seeds × {steps}"),
         verdict_head(trial_verdict(result, UNICODE), mechanism_words(result, UNICODE)),
         before,
         _arms(result) if result.verdicts else None,

@@ -66,8 +66,9 @@ class TrialSpec(msgspec.Struct, frozen=True):
     what a diverged run counts. floor: the least effect that matters, in the same units; floor_source: how both were
     set. alpha: chance of a wrong ``helps`` or ``hurts`` over all arms together.
     mechanism: the number in ``Outcome.mechanism`` that is told beside the outcome. model: the network that is treated,
-    "" for the first that trains. digest: SHA-256 of the script, "" for code. command: what was typed, "" for code.
-    found: the finding that the trial answers, None where cures were asked for and nothing was found.
+    "" for the only one; others: those that train beside it and are left alone. digest: SHA-256 of the script, of code
+    that of its start. command: what was typed, "" for code. found: the finding that the trial answers, None where cures
+    were asked for and nothing was found.
     """
 
     arms: tuple[TrialArm, ...]
@@ -86,6 +87,7 @@ class TrialSpec(msgspec.Struct, frozen=True):
     alpha: float = 0.05
     mechanism: str = ""
     model: str = ""
+    others: tuple[str, ...] = ()
     script: str = ""
     argv: tuple[str, ...] = ()
     digest: str = ""

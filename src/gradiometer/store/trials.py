@@ -147,7 +147,8 @@ def other_trial(found: TrialSpec, wanted: TrialSpec) -> str:
 
     The arms and their rates may have been narrowed since, so the names decide: every arm that was begun with is known.
     """
-    for name, what in (("digest", "the script has changed"), ("argv", "the script had other arguments")):
+    changed = "the script has changed" if wanted.script else "what make gives has changed"
+    for name, what in (("digest", changed), ("argv", "the script had other arguments")):
         if getattr(found, name) != getattr(wanted, name):
             return what
     for name in ("seeds", "screening_seeds", "diagnosed_on", "steps", "screening_steps", "primary", "lr_factors"):

@@ -26,9 +26,9 @@ from ..measurement.parameters import parameters
 from ..measurement.tap import paused
 from ..records import ModelError, UserError
 from ..session.causal import numbers_kept
-from ..session.live import name_in_main
 from ..session.options import StopTraining
 from .capture import Captures, Sample, copies, load
+from .choosing import Choice, OwnLosses
 from .mechanism import mechanism_of
 from .ruler import IncomparableError, full_precision, measure
 from .seeding import mixed
@@ -46,9 +46,9 @@ class RefusedCureError(BaseException):
 class Attached:
     """The hooks of one training. ``outcome`` fields are read when the script has ended."""
 
-    def __init__(self, order: Order, model: str, judged_by_loss: bool) -> None:
+    def __init__(self, order: Order, judged_by_loss: bool) -> None:
         self.order = order
-        self.model_name = model
+        self.choice = Choice(order.model)
         self.by_loss = judged_by_loss
         self.captures = Captures() if order.ruler == "make" else None
         self.root: nn.Module | None = None
@@ -58,6 +58,7 @@ class Attached:
         self.refused = ""
         self.held: dict[int, list[float | Tensor]] = {}
         self.losses: list[tuple[int, float]] = []
+        self.own = OwnLosses()
         self.step = 0
         self.bad = 0
         self.first = self.value = math.nan
@@ -71,6 +72,7 @@ class Attached:
 
     def attach(self) -> None:
         """Put the hooks in, for the rest of this process."""
+        self.choice.attach()
         optim_module.register_optimizer_step_pre_hook(self._before_step)
         optim_module.register_optimizer_step_post_hook(self._after_step)
         _patch(Optimizer, "__init__", self._optimizer_made)
@@ -115,10 +117,10 @@ class Attached:
 
     def _owners(self, module: nn.Module) -> tuple[Optimizer, ...]:
         """The optimizers that hold a parameter of this module; none where it is not the one to be treated."""
+        if not self.choice.takes(module):
+            return ()
         tensors = [*module.parameters(), *module.buffers()]
         if not tensors or any(isinstance(t, (UninitializedParameter, UninitializedBuffer)) for t in tensors):
-            return ()
-        if self.model_name and name_in_main(module) != self.model_name:
             return ()
         own = {id(t) for t in tensors}
         alive = (ref() for ref in self.created)
@@ -189,7 +191,10 @@ class Attached:
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._put_back(optimizer)
-        if self.root is None or optimizer is not self.owners[0]:
+        if self.root is None:
+            return
+        self.own.stepped(any(optimizer is o for o in self.owners))
+        if optimizer is not self.owners[0]:
             return
         if self.done:  # the script has caught what ended it
             raise StopTraining
@@ -221,6 +226,7 @@ class Attached:
         if loss is not None:
             value = float(loss) / scale
             self.losses.append((self.step, value))
+            self.own.loss(self.step, value)
             self.bad = 0 if math.isfinite(value) else self.bad + 1
             self.diverged = self.bad >= PATIENCE
 
@@ -269,11 +275,12 @@ class Attached:
             return math.nan
 
     def curve(self) -> tuple[tuple[int, float], ...]:
-        """The script's own losses, at most CURVE_POINTS of them, first and last included."""
-        n = len(self.losses)
+        """The script's losses of this network, at most CURVE_POINTS of them, first and last included."""
+        losses = self.own.kept or self.losses
+        n = len(losses)
         if n <= CURVE_POINTS:
-            return tuple(self.losses)
-        return tuple(self.losses[round(i * (n - 1) / (CURVE_POINTS - 1))] for i in range(CURVE_POINTS))
+            return tuple(losses)
+        return tuple(losses[round(i * (n - 1) / (CURVE_POINTS - 1))] for i in range(CURVE_POINTS))
 
     def _digest(self) -> str:
         """SHA-256 of every loss and of the network's parameters and buffers: equal where trainings are, bit for bit."""

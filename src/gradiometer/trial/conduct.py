@@ -27,11 +27,11 @@ def conduct(executor: Executor, writer: TrialWriter, progress: Progress) -> Tria
 
     Stages: the screening (where rates or cures are to be chosen), the paired trial with its sham, repeats of no cure
     where the sham differs, the rate alone where no cure is proven, the ablation of a winner. A KeyboardInterrupt is
-    answered by a file of state ``interrupted`` with what has ended and no verdict; it is not raised again. Where no
-    ruler can be made, every arm is ``not comparable`` after one run. Raises UserError where the script fails without
-    any cure.
+    answered by a file of state ``interrupted`` with what has ended, the notes so far and no verdict; it is not raised
+    again. Where no ruler can be made, every arm is ``not comparable`` after one run. Raises UserError where the script
+    fails without any cure.
     """
-    trial = _Trial(executor, writer, progress)
+    trial, before = _Trial(executor, writer, progress), writer.result.notes
     try:
         strange = trial.begin()
         if strange:
@@ -42,14 +42,16 @@ def conduct(executor: Executor, writer: TrialWriter, progress: Progress) -> Tria
         trial.try_rate()
         trial.ablate()
     except KeyboardInterrupt:
-        return writer.close("interrupted")
-    return writer.close("finished", judge(writer.result), (*notes, *executor.notes()))
+        return writer.close("interrupted", notes=(*before, *executor.notes()))
+    told = dict.fromkeys((*notes, *before, *executor.notes()))
+    return writer.close("finished", judge(writer.result), tuple(told))
 
 
 class _Trial:
     def __init__(self, executor: Executor, writer: TrialWriter, progress: Progress) -> None:
         self.executor, self.writer, self.progress = executor, writer, progress
         self.done = 0.0
+        self.before = {o.key for o in writer.result.outcomes}
 
     @property
     def spec(self) -> TrialSpec:
@@ -155,6 +157,7 @@ class _Trial:
         missing = [job for job in jobs if job.key not in have]
         if not missing:
             return
+        missing = [*self._parted(missing, jobs), *missing]
         ahead = self._ahead(missing)
         start = self.done
 
@@ -167,6 +170,12 @@ class _Trial:
         moved(0.0)
         self.executor.run(missing, heard, moved)
         self.done = start + (1 - start) * ahead
+
+    def _parted(self, missing: Sequence[Job], jobs: Sequence[Job]) -> list[Job]:
+        """Runs without a cure whose sham is missing since the trial was stopped between the two. They are run again:
+        bit for bit, a sham is equal only to what was trained in the same way, side by side or by itself."""
+        shams = {(j.seed, j.stage) for j in missing if j.arm.role == "sham"}
+        return [j for j in jobs if j.arm.role == "none" and j.key in self.before and (j.seed, j.stage) in shams]
 
     def _ahead(self, jobs: Sequence[Job]) -> float:
         """Share of what is left of the trial that these jobs are, in optimizer steps."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import LBFGS, SGD, Optimizer
 
+from ..measurement.models import flatten
 from ..measurement.rehearsal import check_scalar
 from ..measurement.tap import paused
 from ..records import GradiometerError, Job, Outcome, OutcomeState, UserError
@@ -118,6 +119,27 @@ def watched_training(make: Make, seed: int, steps: int) -> Session:
         finally:
             session.stop("finished")
         return session
+
+
+def beginning(make: Make, seed: int) -> str:
+    """SHA-256 of how the training of a seed begins: the network and its weights, the optimizer and its settings, the
+    first batch, and the loss of it. The loss counts with three digits, so that another order of additions changes
+    nothing; what cannot be told apart by values (a loss that differs on later batches alone) is not seen."""
+    with at_home():
+        setup = made(make, seed)
+        optimizer = owner(setup)
+        batch = next(endless(setup.batches))
+        found = hashlib.sha256(f"{setup.model} {type(optimizer).__name__}".encode())
+        for group in optimizer.param_groups:
+            settings = sorted((k, v) for k, v in group.items() if isinstance(v, str | int | float | tuple | None))
+            found.update(repr(settings).encode())
+        for t in flatten(batch):
+            found.update(f"{tuple(t.shape)} {t.dtype}".encode())
+            found.update(_bytes(t))
+        with paused():
+            loss = float(f"{float(setup.loss(setup.model, batch).detach()):.3g}")
+        found.update(_digest(setup.model, [loss]).encode())
+    return found.hexdigest()
 
 
 def owner(setup: Setup) -> Optimizer:
@@ -263,10 +285,14 @@ def _step(setup: Setup, optimizer: Optimizer, batch: Any, factor: float) -> floa
     return float(loss.detach())
 
 
+def _bytes(t: Tensor) -> bytes:
+    return t.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
 def _digest(model: nn.Module, losses: list[float]) -> str:
     found = hashlib.sha256(struct.pack(f"<{len(losses)}d", *losses))
     for name, t in model.state_dict().items():
         if isinstance(t, Tensor):
             found.update(name.encode())
-            found.update(t.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            found.update(_bytes(t))
     return found.hexdigest()

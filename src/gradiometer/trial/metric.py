@@ -29,3 +29,15 @@ def read_metric(printed: str, pattern: str) -> float | None:
         except (TypeError, ValueError):
             continue
     return None
+
+
+def told_metric(printed: str, pattern: str) -> tuple[float | None, str]:
+    """The number of ``read_metric``, or None and why there is none."""
+    found = read_metric(printed, pattern)
+    if found is not None:
+        return found, ""
+    last = next(reversed(list(check_pattern(pattern).finditer(printed))), None)
+    if last is None:
+        return None, f"Nothing that it printed matches {pattern!r}."
+    seen = f"What {pattern!r} finds last is {last.group(1)!r}"
+    return None, f"{seen}, which is no number: let its group take digits alone."

@@ -28,12 +28,14 @@ class ScriptExecutor:
     """Trains a script again and again, each time in a process and a folder of its own.
 
     work: what every run has in common; its ``scratch`` is filled in here. measured: seeds of the paired trial on which
-    the way of the error is looked at. The server is started by the first ``run``.
+    the way of the error is looked at. model: name of the network to treat, "" for the first that trains; it may be set
+    until the first ``run``. The server is started by the first ``run`` or ``watch``.
     """
 
     def __init__(self, work: Work, measured: Collection[int] = ()) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="gradiometer-trial-"))
         self.work = msgspec.structs.replace(work, scratch=str(self.folder))
+        self.model = ""
         self._measured = frozenset(measured)
         self._server: subprocess.Popen[bytes] | None = None
         self._rulers: set[str] = set()
@@ -76,7 +78,7 @@ class ScriptExecutor:
     def _orders(self, jobs: Sequence[Job]) -> list[Order]:
         """Makers of rulers first: of each pair's runs the untreated one, or one more where that was run before."""
         if self.work.primary.kind != "loss":
-            return [Order(job) for job in jobs]
+            return [Order(job, model=self.model) for job in jobs]
         makers: dict[str, Order] = {}
         users: list[Order] = []
         for job in sorted(jobs, key=lambda j: (j.arm.role != "none", abs(j.lr_factor - 1))):
@@ -84,10 +86,10 @@ class ScriptExecutor:
             if path in self._rulers or path in makers:
                 users.append(self._user(job, path))
             elif job.arm.role == "none":
-                makers[path] = Order(job, "make", path)
+                makers[path] = Order(job, "make", path, model=self.model)
             else:
                 extra = msgspec.structs.replace(job, arm=msgspec.structs.replace(NONE, name=RULER_ARM), lr_factor=1.0)
-                makers[path] = Order(extra, "make", path)
+                makers[path] = Order(extra, "make", path, model=self.model)
                 users.append(self._user(job, path))
         self._rulers |= set(makers)
         asked = {job.key: i for i, job in enumerate(jobs)}
@@ -95,7 +97,8 @@ class ScriptExecutor:
         return [*makers.values(), *users]
 
     def _user(self, job: Job, path: str) -> Order:
-        return Order(job, "use", path, measure=job.stage == "trial" and job.seed in self._measured)
+        looked_at = job.stage == "trial" and job.seed in self._measured
+        return Order(job, "use", path, measure=looked_at, model=self.model)
 
     def _ruler_of(self, job: Job) -> str:
         return str(self.folder / f"{job.stage}-{job.seed}-{job.steps}.ruler")

@@ -15,7 +15,19 @@ import msgspec
 
 from ..diagnosis import diagnose
 from ..quantities import loss_seen
-from ..records import TRIAL_SCHEMA, Diagnosis, Job, LossSeen, Primary, Run, TrialArm, TrialResult, TrialSpec, UserError
+from ..records import (
+    TRIAL_SCHEMA,
+    Diagnosis,
+    Finding,
+    Job,
+    LossSeen,
+    Primary,
+    Run,
+    TrialArm,
+    TrialResult,
+    TrialSpec,
+    UserError,
+)
 from ..records.showing import Shows
 from ..session.script import ScriptTarget
 from ..store import TrialWriter, open_run, open_trial
@@ -46,8 +58,9 @@ LEAST_LIMIT_S = 60.0
 class Request:
     """What is to be proven. folder: the working folder of the runs. path: where the trial's file goes.
 
-    cures: ``NAME`` or ``NAME:setting=value,...``; () takes those that the diagnosis prescribes. command: what repeats
-    it.
+    cures: ``NAME`` or ``NAME:setting=value,...``; () takes those that the diagnosis prescribes. model: of several
+    networks the one to treat, by its name in a run or its class; "" takes that of the first finding. command: what
+    repeats it.
     """
 
     target: ScriptTarget
@@ -57,16 +70,24 @@ class Request:
     primary: Primary = field(default_factory=Primary)
     terms: Terms = field(default_factory=Terms)
     command: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof(Shows):
     """What came of it. diagnosis: of the untreated training. result: None where nothing was tried, and ``reason``
-    says why. resumed trials have no diagnosis."""
+    says why. resumed trials have no diagnosis. model: the network that was, or would have been, treated; "" for the
+    only one."""
 
     diagnosis: Diagnosis | None
     result: TrialResult | None
     reason: str = ""
+    model: str = ""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found in the network that is treated."""
+        return of_model(self.diagnosis, self.model).findings if self.diagnosis is not None else ()
 
     def document(self, path: str) -> dict[str, object]:
         """The document of ``--json``. file: of the trial, null where nothing was tried."""
@@ -74,6 +95,7 @@ class Proof(Shows):
             "schema": TRIAL_SCHEMA,
             "file": path if self.result is not None else None,
             "reason": self.reason,
+            "model": self.model,
             "diagnosis": self.diagnosis,
             "trial": self.result,
         }
@@ -93,16 +115,18 @@ def prove_script(request: Request, progress: Progress) -> Proof:
         progress(0.0, "watching it once")
         run, seen = _watched(request, executor)
         diagnosis = diagnose(run)
-        loss = loss_seen(run, _model(run, diagnosis))
-        arms = asked or tuple(cure_arm(name, name) for name in prescribed(diagnosis, loss)[: request.terms.cures])
+        model = treated(run, diagnosis, request.model)
+        own, several = of_model(diagnosis, model), len(run.networks) > 1
+        loss = loss_seen(run, model)
+        arms = asked or tuple(cure_arm(name, name) for name in prescribed(own, loss)[: request.terms.cures])
         if not arms:
-            return Proof(diagnosis, None, nothing_to_try(diagnosis))
-        spec = _plan(request, run, seen, informed(arms, loss), diagnosis)
+            return Proof(diagnosis, None, nothing_to_try(own, model if several else ""), model if several else "")
+        spec = _plan(request, (run, model), seen, informed(arms, loss), own)
         spec = msgspec.structs.replace(spec, digest=digest)
-        executor.work = msgspec.structs.replace(executor.work, model=spec.model)
+        executor.model = spec.model
         try:
             with TrialWriter.new(request.path, spec) as writer:
-                return Proof(diagnosis, conduct(executor, writer, progress))
+                return Proof(diagnosis, conduct(executor, writer, progress), model=spec.model)
         except UserError:  # the script fails: there is nothing to go on with
             request.path.unlink(missing_ok=True)
             raise
@@ -115,8 +139,8 @@ def resume_script(request: Request, progress: Progress) -> Proof:
     spec = msgspec.structs.replace(found.spec, digest=script_digest(request), argv=request.target.args)
     kept = dataclasses.replace(request, primary=spec.primary)
     with TrialWriter.resume(request.path, spec) as writer, _executor(kept) as executor:
-        executor.work = msgspec.structs.replace(executor.work, model=spec.model)
-        return Proof(None, conduct(executor, writer, progress))
+        executor.model = spec.model
+        return Proof(None, conduct(executor, writer, progress), model=spec.model)
 
 
 def script_digest(request: Request) -> str:
@@ -186,18 +210,24 @@ def _watched(request: Request, executor: ScriptExecutor) -> tuple[Run, Seen]:
     return open_run(file), seen
 
 
-def _plan(request: Request, run: Run, seen: Seen, cures: tuple[TrialArm, ...], diagnosis: Diagnosis) -> TrialSpec:
+def _plan(
+    request: Request, where: tuple[Run, str], seen: Seen, cures: tuple[TrialArm, ...], diagnosis: Diagnosis
+) -> TrialSpec:
+    """where: the watched run, and the network that is treated. diagnosis: of that network."""
     terms, primary = request.terms, request.primary
+    run, model = where
     length = lengths(seen, terms, len(cures), primary)
-    curve = run.curve()
+    curve = run.curve(model)
     first = float(curve[0, 1]) if len(curve) else math.nan
-    spec = plan(cures, diagnosis, terms, Ruler(primary, loss_seen(run, run.main), first, seen.value))
+    spec = plan(cures, diagnosis, terms, Ruler(primary, loss_seen(run, model), first, seen.value))
+    several = len(run.networks) > 1
     chooses = bool(spec.screening_seeds)
     return msgspec.structs.replace(
         spec,
         steps=length.steps,
         screening_steps=length.screening_steps if chooses else None,
-        model=_model(run, diagnosis) if len(run.networks) > 1 else "",
+        model=model if several else "",
+        others=tuple(n.name for n in run.networks if n.name != model and run.frames_of(n.name)),
         script=request.target.name,
         argv=request.target.args,
         budget_s=terms.budget_s,
@@ -240,16 +270,37 @@ def plan(cures: tuple[TrialArm, ...], diagnosis: Diagnosis, terms: Terms, ruler:
     )
 
 
-def _model(run: Run, diagnosis: Diagnosis) -> str:
-    return diagnosis.findings[0].model if diagnosis.findings else run.main
+def treated(run: Run, diagnosis: Diagnosis, asked: str) -> str:
+    """Name of the network to treat: the one that was asked for by name or class, else that of the first finding, else
+    the main one. UserError where several are meant, none, or one that does not train."""
+    if not asked:
+        return diagnosis.findings[0].model if diagnosis.findings else run.main
+    named = [n for n in run.networks if n.name == asked] or [n for n in run.networks if n.cls == asked]
+    known = ", ".join(n.name if n.name == n.cls.lower() else f"{n.name} ({n.cls})" for n in run.networks) or "none"
+    if len(named) > 1:
+        names = ", ".join(n.name for n in named)
+        raise UserError(f"--model {asked} means {len(named)} networks: {names}. Give it one of these names.")
+    if not named:
+        raise UserError(f"There is no network {asked!r} in this training. Those that were seen: {known}.")
+    if not run.frames_of(named[0].name):
+        raise UserError(f"The network {named[0].name} is called and not trained, so no cure of it can be tried.")
+    return named[0].name
 
 
-def nothing_to_try(diagnosis: Diagnosis) -> str:
-    """Why nothing is tried, and what can be done by hand."""
+def of_model(diagnosis: Diagnosis, model: str) -> Diagnosis:
+    """A diagnosis with the findings of one network; "" keeps all."""
+    kept = tuple(f for f in diagnosis.findings if not model or f.model == model)
+    return msgspec.structs.replace(diagnosis, findings=kept)
+
+
+def nothing_to_try(diagnosis: Diagnosis, model: str = "") -> str:
+    """Why nothing is tried, and what can be done by hand. model: the network that is spoken of, where it is named."""
+    where = f" in {model}" if model else ""
     if not diagnosis.findings:
         return (
-            "Nothing was found that is wrong, so nothing was treated. Name a cure with --cure to try it all the same."
+            f"Nothing was found that is wrong{where}, so nothing was treated. Name a cure with --cure to try it all "
+            "the same."
         )
     edits = [c.edit for f in diagnosis.findings for c in f.cures][:3]
     told = " The edits to make: " + "; ".join(edits) if edits else ""
-    return f"No cure that can be applied to a network answers {diagnosis.findings[0].cause}.{told}"
+    return f"No cure that can be applied to a network answers {diagnosis.findings[0].cause}{where}.{told}"

@@ -126,24 +126,30 @@ def _decided(spec: TrialSpec, c: _Compared, v: Verdict, trial: tuple[str, int]) 
         return _with(v, c.decision, c.stopped)
     if same := _why_same(c):
         return _with(v, *same)
-    fails: tuple[str, ...] = (f"{v.diverged} of {v.pairs} runs diverged.",) if v.diverged else ()
-    fails += (_ONE_START,) if len({o.digest for o, _ in c.pairs}) == 1 and c.pairs[0][0].digest else ()
-    fails += (
-        (f"Compared with {c.arm.of}: the size of the steps is what it changes.",)
-        if c.arm.of and c.arm.role in ("cure", "rate")
-        else ()
-    )
+    beside = _beside(c, v)
     bent = (_BENT,) if spec.primary.kind == "loss" and repairs_loss(c.arm) else ()
-    if not v.p_holm <= spec.alpha:
-        return _with(v, "no evidence", _weak(spec, v, family), *fails, *bent)
     low, high = v.interval
+    if not v.p_holm <= spec.alpha:
+        return _with(v, "no evidence", _weak(spec, v, family), *beside, *bent)
     if low > spec.floor:
-        return _with(v, "helps", _strong(spec, v, "above"), *fails)
-    if high < -spec.floor and bent:
-        return _with(v, "no evidence", f"By the script's own loss it ends worse ({_between(v)}).", *fails, *bent)
-    if high < -spec.floor:
-        return _with(v, "hurts", _strong(spec, v, "below the negative of"), *fails)
-    return _with(v, "no evidence", _slight(spec, v), *fails, *bent)
+        return _with(v, "helps", _strong(spec, v, "above"), *beside)
+    if not high < -spec.floor:
+        return _with(v, "no evidence", _slight(spec, v), *beside, *bent)
+    if bent:
+        return _with(v, "no evidence", f"By the script's own loss it ends worse ({_between(v)}).", *beside, *bent)
+    return _with(v, "hurts", _strong(spec, v, "below the negative of"), *beside)
+
+
+def _beside(c: _Compared, v: Verdict) -> tuple[str, ...]:
+    """What a reader must know beside the decision, whatever it is: failures, a script of one start, the partner."""
+    told = []
+    if v.diverged:
+        told.append(f"{v.diverged} of {v.pairs} runs diverged.")
+    if len({o.digest for o, _ in c.pairs}) == 1 and c.pairs[0][0].digest:
+        told.append(_ONE_START)
+    if c.arm.of and c.arm.role in ("cure", "rate"):
+        told.append(f"Compared with {c.arm.of}: the size of the steps is what it changes.")
+    return tuple(told)
 
 
 def _why_same(c: _Compared) -> tuple[Decision, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 import warnings
@@ -11,13 +12,16 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim import optimizer as optim_module
 
-from ..records import Outcome
-from ..session.live import start
+from ..records import Outcome, UserError
+from ..session.live import Session, start
 from ..session.options import Options, StopTraining
 from ..session.script import ScriptTarget, run_script
-from .metric import read_metric
+from ..session.watch import Watch
+from .metric import told_metric
 from .onerun import enter, failure, lost
 from .wire import CUT, FIRST_STEP_S, Order, Work
+
+_PACKAGE = __name__.partition(".")[0]
 
 
 class _Clock:
@@ -36,6 +40,30 @@ class _Clock:
             raise StopTraining
 
 
+class _Shared(Watch):
+    """The script's own watch, in a process that is watched already: what it logs goes into that one's run, which does
+    not end with it."""
+
+    _closed = False
+
+    def _open(self) -> None:
+        if self._closed:
+            raise UserError("This watch is closed. Begin a new one with gm.watch(model).")
+
+    def _stop(self, error: BaseException | None) -> None:
+        self._closed = True
+
+
+def _share(session: Session) -> None:
+    """Let ``gm.watch`` give the watch that is there, for the rest of this process."""
+
+    def watch(*args: Any, **kwargs: Any) -> Watch:
+        return _Shared(session)
+
+    for home in ("", ".session", ".session.watch"):
+        vars(importlib.import_module(f"{_PACKAGE}{home}"))["watch"] = watch
+
+
 def watch(work: Work, order: Order, folder: Path) -> Outcome:
     """Run the script under a watch, to its end or for ``order.stop_s`` of wall time; the run file stays.
 
@@ -47,22 +75,25 @@ def watch(work: Work, order: Order, folder: Path) -> Outcome:
     optim_module.register_optimizer_step_post_hook(clock.after_step)
     with warnings.catch_warnings():
         session = start(Options(out=Path(order.watch), script=work.script, argv=work.args), say=lambda text: None)
+        _share(session)
         ended = run_script(ScriptTarget(work.script, work.args, work.kind))
         session.stop(ended.state, ended.error)
     seconds = time.monotonic() - clock.started
     if ended.state in {"crashed", "interrupted"} or ended.exit_code:
-        return lost(order.job, failure(ended), seconds)
+        return lost(order.job, failure(ended, folder), seconds)
     if not session.steps_seen:
         return lost(order.job, "It never steps an optimizer: nothing trains.", seconds)
     value = math.nan
     if work.primary.kind == "metric":
-        found = read_metric((folder / "stdout").read_text(errors="replace"), work.primary.pattern)
+        found, why = told_metric((folder / "stdout").read_text(errors="replace"), work.primary.pattern)
         if found is None:
-            return lost(order.job, f"Nothing that it printed matches {work.primary.pattern!r}.", seconds)
+            return lost(order.job, why, seconds)
         value = found
     elif work.primary.kind == "log":
         logged = session.run.logged.get(work.primary.name) if session.run is not None else None
-        value = float(logged[-1, 1]) if logged is not None and len(logged) else math.nan
+        if logged is None or not len(logged):
+            return lost(order.job, f"It never logged a number called {work.primary.name!r}.", seconds)
+        value = float(logged[-1, 1])
     return Outcome(
         key=order.job.key,
         arm=order.job.arm.name,

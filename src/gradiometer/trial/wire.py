@@ -18,8 +18,8 @@ class Work(msgspec.Struct, frozen=True):
     """What every training of a trial has in common.
 
     script: path or module name, as ``kind`` says; args: what follows it. folder: the user's working folder, of which
-    every run gets a copy. model: name of the network to treat, "" for the first that trains. scratch: a folder for
-    runs and rulers. limit_s: wall time of one run. repeats: times that a killed run is begun anew.
+    every run gets a copy. scratch: a folder for runs and rulers. limit_s: wall time of one run. repeats: times that a
+    killed run is begun anew.
     """
 
     script: str
@@ -29,7 +29,6 @@ class Work(msgspec.Struct, frozen=True):
     scratch: str
     primary: Primary
     workers: int = 1
-    model: str = ""
     limit_s: float = 600.0
     repeats: int = 2
 
@@ -38,7 +37,8 @@ class Order(msgspec.Struct, frozen=True):
     """One run. ruler: whether it makes the ruler at ``ruler_path``, uses it, or needs none.
 
     watch: the run file of a training that is watched and not judged, "" for every other; it is stopped after stop_s
-    of wall time. measure: look at the way of the error at the moment of the cure.
+    of wall time. measure: look at the way of the error at the moment of the cure. model: name of the network to treat,
+    "" for the first that trains; it is known only after the server has run the watched training.
     """
 
     job: Job
@@ -47,6 +47,7 @@ class Order(msgspec.Struct, frozen=True):
     watch: str = ""
     stop_s: float = 600.0
     measure: bool = False
+    model: str = ""
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -70,6 +70,7 @@ def _head(result: TrialResult) -> dict[str, Any]:
         "printed": f"trial of {name}",
         "strapline": f"{seeds} × {steps} · {rates}",
         "verdict": trial_verdict(result, UNICODE),
+        "where": f"in {spec.model}" if spec.model else "",
         "lead": mechanism_words(result, UNICODE),
         "found": found,
         "unfinished": _unfinished(result),
@@ -82,9 +83,10 @@ def _unfinished(result: TrialResult) -> str:
     if result.state == "finished":
         return ""
     why = "was stopped" if result.state == "interrupted" else "is under way, or its process was killed"
+    on = "gradiometer prove --resume" if result.spec.script else "the same call of gm.prove with its path"
     return (
         f"This trial {why}: nothing is decided, and no effect is shown. What has ended stands below; "
-        "gradiometer prove --resume goes on from its file."
+        f"{on} goes on from its file."
     )
 
 

@@ -26,7 +26,8 @@ def trial_page(
 ) -> str:
     """What a trial says, for a terminal or a pipe, ending in a line break. command: what repeats it, "" for nothing."""
     style = style or Style()
-    above = [_found(diagnosis, style), _top(result, style), _arms(result, style), _reasons(result, style)]
+    found = _found(diagnosis, style, result.spec.model)
+    above = [found, _top(result, style), _arms(result, style), _reasons(result, style)]
     figure = curves_figure(result)
     above += [chart_lines(figure, style)] if figure is not None else []
     below = [_controls(result, style)]
@@ -37,29 +38,33 @@ def trial_page(
     return f"{top}{change}\n{rest}{again}"  # what is to be copied is not cut
 
 
-def text_note(reason: str, diagnosis: Diagnosis | None = None, style: Style | None = None) -> str:
-    """What is said where nothing was tried: the first finding, and why."""
+def text_note(reason: str, diagnosis: Diagnosis | None = None, style: Style | None = None, model: str = "") -> str:
+    """What is said where nothing was tried: the first finding, and why. model: of several networks the one that is
+    spoken of."""
     style = style or Style()
-    found = _found(diagnosis, style)
+    found = _found(diagnosis, style, model)
     healthy = Verdict("healthy", "Nothing to cure", "", reason)
     head = found or [tag_line(healthy, style)]
     return render([*head, *([Text("")] if found else []), *paragraph(style.words(reason), style.columns)], style)
 
 
-def _found(diagnosis: Diagnosis | None, style: Style) -> list[Text]:
-    """What was wrong before: the first finding."""
-    if diagnosis is None or not diagnosis.findings:
+def _found(diagnosis: Diagnosis | None, style: Style, model: str) -> list[Text]:
+    """What was wrong before: the first finding, of several networks that of the one that is treated."""
+    found = diagnosis.findings if diagnosis is not None else ()
+    finding = next((f for f in found if not model or f.model == model), None)
+    if finding is None:
         return []
-    finding = diagnosis.findings[0]
+    where = f"in {model}, before the trial" if model else "before the trial"
     return [
-        tag_line(finding_verdict(finding), style, "before the trial"),
+        tag_line(finding_verdict(finding), style, where),
         *paragraph(style.words(finding.summary), style.columns),
     ]
 
 
 def _top(result: TrialResult, style: Style) -> list[Text]:
     verdict = trial_verdict(result, style.numbers)
-    out = [tag_line(verdict, style), *paragraph(style.words(verdict.sentence), style.columns, "title")]
+    where = f"in {result.spec.model}" if result.spec.model else ""
+    out = [tag_line(verdict, style, where), *paragraph(style.words(verdict.sentence), style.columns, "title")]
     words = mechanism_words(result, style.numbers)
     return out + (paragraph(style.words(words), style.columns) if words else [])
 

@@ -58,7 +58,8 @@ def within(spec: TrialSpec, numbers: Numbers) -> str:
 def controls(result: TrialResult, numbers: Numbers) -> tuple[str, ...]:
     """Sentences on what keeps the trial honest: sham, seeds, ruler, effect floor, repeated runs."""
     spec = result.spec
-    out = [_sham(result)] if any(a.role == "sham" for a in spec.arms) else []
+    out = [network_words(spec)]
+    out += [_sham(result)] if any(a.role == "sham" for a in spec.arms) else []
     out.append(
         f"Seeds {_range(spec.seeds)} are paired; the diagnosis was made on {_range(spec.diagnosed_on)}"
         + (f", rates and cures were chosen on {_range(spec.screening_seeds)}" if spec.screening_seeds else "")
@@ -70,6 +71,14 @@ def controls(result: TrialResult, numbers: Numbers) -> tuple[str, ...]:
     if repeated:
         out.append(f"{repeated} runs were killed and begun anew.")
     return tuple(s for s in out if s)
+
+
+def network_words(spec: TrialSpec) -> str:
+    """Which of several networks was treated, "" where there is one."""
+    if not spec.model:
+        return ""
+    others = f"; {', '.join(spec.others)} beside it stayed as written" if spec.others else ""
+    return f"The network that was treated is {spec.model}{others}."
 
 
 def outcome_words(spec: TrialSpec) -> str:
