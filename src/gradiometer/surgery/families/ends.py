@@ -36,6 +36,7 @@ from ..marked import Squashed
 from ..passes import run_once, undisturbed
 from ..patient import Patient
 from ..registry import operation
+from ..scaling import LossScale
 from ..teaching import Lesson
 
 UNFIT = frozenset({"relu", "relu6", "tanh", "hardtanh", "softplus"})  # make no probabilities
@@ -178,10 +179,12 @@ def standardise_the_targets(patient: Patient) -> None:
 
 
 def _check_free(patient: Patient, own: object) -> None:
-    """ModelError where the cure, which has put in the hook ``own``, or auxiliary heads stand already."""
+    """ModelError where the cure, which has put in the hook ``own``, a loss scale or auxiliary heads stand already."""
     model = patient.model
     if any(hook is own for hook in (*model._forward_hooks.values(), *model._forward_pre_hooks.values())):
         raise patient.refuse("it was applied already. Undo that first.")
+    if any(isinstance(hook, LossScale) for hook in model._forward_hooks.values()):
+        raise patient.refuse("loss-scale stands already, and would lose sight of its loss. Undo that first.")
     if any(isinstance(hook, Lesson) for hook in patient.model._forward_hooks.values()):
         raise patient.refuse("another cure has put a teacher beside it, whose error would not follow this one.")
     if any(isinstance(hook, Heads) for hook in patient.model._forward_hooks.values()):
