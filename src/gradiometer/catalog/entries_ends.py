@@ -78,13 +78,14 @@ ENTRIES: tuple[Entry, ...] = (
         changes="the targets",
         mathematics="y ← (y − mean)/std, undone on the predictions",
         answers={"target-scale": 1, "output-range": 3},
-        side_effects="predictions must be scaled back",
+        side_effects="predictions must be scaled back; behind Huber's loss its bend stays in the old units",
         source="LeCun 1998",
         edit="y = (y - y_train.mean()) / y_train.std()   # and back: pred * std + mean",
         cost="no time",
         params=(
             Param("mean", 0.0, "of the targets"),
             Param("std", 0.0, "of the targets; 0 takes both from the loss that was given"),
+            Param("degree", 0, "2 behind a squared error, 1 behind an absolute one; 0 takes it from the loss, else 2"),
         ),
     ),
     Entry(

@@ -202,15 +202,19 @@ def add_standardisation(model: nn.Module, mean: Any, std: Any, shape: Any) -> No
 
 
 def rescale_output(root: Any, args: Any, out: Any) -> Any:
-    """Forward hook of the whole network: mean + std · out, and the error that standardised targets would give."""
+    """Forward hook of the whole network: mean + std · out, and the error that standardised targets would give: of a
+    loss of degree k in the difference, std^k times smaller."""
     scaled: Any = ScaledError
-    return scaled.apply(out * root.gm_target_std + root.gm_target_mean, 1.0 / root.gm_target_std**2)
+    return scaled.apply(out * root.gm_target_std + root.gm_target_mean, root.gm_target_std**-root.gm_target_degree)
 
 
-def standardise_targets(model: nn.Module, mean: float, std: float) -> None:
-    """Let the network learn standardised targets, while its outputs and its loss stay in the targets' own units."""
+def standardise_targets(model: nn.Module, mean: float, std: float, degree: int) -> None:
+    """Let the network learn standardised targets, while its outputs and its loss stay in the targets' own units.
+
+    degree: of the loss in the difference of output and target, 2 of a squared error, 1 of an absolute one.
+    """
     held: Any = model
-    held.gm_target_mean, held.gm_target_std = mean, std
+    held.gm_target_mean, held.gm_target_std, held.gm_target_degree = mean, std, degree
     model.register_forward_hook(rescale_output)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...catalog import FITTING_OUTPUTS
+from ...catalog import DEGREES, FITTING_OUTPUTS
 from ...measurement.onepass import measured_pass
 from ...records import LossSeen, UserError
 from ..ends import (
@@ -135,12 +135,16 @@ def mean_reduction(patient: Patient) -> None:
 
 @operation("standardise-targets", needs=("batch",), hooks=True)
 def standardise_the_targets(patient: Patient) -> None:
-    """The network learns (y − mean)/std; its outputs and the loss stay in the units of y. MSE only."""
+    """The network learns (y − mean)/std; its outputs and the loss stay in the units of y. Behind errors of numbers."""
     _check_free(patient, rescale_output)
-    mean, std = patient.number("mean"), patient.number("std")
+    mean, std, degree = patient.number("mean"), patient.number("std"), int(patient.number("degree"))
+    if degree not in (0, 1, 2):
+        raise patient.refuse(f"degree is {degree}. It must be 1 or 2, or 0 to take it from the loss.")
     seen = _loss(patient)
-    if seen is not None and seen.kind != "mse":
-        raise patient.refuse(f"its loss is {seen.kind}, and targets can be standardised behind a squared error alone.")
+    if seen is not None and seen.kind not in DEGREES:
+        raise patient.refuse(
+            f"its loss is {seen.kind}; targets can be standardised behind a squared or an absolute error."
+        )
     if not std:
         if seen is None:
             raise patient.refuse("mean and deviation of its targets are not known. Pass loss=, or mean= and std=.")
@@ -150,7 +154,7 @@ def standardise_the_targets(patient: Patient) -> None:
     out = root_pass(patient)[1]
     if not isinstance(out, Tensor):
         raise patient.refuse(f"it puts out a {type(out).__name__}, not one tensor.")
-    patient.do(standardise_targets, mean, std)
+    patient.do(standardise_targets, mean, std, degree or (DEGREES[seen.kind] if seen is not None else 2))
     patient.note("(output)", "scale", "1", f"× {std:.3g} + {mean:.3g}, errors as of standardised targets")
 
 
