@@ -51,10 +51,12 @@ ENTRIES: tuple[Entry, ...] = (
         name="matching-loss",
         kind="surgery",
         title="the loss that fits output and targets",
-        changes="the loss: cross-entropy for one-hot targets, a binary one for several labels, errors number by number",
+        changes="the loss: cross-entropy for one-hot targets, a binary one for several labels (and a sigmoid for their "
+        "softmax), errors number by number, a log_softmax over the classes",
         mathematics="δ = p − y for softmax with cross-entropy and for sigmoid with binary cross-entropy",
         answers={"loss-mismatch": 1, "output-range": 2},
-        side_effects="the printed loss is another one; only where a function of torch.nn.functional takes the output",
+        side_effects="the printed loss is another one; only where a function of torch.nn.functional takes the output, "
+        "or a product of labels and log p; probabilities of several labels are put out one by one from then on",
         source="PyTorch, torch.nn losses",
         edit="logits → CrossEntropyLoss / BCEWithLogitsLoss; log_softmax → NLLLoss; several labels → BCEWithLogitsLoss",
         cost="the functions of a pass are looked at as they are called",

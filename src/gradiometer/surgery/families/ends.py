@@ -78,7 +78,8 @@ def matching_loss(patient: Patient) -> None:
     if not patient.reached(_taken):
         raise patient.refuse(
             "its loss is no function of torch.nn.functional that compares its output with targets of another shape, "
-            "with one class of several, or with several labels as if they were one class."
+            "with one class of several, with several labels as if they were one class, or reads classes on another "
+            "axis than its log_softmax; nor is it −Σ t log p by hand, of several labels."
         )
     patient.note("(loss)", "function", "as written", "the one that fits output and targets")
 
