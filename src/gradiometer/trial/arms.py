@@ -53,7 +53,7 @@ ASKED_LOSSES = {
     "logit-loss": frozenset({"cross_entropy", "nll", "bce", "bce_logits", "kl_div", "unknown"}),
     "standardise-targets": frozenset({*DEGREES, "unknown"}),
     "fitting-output": frozenset({*FITTING_OUTPUTS, "unknown"}),
-    "matching-loss": frozenset({"mse", "l1", "huber", "cross_entropy", "bce", "unknown"}),
+    "matching-loss": frozenset({"mse", "l1", "huber", "cross_entropy", "nll", "bce", "unknown"}),
 }
 """Kinds of losses (see ``LossSeen``) that a cure can be applied to, where it asks for one."""
 
