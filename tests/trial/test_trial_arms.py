@@ -47,6 +47,7 @@ def test_only_cures_that_can_be_applied_are_prescribed_and_what_is_not_enough_co
         ("linear-output", "cross_entropy", "bce"),
         ("fitting-output", "nll", "mse"),
         ("matching-loss", "l1", "bce_logits"),
+        ("matching-loss", "nll", "kl_div"),
     ],
 )
 def test_a_cure_that_the_loss_excludes_takes_no_place(cure: str, fitting: str, strange: str) -> None:

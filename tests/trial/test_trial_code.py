@@ -164,12 +164,12 @@ def test_arms_are_read_as_a_command_line_has_them() -> None:
 def test_targets_are_standardised_by_what_the_diagnosis_run_has_seen() -> None:
     arms = asked_arms(["standardise-targets", "relu", "standardise-targets:mean=1,std=2"])
     seen = LossSeen(model="net", kind="mse", target_mean=58.0, target_std=40.0)
-    told, relu, given = informed(arms, seen)
-    assert (
-        told.params == {"cure": "standardise-targets", "set.mean": 58.0, "set.std": 40.0} and told.name == arms[0].name
-    )
-    assert relu == arms[1] and given == arms[2]
-    for other in (None, msgspec.structs.replace(seen, kind="l1"), msgspec.structs.replace(seen, target_std=0.0)):
+    for kind, degree in (("mse", 2), ("l1", 1), ("smooth_l1", 1)):
+        told, relu, given = informed(arms, msgspec.structs.replace(seen, kind=kind))
+        numbers = {"set.mean": 58.0, "set.std": 40.0, "set.degree": degree}
+        assert told.params == {"cure": "standardise-targets", **numbers} and told.name == arms[0].name
+        assert relu == arms[1] and given == arms[2]
+    for other in (None, msgspec.structs.replace(seen, kind="bce"), msgspec.structs.replace(seen, target_std=0.0)):
         assert informed(arms, other) == arms
 
 

@@ -3,10 +3,11 @@
 from .context import Context
 from .entries import ENTRIES, GROUPS
 from .entry import Entry, Kind, Param
-from .lookup import FITTING_OUTPUTS, RATE_CURES, SEED, entry_of, in_general, read_cure, settings_of
+from .lookup import DEGREES, FITTING_OUTPUTS, RATE_CURES, SEED, entry_of, in_general, read_cure, settings_of
 from .prescribe import cures_for
 
 __all__ = [
+    "DEGREES",
     "ENTRIES",
     "FITTING_OUTPUTS",
     "GROUPS",

@@ -167,7 +167,10 @@ ADVICE = (
         edit="x = (x - x_train.mean(0)) / x_train.std(0)",
         kind="surgery",
         cost="one pass over the inputs a step",
-        params=(Param("floor", 0.1, "share of the overall deviation below which a column counts as constant"),),
+        params=(
+            Param("floor", 0.1, "share of the overall deviation below which a column counts as constant"),
+            Param("examples", 256, "where they come one by one: how many of the first ones give mean and std"),
+        ),
     ),
     Entry(
         name="stable-op",

@@ -51,10 +51,12 @@ ENTRIES: tuple[Entry, ...] = (
         name="matching-loss",
         kind="surgery",
         title="the loss that fits output and targets",
-        changes="the loss: cross-entropy for one-hot targets, a binary one for several labels, errors number by number",
+        changes="the loss: cross-entropy for one-hot targets, a binary one for several labels (and a sigmoid for their "
+        "softmax), errors number by number, a log_softmax over the classes",
         mathematics="δ = p − y for softmax with cross-entropy and for sigmoid with binary cross-entropy",
         answers={"loss-mismatch": 1, "output-range": 2},
-        side_effects="the printed loss is another one; only where a function of torch.nn.functional takes the output",
+        side_effects="the printed loss is another one; only where a function of torch.nn.functional takes the output, "
+        "or a product of labels and log p; probabilities of several labels are put out one by one from then on",
         source="PyTorch, torch.nn losses",
         edit="logits → CrossEntropyLoss / BCEWithLogitsLoss; log_softmax → NLLLoss; several labels → BCEWithLogitsLoss",
         cost="the functions of a pass are looked at as they are called",
@@ -78,13 +80,14 @@ ENTRIES: tuple[Entry, ...] = (
         changes="the targets",
         mathematics="y ← (y − mean)/std, undone on the predictions",
         answers={"target-scale": 1, "output-range": 3},
-        side_effects="predictions must be scaled back",
+        side_effects="predictions must be scaled back; behind Huber's loss its bend stays in the old units",
         source="LeCun 1998",
         edit="y = (y - y_train.mean()) / y_train.std()   # and back: pred * std + mean",
         cost="no time",
         params=(
             Param("mean", 0.0, "of the targets"),
             Param("std", 0.0, "of the targets; 0 takes both from the loss that was given"),
+            Param("degree", 0, "2 behind a squared error, 1 behind an absolute one; 0 takes it from the loss, else 2"),
         ),
     ),
     Entry(

@@ -14,6 +14,8 @@ SEED = Param("seed", 0, "of the random numbers that it draws; the global generat
 
 RATE_CURES = frozenset({"lower-lr", "raise-lr"})
 """Cures that are nothing but another learning rate, their setting ``factor`` times the script's."""
+DEGREES = {"mse": 2, "l1": 1, "smooth_l1": 1, "huber": 1}
+"""Kind of a loss of numbers -> its degree in large differences: that of standardised targets is std^degree smaller."""
 FITTING_OUTPUTS = {"nll": "log_softmax", "bce": "sigmoid"}
 """Kind of a loss of probabilities (see ``LossSeen``) -> the function that a raw output needs before it."""
 

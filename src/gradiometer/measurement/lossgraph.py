@@ -70,9 +70,9 @@ class LossLook:
     penalties: bool = False
 
 
-def find_loss(root: Any, model: str, readable: bool = True) -> LossSeen:
+def find_loss(root: Any, model: str, readable: bool = True, kept: Kept | None = None) -> LossSeen:
     """The loss under a root node, from one look at it."""
-    look = look_at(Root(root, readable))
+    look = look_at(Root(root, readable, kept=kept))
     return tell_loss(look, model, [t.target for t in look.terms])
 
 

@@ -63,7 +63,7 @@ def measured_pass(model: nn.Module, name: str, loss: Callable[[], Tensor]) -> Ru
         value = loss()
         recorder.second_order = False
         check_scalar(value)
-        seen = find_loss(value.grad_fn, name, not recorder.saved_hooks)
+        seen = find_loss(value.grad_fn, name, not recorder.saved_hooks, recorder.kept)
         recorder.before_backward([value.grad_fn])
         _go_back(value)
         if not recorder.after_backward():

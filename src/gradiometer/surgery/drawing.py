@@ -19,6 +19,34 @@ def set_weight(layer: Any, fresh: Tensor) -> None:
             layer.weight.copy_(fresh)
 
 
+def fill(fresh: Tensor, groups: int, shape: str, std: float, generator: torch.Generator) -> Tensor:
+    """Random weights [out, in, *kernel], in place, see ``draw_layer``."""
+    if shape == "normal":
+        fresh.normal_(0.0, std, generator=generator)
+    elif shape == "uniform":
+        fresh.uniform_(-(3**0.5) * std, 3**0.5 * std, generator=generator)
+    else:
+        for part in fresh.chunk(groups):
+            flat = torch.empty(len(part), part[0].numel())
+            nn.init.orthogonal_(flat, gain=std * max(flat.shape) ** 0.5, generator=generator)
+            part.copy_(flat.view_as(part))
+    return fresh
+
+
+def draw_parameter(
+    model: nn.Module, place: Any, shape: str, std: float, bias_std: float | None, generator: torch.Generator
+) -> None:
+    """The same for a weight that lies in no layer. place: (its name, whether it has [in, out], its groups, the name of
+    its bias or "")."""
+    name, turned, groups, bias = place
+    own = dict(model.named_parameters())
+    weight = own[name].detach()
+    faced = weight.t() if turned else weight
+    faced.copy_(fill(torch.empty(faced.shape), groups, shape, std, generator))
+    if bias and bias_std is not None:
+        own[bias].detach().copy_(torch.empty(own[bias].shape).normal_(0.0, bias_std, generator=generator))
+
+
 def draw_layer(
     model: nn.Module, path: str, shape: str, std: float, bias_std: float | None, generator: torch.Generator
 ) -> None:
@@ -28,17 +56,7 @@ def draw_layer(
     angles to each other, each group of a convolution by itself. Drawn on the CPU in float32, then cast.
     """
     layer: Any = model.get_submodule(path)
-    fresh = torch.empty(layer.weight.shape)
-    if shape == "normal":
-        fresh.normal_(0.0, std, generator=generator)
-    elif shape == "uniform":
-        fresh.uniform_(-(3**0.5) * std, 3**0.5 * std, generator=generator)
-    else:
-        for part in fresh.chunk(getattr(layer, "groups", 1)):
-            flat = torch.empty(len(part), part[0].numel())
-            nn.init.orthogonal_(flat, gain=std * max(flat.shape) ** 0.5, generator=generator)
-            part.copy_(flat.view_as(part))
-    set_weight(layer, fresh)
+    set_weight(layer, fill(torch.empty(layer.weight.shape), getattr(layer, "groups", 1), shape, std, generator))
     if layer.bias is not None and bias_std is not None:
         with torch.no_grad():
             layer.bias.copy_(torch.empty(layer.bias.shape).normal_(0.0, bias_std, generator=generator))
@@ -63,6 +81,8 @@ def set_bias(model: nn.Module, path: str, units: tuple[int, ...], values: tuple[
 
 
 plain(set_weight, imports=("from typing import Any",))
-plain(draw_layer, set_weight)
+plain(fill)
+plain(draw_layer, set_weight, fill)
+plain(draw_parameter, fill, imports=("from typing import Any",))
 plain(set_bias, imports=("from typing import Any",))
 plain(redraw_units, set_weight, set_bias)

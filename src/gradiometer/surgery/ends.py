@@ -21,12 +21,14 @@ from .steps import plain
 class OutputMode(TorchFunctionMode):
     """While a network runs: remembers what each squashing function was given, also through changes of shape.
 
-    known: [output, (input, name of the function, its dimension)], newest last. Nothing is changed.
+    known: [output, (input, name of the function, its dimension)], newest last. Nothing is changed. also: names of
+    further functions to remember.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, also: Any = ()) -> None:
         super().__init__()
         self.known: list[Any] = []
+        self.also = also
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         named = kwargs or {}
@@ -34,12 +36,12 @@ class OutputMode(TorchFunctionMode):
         name, first = getattr(func, "__name__", ""), args[0] if args else named.get("input")
         if not isinstance(out, Tensor) or not isinstance(first, Tensor):
             return out
-        if name in SQUASHING and out is not first:
-            dim = named.get("dim", args[1] if len(args) > 1 else None) if name == "softmax" else None
+        if (name in SQUASHING or name in self.also) and out is not first:
+            dim = named.get("dim", args[1] if len(args) > 1 else None) if name.endswith("softmax") else None
             self.known.append((out, (first, name, dim)))
         elif name in RESHAPING and out is not first:
             found = self.find(first)
-            if found is not None and (found[1] != "softmax" or name in CASTING):
+            if found is not None and (not found[1].endswith("softmax") or name in CASTING):
                 rest = (func(found[0], *args[1:], **{k: v for k, v in named.items() if k != "input"}), *found[1:])
                 self.known.append((out, rest))
         return out
@@ -63,7 +65,7 @@ def enter_output(root: nn.Module, args: Any) -> None:
     """Forward pre-hook of the whole network: begin to remember. What torch.compile takes cannot be looked at so."""
     if torch.compiler.is_compiling():
         raise RuntimeError("A cure exchanged the output of this network, which torch.compile would not see.")
-    mode: Any = OutputMode()
+    mode: Any = OutputMode(("log_softmax",) if hasattr(root, "gm_fit") else ())
     MODES.running.append((root, mode))
     mode.__enter__()
 
@@ -87,13 +89,22 @@ def put_out_raw(root: nn.Module, args: Any, out: Any) -> Any:
     return found[0] if found is not None else marked_raw(out, "linear")
 
 
-def put_out_fitted(root: nn.Module, args: Any, out: Any) -> Any:
-    """Forward hook of the whole network, also after an exception: outputs that ask for the loss that fits them."""
+def put_out_fitted(root: Any, args: Any, out: Any) -> Any:
+    """Forward hook of the whole network, also after an exception: outputs that ask for the loss that fits them. What
+    losses have shown before is put out: probabilities label by label, or normalised over the classes."""
     mode = leave_output(root)
     if mode is None or type(out) is not Tensor or not out.is_floating_point():
         return None
-    found = mode.find(out)
-    return Fitted.of(out, *found) if found is not None else Fitted.of(out, out, "raw", None)
+    fit, found = root.gm_fit, mode.find(out)
+    logits, name, dim = (out, "raw", None) if found is None else found
+    fit["shape"] = tuple(out.shape)
+    if fit["several"] and name == "softmax":
+        out, name, dim = torch.sigmoid(logits), "sigmoid", None
+    elif fit["several"] and name == "log_softmax":
+        out, name, dim = F.logsigmoid(logits), "labels", None
+    elif fit["axis"] is not None and name == "log_softmax":
+        out, dim = F.log_softmax(logits, fit["axis"]), fit["axis"]
+    return Fitted.of(out, logits, name, dim, fit)
 
 
 def put_out_marked(root: nn.Module, args: Any, out: Any) -> Any:
@@ -125,6 +136,8 @@ def logits_for_losses(model: nn.Module) -> None:
 
 def fitting_losses(model: nn.Module) -> None:
     """Let losses that do not fit the network's output and their targets be those that do."""
+    held: Any = model
+    held.gm_fit = {"several": False, "binary": False, "axis": None, "shape": ()}
     model.register_forward_pre_hook(enter_output, prepend=True)
     model.register_forward_hook(put_out_fitted, always_call=True, prepend=True)
 
@@ -202,15 +215,19 @@ def add_standardisation(model: nn.Module, mean: Any, std: Any, shape: Any) -> No
 
 
 def rescale_output(root: Any, args: Any, out: Any) -> Any:
-    """Forward hook of the whole network: mean + std · out, and the error that standardised targets would give."""
+    """Forward hook of the whole network: mean + std · out, and the error that standardised targets would give: of a
+    loss of degree k in the difference, std^k times smaller."""
     scaled: Any = ScaledError
-    return scaled.apply(out * root.gm_target_std + root.gm_target_mean, 1.0 / root.gm_target_std**2)
+    return scaled.apply(out * root.gm_target_std + root.gm_target_mean, root.gm_target_std**-root.gm_target_degree)
 
 
-def standardise_targets(model: nn.Module, mean: float, std: float) -> None:
-    """Let the network learn standardised targets, while its outputs and its loss stay in the targets' own units."""
+def standardise_targets(model: nn.Module, mean: float, std: float, degree: int) -> None:
+    """Let the network learn standardised targets, while its outputs and its loss stay in the targets' own units.
+
+    degree: of the loss in the difference of output and target, 2 of a squared error, 1 of an absolute one.
+    """
     held: Any = model
-    held.gm_target_mean, held.gm_target_std = mean, std
+    held.gm_target_mean, held.gm_target_std, held.gm_target_degree = mean, std, degree
     model.register_forward_hook(rescale_output)
 
 

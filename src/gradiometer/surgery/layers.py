@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
+from .bare import Bare
 from .patient import Patient
+from .tracing import Trace
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A linear or convolutional layer.
+    """A linear or convolutional layer, or a weight that lies in no module and is read as one.
 
-    std: root mean square of its weights as they stand. fan_in, fan_out: true fans, groups and strides counted: the
-    number of weights that meet in one output, and the number of outputs that one input reaches (on average).
+    path: of the module; the name of the parameter where ``bare`` tells of one, and module then stands for it. std: root
+    mean square of its weights as they stand. fan_in, fan_out: true fans, groups and strides counted: the number of
+    weights that meet in one output, and the number of outputs that one input reaches (on average).
     """
 
     path: str
@@ -27,10 +31,19 @@ class Layer:
     fan_in: float
     fan_out: float
     has_bias: bool
+    bare: Bare | None = None
+
+    @property
+    def site(self) -> str:
+        """Name of the parameter."""
+        return f"{self.path}.weight" if self.bare is None else self.path
 
 
-def weight_layers(patient: Patient, among: Callable[[str], bool] | None = None) -> list[Layer]:
-    """The chosen layers (``among``: those of other paths) in the order of the network, each tensor once.
+def weight_layers(
+    patient: Patient, among: Callable[[str], bool] | None = None, trace: Trace | None = None
+) -> list[Layer]:
+    """The chosen layers (``among``: those of other paths) in the order of the network, each tensor once. With a trace
+    also weights that lie in no module, behind them.
 
     Those that must stay are told as kept, recurrent modules among them.
 
@@ -54,8 +67,25 @@ def weight_layers(patient: Patient, among: Callable[[str], bool] | None = None) 
         elif id(weight) not in done:
             done.add(id(weight))
             out.append(_layer(path, module))
+    out += _bare_layers(patient, among or patient.chosen, trace) if trace is not None else []
     if not out:
         raise patient.refuse("it has no linear or convolutional layer whose weights could be drawn anew.")
+    return out
+
+
+def _bare_layers(patient: Patient, among: Callable[[str], bool], trace: Trace) -> list[Layer]:
+    """Weights that lie in no module. Kept: those that are read more than once in a pass, as recurrent ones are."""
+    own, out = dict(patient.model.named_parameters()), []
+    for name, bare in trace.bare.items():
+        if not among(name):
+            continue
+        if name in trace.several_ways:
+            patient.note(name, "kept", "read more than once in a pass", "read more than once in a pass")
+            continue
+        module: Any = nn.Module()
+        module.weight, module.groups = bare.facing(own[name].detach()), bare.groups
+        std = float(own[name].detach().double().square().mean().sqrt())
+        out.append(Layer(name, module, std, *bare.fans(own[name]), bool(bare.bias), bare))
     return out
 
 

@@ -162,12 +162,12 @@ class Snapshot:
             tensor.restore()
 
     def changed(self) -> set[int]:
-        """Ids of the tensors that do not hold the values that they held."""
+        """Ids of the tensors that do not hold the values that they held, whatever their format."""
         return {id(s.tensor) for s in self.tensors if not _equal(s.tensor, s.value)}
 
 
 def _equal(a: Tensor, b: Tensor) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and _digest(a) == _digest(b)
+    return a.shape == b.shape and _digest(a) == _digest(b.to(a.dtype))
 
 
 def _tensors(model: nn.Module) -> Iterator[Tensor]:

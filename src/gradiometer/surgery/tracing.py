@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -21,6 +21,7 @@ from torch.utils import checkpoint
 from ..measurement.describe import RECTIFIERS, role_and_kind
 from ..measurement.models import flatten
 from ..records import ModelError, Scalar, Site
+from .bare import Bare, added_bias, bare_call, own_parameters
 from .passes import Batch, run_once, undisturbed
 from .signals import NORMS, PASSING, PRODUCTS, SILENT, activation_called, tensors_of
 
@@ -75,7 +76,9 @@ class Trace:
     """One pass. follows: layer -> keys of activations, ``(weights)``, ``(output)``, ``(gate)``, other operations.
 
     reads: layer -> labels of its input. power: layer -> E x² of its input. normed: layers with a normalisation between
-    them and what follows. checkpointed: parts are computed again in the backward pass.
+    them and what follows. bare: weights in no module by the name of their parameter, which stands for the path of a
+    layer; several_ways: those that are read more than once. checkpointed: parts are computed again in the backward
+    pass.
     """
 
     activations: dict[str, Activation] = field(default_factory=dict)
@@ -83,6 +86,8 @@ class Trace:
     reads: dict[str, set[Label]] = field(default_factory=dict)
     power: dict[str, float] = field(default_factory=dict)
     normed: set[str] = field(default_factory=set)
+    bare: dict[str, Bare] = field(default_factory=dict)
+    several_ways: set[str] = field(default_factory=set)
     checkpointed: bool = False
 
 
@@ -107,6 +112,7 @@ class _Tracer(TorchFunctionMode):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.trace = Trace()
+        self.own = own_parameters(model)
         self.stack: list[tuple[str, nn.Module]] = []
         self.counts: list[Counter[str]] = []  # activations met in each of these calls, by kind
         self.inside = 0  # depth of calls within one layer of weights: its own arithmetic is not looked at
@@ -161,12 +167,34 @@ class _Tracer(TorchFunctionMode):
         named = kwargs or {}
         known = activation_called(func, args, named) if self.stack and not self.inside else None
         given = [(t, self.of(t)) for t in tensors_of(args, named)] if self.stack and not self.inside else []
+        met = bare_call(func, args, named, self.own) if self.own and self.stack and not self.inside else None
+        if met is not None:
+            self.reading_bare(*met)
         out = func(*args, **named)
-        if known is not None:
+        if met is not None:
+            self.put(out, {("layer", met[0].name)})
+        elif known is not None:
             self.activated(known, args[0], out)
         elif any(labels for _, labels in given):
             self.passed(getattr(func, "__name__", ""), given, out)
+            self.adding(func, args)
         return out
+
+    def reading_bare(self, bare: Bare, value: Tensor) -> None:
+        """A weight that lies in no module reads a signal."""
+        if bare.name in self.trace.bare:
+            self.trace.several_ways.add(bare.name)
+        self.trace.bare[bare.name] = bare
+        self.reading(bare.name, (value,))
+
+    def adding(self, func: Any, args: Any) -> None:
+        """A parameter that is added to what such a weight has just put out is its bias."""
+        found = added_bias(func, args, self.own) if self.trace.bare else None
+        if found is None:
+            return
+        sources = [name for kind, name in self.of(found[1]) if kind == "layer"]
+        if len(sources) == 1 and sources[0] in self.trace.bare and not self.trace.bare[sources[0]].bias:
+            self.trace.bare[sources[0]] = replace(self.trace.bare[sources[0]], bias=found[0])
 
     def activated(self, known: tuple[str, dict[str, Scalar]], value: Tensor, out: Tensor) -> None:
         """An activation is applied to a signal."""

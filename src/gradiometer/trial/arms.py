@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from ..catalog import ENTRIES, FITTING_OUTPUTS, RATE_CURES, entry_of, read_cure, settings_of
+from ..catalog import DEGREES, ENTRIES, FITTING_OUTPUTS, RATE_CURES, entry_of, read_cure, settings_of
 from ..records import Diagnosis, LossSeen, Scalar, TrialArm, UserError
 from .design import MOST_CURES
 
@@ -53,9 +53,9 @@ def applicable() -> tuple[str, ...]:
 
 ASKED_LOSSES = {
     "logit-loss": frozenset({"cross_entropy", "nll", "bce", "bce_logits", "kl_div", "unknown"}),
-    "standardise-targets": frozenset({"mse", "unknown"}),
+    "standardise-targets": frozenset({*DEGREES, "unknown"}),
     "fitting-output": frozenset({*FITTING_OUTPUTS, "unknown"}),
-    "matching-loss": frozenset({"mse", "l1", "huber", "cross_entropy", "bce", "unknown"}),
+    "matching-loss": frozenset({"mse", "l1", "huber", "cross_entropy", "nll", "bce", "unknown"}),
 }
 """Kinds of losses (see ``LossSeen``) that a cure can be applied to, where it asks for one."""
 
@@ -95,12 +95,13 @@ def asked_arms(asked: Sequence[str]) -> tuple[TrialArm, ...]:
 
 def informed(arms: Sequence[TrialArm], seen: LossSeen | None) -> tuple[TrialArm, ...]:
     """The arms, with the settings that the diagnosis run knows and a script's network does not show at the moment of
-    the cure: mean and standard deviation of the targets of a squared error, and whether a squashing function stands
+    the cure: mean and standard deviation of the targets of an error of numbers, and whether a squashing function stands
     before the loss, which the script may apply outside of the network; or which one should. Settings that were given
     stay."""
     known: dict[str, dict[str, Scalar]] = {}
-    if seen is not None and seen.kind == "mse" and math.isfinite(seen.target_mean) and 0 < seen.target_std < math.inf:
-        known["standardise-targets"] = _prefixed({"mean": seen.target_mean, "std": seen.target_std})
+    if seen is not None and seen.kind in DEGREES and math.isfinite(seen.target_mean) and 0 < seen.target_std < math.inf:
+        numbers = {"mean": seen.target_mean, "std": seen.target_std, "degree": DEGREES[seen.kind]}
+        known["standardise-targets"] = _prefixed(numbers)
     if seen is not None and SQUASHING & set(seen.pre.split("/")):
         known |= {name: _prefixed({"outside": True}) for name in ("linear-output", "logit-loss")}
     if seen is not None and seen.kind in FITTING_OUTPUTS:

@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...catalog import FITTING_OUTPUTS
+from ...catalog import DEGREES, FITTING_OUTPUTS
 from ...measurement.onepass import measured_pass
 from ...records import LossSeen, UserError
 from ..ends import (
     MODES,
     OutputMode,
     add_squash,
-    add_standardisation,
     divide_error,
     fitting_losses,
     logits_for_losses,
@@ -28,7 +27,6 @@ from ..ends import (
     raw_output,
     rescale_output,
     squash_output,
-    standardise_input,
     standardise_targets,
 )
 from ..heads import Heads
@@ -36,10 +34,10 @@ from ..marked import Squashed
 from ..passes import run_once, undisturbed
 from ..patient import Patient
 from ..registry import operation
+from ..scaling import LossScale
 from ..teaching import Lesson
 
 UNFIT = frozenset({"relu", "relu6", "tanh", "hardtanh", "softplus"})  # make no probabilities
-ENOUGH = 2  # examples, for a standard deviation
 
 
 @operation("linear-output", needs=("batch",), hooks=True)
@@ -80,7 +78,8 @@ def matching_loss(patient: Patient) -> None:
     if not patient.reached(_taken):
         raise patient.refuse(
             "its loss is no function of torch.nn.functional that compares its output with targets of another shape, "
-            "with one class of several, or with several labels as if they were one class."
+            "with one class of several, with several labels as if they were one class, or reads classes on another "
+            "axis than its log_softmax; nor is it −Σ t log p by hand, of several labels."
         )
     patient.note("(loss)", "function", "as written", "the one that fits output and targets")
 
@@ -100,7 +99,7 @@ def fitting_output(patient: Patient) -> None:
     name = name or FITTING_OUTPUTS.get(seen.kind if seen is not None else "", "")
     if not name:
         raise patient.refuse("which function its loss is made for is not known. Pass loss= or function=.")
-    out = _root_pass(patient)[1]
+    out = root_pass(patient)[1]
     if not isinstance(out, Tensor) or not out.is_floating_point():
         raise patient.refuse(f"it puts out a {type(out).__name__}, not one tensor of numbers.")
     if name != "sigmoid" and out.dim() > 1 and out.shape[1] < 2:
@@ -113,7 +112,7 @@ def fitting_output(patient: Patient) -> None:
 
 def _function_before(patient: Patient) -> str:
     """The squashing function or log_softmax that the output comes from, "" where none does."""
-    out = _root_pass(patient)[1]
+    out = root_pass(patient)[1]
     made = type(out.grad_fn).__name__ if isinstance(out, Tensor) else ""
     return "log_softmax" if made.startswith("LogSoftmax") else _last_function(patient)
 
@@ -125,7 +124,7 @@ def mean_reduction(patient: Patient) -> None:
     seen = _loss(patient)
     if seen is not None and seen.reduction == "mean":
         raise patient.refuse(f"its loss ({seen.kind}) is a mean over the examples already.")
-    outs = [v for v in (_root_pass(patient)[1],) if v is not None]
+    outs = [v for v in (root_pass(patient)[1],) if v is not None]
     parts = outs[0] if outs and isinstance(outs[0], (tuple, list)) else outs
     if outs and type(outs[0]) in (dict, OrderedDict):
         parts = list(outs[0].values())
@@ -135,53 +134,38 @@ def mean_reduction(patient: Patient) -> None:
     patient.note("(output)", "error", "of a sum", "divided by the number of examples")
 
 
-@operation("standardise-inputs", needs=("batch",), hooks=True)
-def standardise_inputs(patient: Patient) -> None:
-    """(x − mean)/std, column by column, with the numbers of this batch in training and evaluation."""
-    if standardise_input in patient.model._forward_pre_hooks.values():
-        raise patient.refuse("it was applied already. Undo that first.")
-    x = _first_input(patient)
-    shape, axes = _columns(x)
-    wide = x.detach().double()
-    mean, std = wide.mean(axes), wide.std(axes, correction=0)
-    whole = float(wide.std(correction=0))
-    if not math.isfinite(whole) or whole == 0:
-        why = "does not vary" if whole == 0 else "holds values that are not finite"
-        raise patient.refuse(f"its input {why} in this batch.")
-    narrow = std < patient.number("floor") * whole
-    std = torch.where(narrow, torch.full_like(std, whole), std)
-    patient.do(add_standardisation, mean.tolist(), std.tolist(), shape)
-    before = f"mean {float(wide.mean()):.3g}, std {whole:.3g}"
-    kept = f"; {int(narrow.sum())} nearly constant ones divided by {whole:.3g}" if bool(narrow.any()) else ""
-    patient.note("(input)", f"{len(std)} columns", before, f"each mean 0, std 1 on this batch{kept}")
-
-
 @operation("standardise-targets", needs=("batch",), hooks=True)
 def standardise_the_targets(patient: Patient) -> None:
-    """The network learns (y − mean)/std; its outputs and the loss stay in the units of y. MSE only."""
+    """The network learns (y − mean)/std; its outputs and the loss stay in the units of y. Behind errors of numbers."""
     _check_free(patient, rescale_output)
-    mean, std = patient.number("mean"), patient.number("std")
+    mean, std, degree = patient.number("mean"), patient.number("std"), int(patient.number("degree"))
+    if degree not in (0, 1, 2):
+        raise patient.refuse(f"degree is {degree}. It must be 1 or 2, or 0 to take it from the loss.")
     seen = _loss(patient)
-    if seen is not None and seen.kind != "mse":
-        raise patient.refuse(f"its loss is {seen.kind}, and targets can be standardised behind a squared error alone.")
+    if seen is not None and seen.kind not in DEGREES:
+        raise patient.refuse(
+            f"its loss is {seen.kind}; targets can be standardised behind a squared or an absolute error."
+        )
     if not std:
         if seen is None:
             raise patient.refuse("mean and deviation of its targets are not known. Pass loss=, or mean= and std=.")
         mean, std = seen.target_mean, seen.target_std
     if not (math.isfinite(mean) and 0 < std < math.inf):
         raise patient.refuse(f"its targets have mean {mean:g} and standard deviation {std:g}.")
-    out = _root_pass(patient)[1]
+    out = root_pass(patient)[1]
     if not isinstance(out, Tensor):
         raise patient.refuse(f"it puts out a {type(out).__name__}, not one tensor.")
-    patient.do(standardise_targets, mean, std)
+    patient.do(standardise_targets, mean, std, degree or (DEGREES[seen.kind] if seen is not None else 2))
     patient.note("(output)", "scale", "1", f"× {std:.3g} + {mean:.3g}, errors as of standardised targets")
 
 
 def _check_free(patient: Patient, own: object) -> None:
-    """ModelError where the cure, which has put in the hook ``own``, or auxiliary heads stand already."""
+    """ModelError where the cure, which has put in the hook ``own``, a loss scale or auxiliary heads stand already."""
     model = patient.model
     if any(hook is own for hook in (*model._forward_hooks.values(), *model._forward_pre_hooks.values())):
         raise patient.refuse("it was applied already. Undo that first.")
+    if any(isinstance(hook, LossScale) for hook in model._forward_hooks.values()):
+        raise patient.refuse("loss-scale stands already, and would lose sight of its loss. Undo that first.")
     if any(isinstance(hook, Lesson) for hook in patient.model._forward_hooks.values()):
         raise patient.refuse("another cure has put a teacher beside it, whose error would not follow this one.")
     if any(isinstance(hook, Heads) for hook in patient.model._forward_hooks.values()):
@@ -203,7 +187,7 @@ def _loss(patient: Patient) -> LossSeen | None:
     return run.losses[0] if run.losses else None
 
 
-def _root_pass(patient: Patient) -> tuple[Any, Any]:
+def root_pass(patient: Patient) -> tuple[Any, Any]:
     """(positional arguments, output) of the network's first call in a pass."""
     seen: list[tuple[Any, Any]] = []
 
@@ -257,22 +241,3 @@ def _squashed_by(patient: Patient) -> str:
             "to its output, pass outside=true, or the loss."
         )
     return name
-
-
-def _first_input(patient: Patient) -> Tensor:
-    args = _root_pass(patient)[0]
-    x = args[0] if args else None
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        what = "nothing in first place" if x is None else f"a {getattr(x, 'dtype', type(x).__name__)}"
-        raise patient.refuse(f"it reads {what}, which is no tensor of numbers.")
-    if x.dim() < 2 or len(x) < ENOUGH:
-        raise patient.refuse(f"its input has shape {tuple(x.shape)}: that is no batch of examples.")
-    return x
-
-
-def _columns(x: Tensor) -> tuple[list[int], list[int]]:
-    """(shape of one number a column, axes to average over). Columns: the last axis, or the channels of images."""
-    at = 1 if x.dim() > 3 else x.dim() - 1
-    shape = [1] * x.dim()
-    shape[at] = x.shape[at]
-    return shape, [axis for axis in range(x.dim()) if axis != at]

@@ -11,6 +11,7 @@ from ..heads import Headed, add_heads
 from ..passes import run_once, undisturbed
 from ..patient import Patient
 from ..registry import operation
+from ..scaling import LossScale
 from ..teaching import Lesson
 from ..trunks import Station, chains_of
 
@@ -21,7 +22,7 @@ OUTPUTS = (mean_error, put_out_fitted, put_out_marked, put_out_raw, rescale_outp
 @operation("auxiliary-heads", needs=("batch",), hooks=True)
 def auxiliary_heads(patient: Patient) -> None:
     """A linear head on every n-th layer of the trunk, in training; its loss on the same targets joins the network's."""
-    if any(hook in OUTPUTS or isinstance(hook, Lesson) for hook in patient.model._forward_hooks.values()):
+    if any(hook in OUTPUTS or isinstance(hook, Lesson | LossScale) for hook in patient.model._forward_hooks.values()):
         raise patient.refuse("another cure changes its output or its loss already. Undo that first.")
     if any("gm_head" in module._modules for module in patient.model.modules()):
         raise patient.refuse("it has heads of a cure already. Undo that first.")

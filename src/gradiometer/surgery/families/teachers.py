@@ -14,6 +14,7 @@ from ..heads import Heads
 from ..passes import run_once, undisturbed
 from ..patient import Patient
 from ..registry import operation
+from ..scaling import LossScale
 from ..teaching import Lesson, Taught, add_hints, learn_from, units_last
 from ..trunks import Station, chains_of
 from .heads import output_of
@@ -68,7 +69,7 @@ def _weight(patient: Patient) -> float:
     model, weight = patient.model, patient.number("weight")
     if any(isinstance(hook, Lesson) for hook in model._forward_hooks.values()):
         raise patient.refuse("it learns from a teacher already. Undo that first.")
-    if any(hook in OUTPUTS or isinstance(hook, Heads) for hook in model._forward_hooks.values()):
+    if any(hook in OUTPUTS or isinstance(hook, Heads | LossScale) for hook in model._forward_hooks.values()):
         raise patient.refuse("another cure changes its output or its loss already. Undo that first.")
     if not 0 < weight < math.inf:
         raise patient.refuse(f"weight is {weight:g}. It must be above 0.")
