@@ -21,6 +21,7 @@ from torch import Tensor, nn
 import gradiometer as gm
 from gradiometer.records import Run
 from gradiometer.session import Options, Session, StopTraining, live, start
+from gradiometer.surgery.scaling import scale_loss
 
 pytestmark = pytest.mark.torch
 
@@ -281,6 +282,28 @@ def test_gradient_accumulation_with_an_incomplete_group(last_too: bool) -> None:
     np.testing.assert_allclose(column(run, "grad_norm", "0.weight")[:2], oracle.gradient, rtol=1e-4)
     np.testing.assert_allclose(column(run, "err_norm", "4")[:2], oracle.error / 4, rtol=1e-5)  # of a micro-batch
     assert {s.call for s in run.sites()} == {0}
+    assert healthy(run)
+
+
+def test_the_loss_scale_of_a_cure_is_divided_out_and_a_pass_that_overflows_has_no_frame() -> None:
+    model = network()
+    oracle = Oracle(model, 7)
+    optimizer = sgd(model)
+    scale_loss(model, 8.0)
+
+    def loop() -> None:
+        for i in range(8):
+            optimizer.zero_grad()
+            (loss_of(model) * (torch.inf if i == 2 else 1.0)).backward()
+            optimizer.step()
+
+    run, _ = watched(loop)
+    assert run is not None
+    np.testing.assert_allclose([f.loss for f in run.frames], oracle.loss, rtol=1e-5)
+    np.testing.assert_allclose(column(run, "grad_norm", "0.weight")[:2], oracle.gradient[:2], rtol=1e-4)
+    np.testing.assert_allclose(column(run, "err_norm", "4"), oracle.error, rtol=1e-5)
+    assert [e.model for e in run.events if e.kind == "step_skipped"] == ["sequential"]
+    assert [f.loss_scale for f in run.frames] == [8, 8, 4, 4, 4, 4, 4]
     assert healthy(run)
 
 

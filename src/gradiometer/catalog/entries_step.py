@@ -33,7 +33,7 @@ ENTRIES: tuple[Entry, ...] = (
         kind="surgery",
         title="a loss scale",
         changes="the factor under which the error travels back",
-        mathematics="δ · 2¹⁶ lies inside float16; gradients are divided by it, in float32, before they are read",
+        mathematics="δ × 2¹⁶ lies inside float16; gradients are divided by it, in float32, before they are read",
         answers={"precision-underflow": 1},
         side_effects="a pass whose gradient overflows counts as none, and halves the scale; hooks on errors "
         "see scaled ones; second derivatives are not scaled",
@@ -47,7 +47,7 @@ ENTRIES: tuple[Entry, ...] = (
         kind="surgery",
         title="weights in float32, computed with in bfloat16",
         changes="the format that trained weights and the optimizer's state are stored in",
-        mathematics="a step below |W| · 2⁻⁹ is lost in bfloat16, below |W| · 2⁻²⁵ in float32; bfloat16 ends at 10⁻³⁸",
+        mathematics="a step below |W| × 2⁻⁹ is lost in bfloat16, below |W| × 2⁻²⁵ in float32; bfloat16 ends at 10⁻³⁸",
         answers={"precision-underflow": 2},
         side_effects="twice the memory for weights; a float16 network computes with 3 binary digits less, and puts out "
         "float32",

@@ -112,14 +112,14 @@ class LossScale:
             for leaf, before in old:
                 leaf.grad = before
             raise
-        self.divide([leaf for leaf, _ in old if leaf.grad is not None])
+        self.divide([leaf for leaf, _ in old if leaf.grad is not None], scaler)
         with torch.no_grad():
             for leaf, before in old:
                 if before is not None:
                     leaf.grad = before if leaf.grad is None else before.add_(leaf.grad)
 
-    def divide(self, leaves: list[Any]) -> None:
-        """Divide the gradients of one pass by its scale, and choose that of the next."""
+    def divide(self, leaves: list[Any], scaler: Any) -> None:
+        """Divide the gradients of one pass by its scale, and choose that of the next. scaler: of this pass."""
         parts = [leaf.grad._values() if leaf.grad.is_sparse else leaf.grad for leaf in leaves]
         if self.scale == 1.0 or all(bool(part.isfinite().all()) for part in parts):
             for leaf in leaves:
@@ -129,6 +129,7 @@ class LossScale:
                 self.scale *= 2.0
             return
         self.scale, self.good = max(self.scale / 2.0, 1.0), 0
+        scaler.update(self.scale)  # a watch learns that this pass is none
         for leaf in leaves:
             leaf.grad = torch.zeros_like(leaf)
 
