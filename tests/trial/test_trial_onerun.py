@@ -289,7 +289,7 @@ def test_what_the_ruler_takes_is_no_part_of_what_a_training_costs(tmp_path: Path
 
     ticks = iter([1.0, 3.5, 10.0, 11.0])
     monkeypatch.setattr(attach, "process_time", lambda: next(ticks))
-    attached = attach.Attached(Order(job(), "make", str(tmp_path / "ruler")), "", True)
+    attached = attach.Attached(Order(job(), "make", str(tmp_path / "ruler")), True)
     assert attached.captures is not None and attached.own_seconds == 0
     for act in (list, fails):
         attach._guarded(attached.captures, act)
