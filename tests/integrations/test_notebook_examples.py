@@ -84,13 +84,14 @@ def test_a_stored_output_would_be_seen() -> None:
 def test_a_cure_is_found_and_proven(tmp_path: Path) -> None:
     book, exchanged = run("find_and_prove_a_cure", tmp_path)
     pages = shown(book)
-    watched, findings, receipt, after, trial = pages
+    watched, findings, receipt, after, progress, trial = pages
     for part, page in (
         ("activation-shrinks-error", watched),
         ("each keeps 14 % of the error", watched),
         ("Looked for: 33 causes", findings),
         ("receipt.undo()", receipt),
         ("Nothing found", after),
+        ("ended after", progress),
         ("def cure(model", trial),
     ):
         assert part in page
