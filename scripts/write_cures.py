@@ -52,7 +52,9 @@ What `gm.cure` takes: the network; the cure's name; `batch=`, what the network r
 named arguments, or any batch together with `loss=`, where `loss(model, batch)` runs the network); `optimizer=`, where
 one holds the parameters already; `targets=`, paths of modules that it is confined to; `teacher=`, a trained network
 to learn from (`hints`, `distil`; on the command line `--cure hints:teacher=package.module:function`, which gives it);
-and the cure's settings. A network that cannot take the cure is left as it was, and the `ModelError` says why.
+and the cure's settings. Weights are those of torch's linear and convolutional layers, and parameters of your own
+modules that `F.linear`, `F.conv1d` to `F.conv3d`, `@`, `mm` or `addmm` reads once a pass; those are drawn anew, and
+nothing else is put beside them. A network that cannot take the cure is left as it was, and the `ModelError` says why.
 `receipt.undo()` goes back to the moment of application; after a training step it asks for `discard_training=True`.
 """
 
