@@ -29,6 +29,11 @@ def test_a_sham_that_draws_and_undoes_is_equal_bit_for_bit_and_one_that_leaves_a
     assert looking.digest == none.digest and looking.curve == none.curve  # its own backward pass is no loss
 
 
+def test_the_cost_of_a_training_is_without_that_of_its_cure(tmp_path: Path) -> None:
+    costly = run(work(tmp_path / "user", SHALLOW), job(arm("costly_sham", "sham"), steps=3))
+    assert costly.state == "finished" and 0 < costly.seconds < 2.0  # processor time, of three steps
+
+
 def test_the_outcome_is_the_scripts_own_loss_in_eval_mode(tmp_path: Path) -> None:
     """The same training by hand, its loss on the batches that it has seen computed by torch."""
     script = HEAD + "model = nn.Sequential(nn.Linear(8, 32), nn.Dropout(.5), nn.BatchNorm1d(32), nn.Linear(32, 4))\n"

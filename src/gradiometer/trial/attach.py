@@ -9,6 +9,7 @@ import functools
 import hashlib
 import math
 import struct
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -66,6 +67,7 @@ class Attached:
         self.done = self.diverged = self.hooked = self.looking = False
         self.mechanism: dict[str, float] = {}
         self.incomparable = self.patch = ""
+        self.spent_s = 0.0  # processor time of what the trial does beside the training: cure, ruler, outcome
         self._call = nn.Module.__call__
 
     def attach(self) -> None:
@@ -99,16 +101,28 @@ class Attached:
             return self._call(module, *args, **kwargs)
         if self.root is None and (owners := self._owners(module)):
             self._watch_calls(False)
-            self._begin(module, owners, (args, kwargs))
+            with self._counted():
+                self._begin(module, owners, (args, kwargs))
             self._watch_calls(self._is_due())
         if module is not self.root or self.captures is None or not self._is_due():
             return self._call(module, *args, **kwargs)
-        given = _guarded(self.captures, lambda: copies(args, kwargs))
+        with self._counted():
+            given = _guarded(self.captures, lambda: copies(args, kwargs))
         output = self._call(module, *args, **kwargs)
         self.hooked = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None  # of the loss to come
         if given is not None:
-            _guarded(self.captures, lambda: self.captures.keep_call(given, output))  # type: ignore[union-attr]
+            with self._counted():
+                _guarded(self.captures, lambda: self.captures.keep_call(given, output))  # type: ignore[union-attr]
         return output
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """What is done in here is no part of the training's cost."""
+        started = time.process_time()
+        try:
+            yield
+        finally:
+            self.spent_s += time.process_time() - started
 
     def _is_due(self) -> bool:
         return self.captures is not None and self.captures.due(self.step)
@@ -214,7 +228,8 @@ class Attached:
         scale, self.scale = self.scale, 1.0
         if self.captures is not None and (self.captures.call is not None or self.captures.passes):
             captures = self.captures
-            _guarded(captures, lambda: captures.keep_loss(self.step, roots, loss, (scale, self.hooked)))
+            with self._counted():
+                _guarded(captures, lambda: captures.keep_loss(self.step, roots, loss, (scale, self.hooked)))
         if loss is not None:
             value = float(loss) / scale
             self.losses.append((self.step, value))
@@ -241,6 +256,10 @@ class Attached:
             return
         self.done = True
         self._watch_calls(False)
+        with self._counted():
+            self._judge()
+
+    def _judge(self) -> None:
         if self.captures is not None:
             self.captures.save(Path(self.order.ruler_path))
             self.samples = self.captures.chosen()
