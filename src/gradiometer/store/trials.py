@@ -148,6 +148,8 @@ def other_trial(found: TrialSpec, wanted: TrialSpec) -> str:
 
     The arms and their rates may have been narrowed since, so the names decide: every arm that was begun with is known.
     """
+    if bool(found.script) != bool(wanted.script):
+        return f"it is of {f'the script {found.script}' if found.script else 'a function, as gm.prove takes it'}"
     changed = "the script has changed" if wanted.script else "what make gives has changed"
     before = f"the script had {f'the arguments {shlex.join(found.argv)}' if found.argv else 'no arguments'}"
     for name, what in (("digest", changed), ("argv", before)):
