@@ -22,6 +22,7 @@ from gradiometer.records import (
 )
 from gradiometer.store import TrialWriter, list_runs, open_run, open_trial
 from gradiometer.store.documents import to_text
+from gradiometer.store.trials import other_trial
 
 NONE, RELU = TrialArm("none", "none"), TrialArm("relu", "cure", "rooms:cure", {"name": "relu", "slope": 0.1})
 SPEC = TrialSpec(
@@ -32,6 +33,8 @@ SPEC = TrialSpec(
     cap=1.0,
     floor=0.05,
     budget_s=240.0,
+    script="train.py",
+    argv=("--lr", "1"),
     digest="d",
 )
 
@@ -85,9 +88,19 @@ def test_a_trial_is_resumed_and_another_one_is_not(tmp_path: Path) -> None:
         writer.put_outcome(outcome(NONE, 2, 2.0))
         writer.close("finished")
     assert [(o.seed, o.value) for o in open_trial(path).outcomes] == [(1, 1.5), (2, 2.0)]
-    for change, said in (({"digest": "e"}, "script has changed"), ({"seeds": (1, 3)}, "its seeds are")):
+    for change, said in (
+        ({"digest": "e"}, "script has changed"),
+        ({"seeds": (1, 3)}, "its seeds are"),
+        ({"argv": ()}, "the script had the arguments --lr 1"),
+        ({"script": ""}, "it is of the script train.py"),
+    ):
         with pytest.raises(UserError, match=said):
             TrialWriter.resume(path, msgspec.structs.replace(SPEC, **change))
+    code = msgspec.structs.replace(SPEC, script="", argv=())
+    assert other_trial(code, SPEC) == "it is of a function, as gm.prove takes it"
+    assert other_trial(code, msgspec.structs.replace(code, digest="e")) == "what make gives has changed"
+    plain = msgspec.structs.replace(SPEC, argv=())
+    assert other_trial(plain, SPEC) == "the script had no arguments" and other_trial(SPEC, SPEC) == ""
     with pytest.raises(UserError, match="its arms are none, relu"):
         TrialWriter.resume(path, msgspec.structs.replace(SPEC, arms=(NONE, TrialArm("tanh", "cure"))))
 

@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from gradiometer.records import Diagnosis, Finding, Frame, Network, Run, RunInfo, UserError
+from gradiometer.records import Diagnosis, Finding, Frame, Network, Outcome, Primary, Run, RunInfo, UserError
 from gradiometer.trial.choosing import OwnLosses
-from gradiometer.trial.prove import Proof, nothing_to_try, of_model, treated
+from gradiometer.trial.design import Seen
+from gradiometer.trial.prove import Proof, nothing_to_try, of_model, seen_of, treated
 
 
 def frame(model: str) -> Frame:
@@ -68,3 +69,15 @@ def test_the_own_losses_lie_before_an_own_step_and_after_what_another_alone_has_
     assert kept("aXbOcXdO") == [1, 3] and kept("aObXcOdX") == [0, 2]  # two against each other, either one
     assert kept("aXObXO") == [0, 1] and kept("aOXbOX") == [0, 1]  # one loss, two optimizers
     assert kept("aXbXcOdO") == [2, 3]  # one after the other
+
+
+def test_the_length_of_a_training_is_that_of_its_network_and_what_comes_before_is_its_start() -> None:
+    told = {"cut": 0.0, "first_step_s": 2.0}
+    for model, first, last, steps in (("teacher", 2.0, 11.0, 90), ("student", 12.0, 20.0, 40)):
+        told |= {f"first_step_s of {model}": first, f"last_step_s of {model}": last, f"steps of {model}": steps}
+    outcome = Outcome("k", "none", 0, 1.0, "screening", 0.7, steps=130, seconds=25.0, mechanism=told)
+    loss, metric = Primary(), Primary("metric", "higher", "acc", "acc=(.+)")
+    assert seen_of(outcome, "student", loss) == Seen(40, 20.0, 12.0, False, 0.7)
+    assert seen_of(outcome, "teacher", loss) == Seen(90, 11.0, 2.0, False, 0.7)
+    assert seen_of(outcome, "student", metric) == Seen(40, 25.0, 12.0, False, 0.7)
+    assert seen_of(outcome, "", loss) == seen_of(outcome, "unseen", loss) == Seen(130, 25.0, 2.0, False, 0.7)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,27 @@ def test_a_sham_that_draws_and_undoes_is_equal_bit_for_bit_and_one_that_leaves_a
     assert run(given, job(arm("leaky_sham", "sham")), "use").digest != none.digest
     looking = run(given, job(arm("looking_sham", "sham")), "use")
     assert looking.digest == none.digest and looking.curve == none.curve  # its own backward pass is no loss
+
+
+def test_an_arm_costs_its_training_and_its_cure_without_ruler_and_judgement(tmp_path: Path, monkeypatch) -> None:
+    given = work(tmp_path / "user", SHALLOW)
+    assert run(given, job(arm("costly_sham", "sham"), steps=3)).seconds >= 2.0  # processor time of the cure
+
+    def slow(*args: object) -> float:
+        end = time.process_time() + 0.5
+        while time.process_time() < end:
+            pass
+        return 1.0
+
+    for name in ("measure", "copies"):
+        monkeypatch.setattr(attach, name, slow)
+    attached = attach.Attached(Order(job(), "make", str(tmp_path / "ruler")), True)
+    assert attached.captures is not None and attached.spent_s == 0
+    net = nn.Linear(8, 4)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    attached.root, attached.owners = net, (optimizer,)
+    attached._called(net, (torch.ones(2, 8),), {})
+    assert attached.spent_s >= 0.5
 
 
 def test_the_outcome_is_the_scripts_own_loss_in_eval_mode(tmp_path: Path) -> None:
@@ -281,21 +303,6 @@ def test_workers_of_a_loader_are_seeded_alike(tmp_path: Path) -> None:
     none, sham = run(given, job(steps=12)), run(given, job(arm("sham", "sham"), steps=12), "use")
     assert none.state == "finished" and sham.digest == none.digest
     assert run(given, job(seed=2, steps=12)).digest != none.digest
-
-
-def test_what_the_ruler_takes_is_no_part_of_what_a_training_costs(tmp_path: Path, monkeypatch) -> None:
-    def fails() -> None:
-        raise ValueError("odd")
-
-    ticks = iter([1.0, 3.5, 10.0, 11.0])
-    monkeypatch.setattr(attach, "process_time", lambda: next(ticks))
-    attached = attach.Attached(Order(job(), "make", str(tmp_path / "ruler")), True)
-    assert attached.captures is not None and attached.own_seconds == 0
-    for act in (list, fails):
-        attach._guarded(attached.captures, act)
-    assert attached.own_seconds == 3.5 and "odd" in attached.captures.reason
-    attached.judging_s = 2.0
-    assert attached.own_seconds == 5.5
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from trial_scripts import HEAD, SHALLOW, run_watched, work
 from gradiometer.records import Primary
 from gradiometer.store import open_run
 from gradiometer.trial.metric import told_metric
+from gradiometer.trial.wire import FIRST_STEP_S, LAST_STEP_S, STEPS, own
 
 ITSELF = (
     HEAD
@@ -73,3 +74,28 @@ def test_the_last_match_that_is_a_number_counts() -> None:
     assert told_metric("acc=.5\nacc=none\n", r"acc=(\S+)") == (0.5, "")
     value, why = told_metric("acc=53 %\n", r"acc=(.*)")
     assert value is None and "'53 %', which is no number" in why
+
+
+ONE_AFTER_ANOTHER = (
+    HEAD
+    + """
+def fit(steps, *models):
+    opt = torch.optim.SGD([p for m in models for p in m.parameters()], lr=0.05)
+    for step in range(steps):
+        loss = sum(F.cross_entropy(m(X), y) for m in models)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+
+one, two, three = (nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4)) for k in range(3))
+fit(7, one)
+fit(4, two, three)
+"""
+)
+
+
+def test_steps_and_times_of_each_network_are_told(tmp_path: Path) -> None:
+    told = run_watched(work(tmp_path / "user", ONE_AFTER_ANOTHER), tmp_path / "watched.gmr").mechanism
+    assert [told[own(STEPS, m)] for m in ("one", "two", "three")] == [7, 4, 4]
+    first, last = ([told[own(name, m)] for m in ("one", "two")] for name in (FIRST_STEP_S, LAST_STEP_S))
+    assert told[FIRST_STEP_S] == first[0] < last[0] < first[1] < last[1]

@@ -51,6 +51,13 @@ def looking_sham(moment: Moment, params: Mapping[str, Scalar]) -> None:
         p.grad = None
 
 
+def costly_sham(moment: Moment, params: Mapping[str, Scalar]) -> None:
+    """Changes nothing, and takes two seconds of the processor for it."""
+    began = time.process_time()
+    while time.process_time() - began < 2.0:
+        pass
+
+
 def leaky_sham(moment: Moment, params: Mapping[str, Scalar]) -> None:
     """A sham that leaves a trace."""
     next(moment.model.parameters()).data.mul_(1.0001)

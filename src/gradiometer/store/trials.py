@@ -6,6 +6,7 @@ A trial that was cut short leaves a valid file: its outcomes stand, and ``TrialW
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -147,8 +148,11 @@ def other_trial(found: TrialSpec, wanted: TrialSpec) -> str:
 
     The arms and their rates may have been narrowed since, so the names decide: every arm that was begun with is known.
     """
+    if bool(found.script) != bool(wanted.script):
+        return f"it is of {f'the script {found.script}' if found.script else 'a function, as gm.prove takes it'}"
     changed = "the script has changed" if wanted.script else "what make gives has changed"
-    for name, what in (("digest", changed), ("argv", "the script had other arguments")):
+    before = f"the script had {f'the arguments {shlex.join(found.argv)}' if found.argv else 'no arguments'}"
+    for name, what in (("digest", changed), ("argv", before)):
         if getattr(found, name) != getattr(wanted, name):
             return what
     for name in ("seeds", "screening_seeds", "diagnosed_on", "steps", "screening_steps", "primary", "lr_factors"):

@@ -9,11 +9,11 @@ import functools
 import hashlib
 import math
 import struct
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import torch
@@ -62,12 +62,12 @@ class Attached:
         self.step = 0
         self.bad = 0
         self.first = self.value = math.nan
-        self.judging_s = 0.0
         self.scale = 1.0  # of the loss whose backward pass comes next
         self.digest = ""
         self.done = self.diverged = self.hooked = self.looking = False
         self.mechanism: dict[str, float] = {}
         self.incomparable = self.patch = ""
+        self.spent_s = 0.0  # processor time of what the trial does beside training and cure: ruler, mechanism, outcome
         self._call = nn.Module.__call__
 
     def attach(self) -> None:
@@ -105,12 +105,23 @@ class Attached:
             self._watch_calls(self._is_due())
         if module is not self.root or self.captures is None or not self._is_due():
             return self._call(module, *args, **kwargs)
-        given = _guarded(self.captures, lambda: copies(args, kwargs))
+        with self._counted():
+            given = _guarded(self.captures, lambda: copies(args, kwargs))
         output = self._call(module, *args, **kwargs)
         self.hooked = torch._C._autograd._top_saved_tensors_default_hooks(True) is not None  # of the loss to come
         if given is not None:
-            _guarded(self.captures, lambda: self.captures.keep_call(given, output))  # type: ignore[union-attr]
+            with self._counted():
+                _guarded(self.captures, lambda: self.captures.keep_call(given, output))  # type: ignore[union-attr]
         return output
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """What is done in here is no part of what an arm costs."""
+        started = time.process_time()
+        try:
+            yield
+        finally:
+            self.spent_s += time.process_time() - started
 
     def _is_due(self) -> bool:
         return self.captures is not None and self.captures.due(self.step)
@@ -144,11 +155,11 @@ class Attached:
                     self.refused = str(error)
                     raise RefusedCureError(self.refused) from error
         if self.order.ruler == "use":
-            self._take_ruler(module)
+            with self._counted():
+                self._take_ruler(module)
 
     def _take_ruler(self, module: nn.Module) -> None:
         """The samples that the untreated training of this seed has left, and what they say right after the cure."""
-        started = process_time()
         found = _ruler(Path(self.order.ruler_path), module)
         self.samples = [] if isinstance(found, str) else found
         self.incomparable = found if isinstance(found, str) else ""
@@ -158,7 +169,6 @@ class Attached:
                 self.mechanism = mechanism_of(module, self.samples[0])
         if not math.isfinite(self.first) and not self.incomparable:
             self.incomparable = "Right after the cure the script's loss of its outputs is not finite."
-        self.judging_s += process_time() - started
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
@@ -222,7 +232,8 @@ class Attached:
         scale, self.scale = self.scale, 1.0
         if self.captures is not None and (self.captures.call is not None or self.captures.passes):
             captures = self.captures
-            _guarded(captures, lambda: captures.keep_loss(self.step, roots, loss, (scale, self.hooked)))
+            with self._counted():
+                _guarded(captures, lambda: captures.keep_loss(self.step, roots, loss, (scale, self.hooked)))
         if loss is not None:
             value = float(loss) / scale
             self.losses.append((self.step, value))
@@ -247,9 +258,12 @@ class Attached:
         """Judge the network as it stands now, once."""
         if self.done or self.root is None:
             return
-        started = process_time()
         self.done = True
         self._watch_calls(False)
+        with self._counted():
+            self._judge()
+
+    def _judge(self) -> None:
         if self.captures is not None:
             self.captures.save(Path(self.order.ruler_path))
             self.samples = self.captures.chosen()
@@ -258,12 +272,6 @@ class Attached:
         self.digest = self._digest()
         self.value = math.nan if self.diverged else self._measured()
         self.diverged = self.diverged or (self.by_loss and not self.incomparable and not math.isfinite(self.value))
-        self.judging_s += process_time() - started
-
-    @property
-    def own_seconds(self) -> float:
-        """Processor time that went into the ruler and the judgement: no part of what the training costs."""
-        return self.judging_s + (self.captures.seconds if self.captures is not None else 0.0)
 
     def _measured(self) -> float:
         if self.root is None or not self.samples or self.incomparable:
@@ -301,15 +309,12 @@ def _ruler(path: Path, module: nn.Module) -> list[Sample] | str:
 
 def _guarded(captures: Captures, act: Callable[[], Any]) -> Any:
     """Look without a trace: no random number is drawn, and an error of ours costs the ruler, not the training."""
-    started = process_time()
     try:
         with paused(), numbers_kept(), torch.no_grad():
             return act()
     except Exception as error:
         captures.refuse(f"{type(error).__name__} while it was read: {error}")
         return None
-    finally:
-        captures.seconds += process_time() - started
 
 
 def _patch(owner: Any, name: str, wrapper: Callable[..., Any]) -> None:

@@ -55,8 +55,8 @@ class _Call:
 class Captures:
     """Samples spread evenly over a training of unknown length. reason: why there is no ruler, "" as long as there is.
 
-    endless: a loss was seen that is not finite. seconds: of processor time that looking took. Every ``stride``-th step
-    is kept; when twice BATCHES are held, every second one goes, and the stride doubles.
+    endless: a loss was seen that is not finite. Every ``stride``-th step is kept; when twice BATCHES are held, every
+    second one goes, and the stride doubles.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -64,7 +64,6 @@ class Captures:
     bytes: int = 0
     reason: str = ""
     endless: bool = False
-    seconds: float = 0.0
     call: _Call | None = None
     passes: list[tuple[str, ...]] = field(default_factory=list)  # of the step that is under way
 

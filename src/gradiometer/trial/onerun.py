@@ -37,7 +37,7 @@ def train(work: Work, order: Order, folder: Path) -> Outcome:
     with warnings.catch_warnings():
         ended = run_script(ScriptTarget(work.script, work.args, work.kind))
     attached.finish()
-    seconds = time.process_time() - started - attached.own_seconds
+    seconds = time.process_time() - started - attached.spent_s
     printed = (folder / "stdout").read_text(errors="replace") if work.primary.kind == "metric" else ""
     return _outcome(work, attached, ended, _Seen(folder, printed, logged, seconds))
 

@@ -21,6 +21,7 @@ from ..records import (
     Finding,
     Job,
     LossSeen,
+    Outcome,
     Primary,
     Run,
     TrialArm,
@@ -48,7 +49,7 @@ from .design import (
 )
 from .metric import check_pattern
 from .processes import ScriptExecutor
-from .wire import CUT, FIRST_STEP_S, Work
+from .wire import CUT, FIRST_STEP_S, LAST_STEP_S, STEPS, Work, own
 
 DIAGNOSIS_SHARE = 0.15  # of the budget that the diagnosis run may take
 LEAST_LIMIT_S = 60.0
@@ -113,7 +114,7 @@ def prove_script(request: Request, progress: Progress) -> Proof:
     digest = script_digest(request)
     with _executor(request) as executor:
         progress(0.0, "watching it once")
-        run, seen = _watched(request, executor)
+        run, outcome = _watched(request, executor)
         diagnosis = diagnose(run)
         model = treated(run, diagnosis, request.model)
         own, several = of_model(diagnosis, model), len(run.networks) > 1
@@ -121,6 +122,7 @@ def prove_script(request: Request, progress: Progress) -> Proof:
         arms = asked or tuple(cure_arm(name, name) for name in prescribed(own, loss)[: request.terms.cures])
         if not arms:
             return Proof(diagnosis, None, nothing_to_try(own, model if several else ""), model if several else "")
+        seen = seen_of(outcome, model if several else "", request.primary)
         spec = _plan(request, (run, model), seen, informed(arms, loss), own)
         spec = msgspec.structs.replace(spec, digest=digest)
         executor.model = spec.model
@@ -191,7 +193,7 @@ def _trial_seeds(terms: Terms) -> tuple[int, ...]:
     return tuple(range(FIRST_TRIAL_SEED, FIRST_TRIAL_SEED + terms.seeds))
 
 
-def _watched(request: Request, executor: ScriptExecutor) -> tuple[Run, Seen]:
+def _watched(request: Request, executor: ScriptExecutor) -> tuple[Run, Outcome]:
     """The diagnosis run. UserError where the script fails in it or trains nothing."""
     file = executor.folder / "diagnosis.gmr"
     job = Job(NONE, DIAGNOSIS_SEEDS[0], 1.0, None, "screening")
@@ -200,14 +202,22 @@ def _watched(request: Request, executor: ScriptExecutor) -> tuple[Run, Seen]:
         raise UserError(f"{request.target.name}: {outcome.note}")
     if not file.exists():
         raise UserError(f"{request.target.name}: nothing of its training could be recorded, so nothing can be tried.")
-    seen = Seen(
-        steps=outcome.steps,
-        seconds=outcome.seconds,
-        first_step_s=outcome.mechanism[FIRST_STEP_S],
-        cut=bool(outcome.mechanism[CUT]),
+    return open_run(file), outcome
+
+
+def seen_of(outcome: Outcome, model: str, primary: Primary) -> Seen:
+    """What the watched run says of the trainings of one network: what is trained before it counts as its start, and
+    nothing after its last step is run again. A printed or logged number needs the whole script. "" for the only one."""
+    told = outcome.mechanism
+    alone = bool(model) and own(STEPS, model) in told
+    until_last = alone and primary.kind == "loss"
+    return Seen(
+        steps=int(told[own(STEPS, model)]) if alone else outcome.steps,
+        seconds=told[own(LAST_STEP_S, model)] if until_last else outcome.seconds,
+        first_step_s=told[own(FIRST_STEP_S, model)] if alone else told[FIRST_STEP_S],
+        cut=bool(told[CUT]),
         value=outcome.value,
     )
-    return open_run(file), seen
 
 
 def _plan(

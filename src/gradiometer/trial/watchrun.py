@@ -12,6 +12,8 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim import optimizer as optim_module
 
+from ..measurement.models import Registry
+from ..measurement.parameters import parameters
 from ..records import Outcome, UserError
 from ..session.live import Session, start
 from ..session.options import Options, StopTraining
@@ -19,25 +21,42 @@ from ..session.script import ScriptTarget, run_script
 from ..session.watch import Watch
 from .metric import told_metric
 from .onerun import enter, failure, lost
-from .wire import CUT, FIRST_STEP_S, Order, Work
+from .wire import CUT, FIRST_STEP_S, LAST_STEP_S, STEPS, Order, Work, own
 
 _PACKAGE = __name__.partition(".")[0]
 
 
 class _Clock:
-    """Ends the training when its time is up, and knows when its first step was made."""
+    """Ends the training when its time is up, and knows when the first step was made, and those of each network."""
 
     def __init__(self, limit_s: float) -> None:
         self.started, self.limit_s = time.monotonic(), limit_s
         self.first_s, self.cut = math.nan, False
+        self.registry = Registry()  # of the watch, once it has begun
+        self._own: dict[int, list[float]] = {}  # by optimizer: first step, last step, steps
+        self._leads: dict[str, int] = {}  # by network: the optimizer that was the first to step on it
 
     def after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         spent = time.monotonic() - self.started
         if math.isnan(self.first_s):
             self.first_s = spent
+        if id(optimizer) not in self._own:
+            self._own[id(optimizer)] = [spent, spent, 0]
+            for p in parameters(optimizer):
+                if (owner := self.registry.owner(p)) is not None:
+                    self._leads.setdefault(owner[0].name, id(optimizer))
+        self._own[id(optimizer)][1:] = [spent, self._own[id(optimizer)][2] + 1]
         if spent > self.limit_s:
             self.cut = True
             raise StopTraining
+
+    def told(self) -> dict[str, float]:
+        """What the outcome tells of it, by the names in ``wire``."""
+        found = {CUT: float(self.cut), FIRST_STEP_S: self.first_s}
+        for model, optimizer in self._leads.items():
+            for name, value in zip((FIRST_STEP_S, LAST_STEP_S, STEPS), self._own[optimizer], strict=True):
+                found[own(name, model)] = value
+        return found
 
 
 class _Shared(Watch):
@@ -76,6 +95,7 @@ def watch(work: Work, order: Order, folder: Path) -> Outcome:
     with warnings.catch_warnings():
         session = start(Options(out=Path(order.watch), script=work.script, argv=work.args), say=lambda text: None)
         _share(session)
+        clock.registry = session.registry
         ended = run_script(ScriptTarget(work.script, work.args, work.kind))
         session.stop(ended.state, ended.error)
     seconds = time.monotonic() - clock.started
@@ -103,5 +123,5 @@ def watch(work: Work, order: Order, folder: Path) -> Outcome:
         value=value,
         steps=session.steps_seen,
         seconds=seconds,
-        mechanism={CUT: float(clock.cut), FIRST_STEP_S: clock.first_s},
+        mechanism=clock.told(),
     )

@@ -12,6 +12,13 @@ CUT = "cut"
 """In the ``mechanism`` of a watched training's outcome: 1 where the training was stopped before its end."""
 FIRST_STEP_S = "first_step_s"
 """There too: wall time until the first optimizer step ended, seconds."""
+STEPS, LAST_STEP_S = "steps", "last_step_s"
+"""There too, of each network alone (``own``): steps of its optimizer, wall time until the last one ended, seconds."""
+
+
+def own(number: str, model: str) -> str:
+    """The name of a number of one network: its FIRST_STEP_S, LAST_STEP_S or STEPS."""
+    return f"{number} of {model}"
 
 
 class Work(msgspec.Struct, frozen=True):
