@@ -219,6 +219,7 @@ def test_of_two_networks_the_one_that_is_ill_is_treated(tmp_path: Path) -> None:
     done = gradiometer(*call, "train.py", cwd=tmp_path)
     trial = json.loads(done.stdout)["trial"]
     assert (trial["spec"]["model"], trial["spec"]["others"]) == ("student", ["teacher"]), done.stderr
+    assert b"2 pairs cannot prove a cure: the smallest p that they can give is 0.5. Use --seeds 7." in done.stderr
     patches = [o["patch"] for o in trial["outcomes"] if o["arm"] == "relu"]
     assert len(patches) == 2 and all("'15'" in patch for patch in patches)  # only the student is as deep
     done = gradiometer("prove", "--model", "Sequential", "train.py", cwd=tmp_path)

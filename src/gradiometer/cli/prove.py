@@ -125,6 +125,8 @@ def _proved(asked: Asked, resume: Path | None) -> int:
     from gradiometer.trial.prove import prove_script, resume_script
 
     request = _request(asked, resume)
+    if resume is None:
+        _warn_of_few(request.terms.seeds)
     with ShareBar() as bar:
         proof = (prove_script if resume is None else resume_script)(request, bar.tick)
     if resume is not None and proof.result is not None:
@@ -138,6 +140,16 @@ def _proved(asked: Asked, resume: Path | None) -> int:
     roles = {a.name: a.role for a in proof.result.spec.arms}
     helps = any(v.decision == "helps" and roles.get(v.arm) in ("cure", "rate") for v in proof.result.verdicts)
     return 0 if helps else FINDING
+
+
+def _warn_of_few(pairs: int) -> None:
+    """Said before the trial: with so few pairs even one comparison cannot be beyond chance."""
+    from gradiometer.records import TrialSpec
+    from gradiometer.trial.statistics import smallest_p
+
+    least = smallest_p(pairs)
+    if least > TrialSpec((), (), None).alpha:
+        complain(f"{pairs} pairs cannot prove a cure: the smallest p that they can give is {least:.2g}. Use --seeds 7.")
 
 
 def _request(asked: Asked, resume: Path | None) -> Request:

@@ -24,6 +24,7 @@ class Choice:
     def __init__(self, wanted: str) -> None:
         self.wanted = wanted
         self._seen = Registry(name_of=name_in_main)
+        self._bare: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
     def attach(self) -> None:
         """Note, from here on, which module holds which: a network may be called by its parts alone."""
@@ -35,8 +36,12 @@ class Choice:
         are, whatever they are called."""
         if not self.wanted:
             return True
-        with paused(), numbers_kept():
-            entry = self._seen.entry(module) or self._seen.adopt(module)
+        entry = self._seen.entry(module)
+        if entry is None and module not in self._bare:
+            with paused(), numbers_kept():
+                entry = self._seen.adopt(module)
+            if entry is None:  # it has no parameters: a loss, an activation
+                self._bare.add(module)
         return entry is not None and entry.model.name == self.wanted
 
     def _registered(self, parent: nn.Module, name: str, child: nn.Module | None) -> None:
