@@ -104,8 +104,8 @@ class Fitted(Squashed):
 
     gm_fit: of the network, what its losses have shown. ``several``: several labels an example; ``binary``: its loss has
     a term of 1 − p; ``shares``: its loss takes probabilities to add up to 1, which those of several labels do not, so
-    that it judges them no more; ``axis``: over which the loss takes its outputs to be normalised; ``shape``: of its last
-    output.
+    that it judges them no more; ``axis``: over which the loss takes its outputs to be normalised; ``shape``: of its
+    last output.
     """
 
     @classmethod
