@@ -137,7 +137,7 @@ def logits_for_losses(model: nn.Module) -> None:
 def fitting_losses(model: nn.Module) -> None:
     """Let losses that do not fit the network's output and their targets be those that do."""
     held: Any = model
-    held.gm_fit = {"several": False, "binary": False, "axis": None, "shape": ()}
+    held.gm_fit = {"several": False, "binary": False, "shares": False, "axis": None, "shape": ()}
     model.register_forward_pre_hook(enter_output, prepend=True)
     model.register_forward_hook(put_out_fitted, always_call=True, prepend=True)
 

@@ -103,7 +103,9 @@ class Fitted(Squashed):
     """Outputs that ask for the loss that fits them and its targets, see ``fitting_loss``. Others see what they are.
 
     gm_fit: of the network, what its losses have shown. ``several``: several labels an example; ``binary``: its loss has
-    a term of 1 − p; ``axis``: over which the loss takes its outputs to be normalised; ``shape``: of its last output.
+    a term of 1 − p; ``shares``: its loss takes probabilities to add up to 1, which those of several labels do not, so
+    that it judges them no more; ``axis``: over which the loss takes its outputs to be normalised; ``shape``: of its
+    last output.
     """
 
     @classmethod
@@ -157,7 +159,7 @@ def label_terms(logs: Tensor, logits: Tensor, target: Any, fit: Any, dim: Any) -
         return None
     if not fit["several"] and (dim is None or not bool((target.sum(dim) > LABELS).any())):
         return None
-    fit["several"] = True
+    fit["several"] = fit["shares"] = True
     return lambda labels: labels * F.logsigmoid(logits) + (1 - labels.to(logits.dtype)) * F.logsigmoid(-logits)
 
 

@@ -26,7 +26,8 @@ def measure(model: nn.Module, samples: Sequence[Sample]) -> float:
     Law: mean over batches of the untreated loss at the network's outputs. The modes of all modules and the random
     number generators are as before afterwards; no hook of a watch fires.
     At nan and inf: as the loss gives them. Raises IncomparableError where the outputs differ in number or shape from
-    those of the untreated network, or where its loss refuses them.
+    those of the untreated network, where its loss refuses them, or where it takes them for shares that add up to one
+    and a cure has made them something else.
     """
     if not samples:
         return math.nan
@@ -58,6 +59,8 @@ def _loss_of(model: nn.Module, sample: Sample) -> float:
             f"In eval mode its outputs are {_shapes([tuple(t.shape) for t in tensors])}; those that the script's loss "
             f"reads are {_shapes(sample.shapes)}."
         )
+    if any((getattr(t, "gm_fit", None) or {}).get("shares") for t in tensors):  # see surgery.marked.Fitted
+        raise IncomparableError("The cure puts out each label's own probability, and the script's loss wants shares.")
     try:
         return float(sample.loss(*(tensors[i] for i in sample.read))) / sample.scale
     except (RuntimeError, ValueError, IndexError) as error:
