@@ -173,7 +173,7 @@ def _missed(tried: Tried) -> dict[str, Any]:
         "ruler": trial.ruler,
         "steps": trial.steps,
         "floor": trial.floor,
-        "arms": [asdict(a) for a in trial.arms if a.role in ("cure", "random")],
+        "arms": [asdict(a) for a in trial.arms if a.role in ("cure", "rate", "random")],
         "reason": trial.reason,
         "notes": list(trial.notes),
     }

@@ -230,8 +230,8 @@ def _asks_for_a_metric(result: TrialResult) -> bool:
     verdicts = [v for v in result.verdicts if v.arm in cures]
     if any(v.decision == "helps" for v in verdicts):
         return False
-    advised = any(METRIC in reason for v in verdicts for reason in v.reasons)
-    return advised or (not verdicts and any("not comparable" in note for note in result.notes))
+    left_out = (note for note in result.notes if note.partition(" was left out")[0] in cures)
+    return any(METRIC in told for told in (*left_out, *(reason for v in verdicts for reason in v.reasons)))
 
 
 def _decided(told: Trial, result: TrialResult) -> Trial:

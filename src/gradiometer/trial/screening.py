@@ -110,7 +110,7 @@ def _unable(result: TrialResult, arm: TrialArm) -> str:
     if refused is not None:
         return refused.note
     strange = next((o.incomparable for o in found if o.incomparable), "")
-    return f"not comparable. {strange}" if strange else ""
+    return f"not comparable. {strange} Judge it by a number that the script prints (--metric)." if strange else ""
 
 
 def _of(result: TrialResult, arm: str) -> Sequence[Outcome]:
