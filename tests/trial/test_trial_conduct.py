@@ -273,6 +273,7 @@ def test_where_no_cure_helps_the_rate_alone_may(tmp_path: Path, faster: None) ->
     result = conducted(tmp_path / "t.gmr", executor)
     decisions = {v.arm: v.decision for v in result.verdicts}
     assert decisions == {"a": "no evidence", "b": "no evidence", "random": "no evidence", "the rate alone": "helps"}
+    assert len(result.verdicts) == SPEC.family  # as many as the plan corrects for, a winner's parts included
     verdict = result.verdicts[-1]
     assert verdict.effect == pytest.approx(0.2 * math.log(ROOT) ** 2) and verdict.won == 8
     assert verdict.lr_factor == pytest.approx(ROOT)

@@ -113,7 +113,8 @@ class _Trial:
     def try_rate(self) -> None:
         """Where no cure is proven and no cure is best at a rate that the script does not have: is that rate a cure? Its
         trainings have ended as those of no cure; beside them the script is trained as it is written. A cure that is
-        another rate has asked it already."""
+        another rate has asked it already. It takes the place that the plan keeps for a winner at the rate of no cure,
+        which is not run then: the family of comparisons stays as large."""
         spec = self.spec
         none = next(a for a in spec.arms if a.role == "none")
         cures = [a for a in spec.arms if a.role == "cure" and a.name in spec.chosen]

@@ -271,7 +271,7 @@ def plan(cures: tuple[TrialArm, ...], diagnosis: Diagnosis, terms: Terms, ruler:
         screening_steps=max(1, round(SCREENING_SHARE * (terms.steps or 1))) if chooses else None,
         diagnosed_on=DIAGNOSIS_SEEDS,
         lr_factors=terms.lr_factors,
-        family=kept + most_parts(cures, len(terms.lr_factors)) + (len(terms.lr_factors) > 1),  # the rate alone
+        family=kept + most_parts(cures, len(terms.lr_factors)),
         cap=level,
         floor=floor_of(level),
         floor_source=how,
