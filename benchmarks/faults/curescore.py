@@ -105,6 +105,7 @@ def _rates(tried: Sequence[Tried]) -> dict[str, Rate]:
     prescribed = [t for t in tried if _cures(t)]
     return {
         "proven": rate(float(_proven(t)) for t in tried),
+        "proven, or the rate": rate(float(_proven(t) or _rate_helps(t)) for t in tried),
         "proven of those tried": rate(float(_proven(t)) for t in prescribed),
         "of the cures tried": rate(float(np.mean([a.decision == "helps" for a in _cures(t)])) for t in prescribed),
         "random": rate(float(_by_chance(t)) for t in held),
@@ -150,6 +151,11 @@ def _cures(tried: Tried) -> list[Arm]:
 
 def _proven(tried: Tried) -> bool:
     return tried.trial is not None and tried.trial.helps("cure")
+
+
+def _rate_helps(tried: Tried) -> bool:
+    """Whether the searched rate alone is proven, which is asked where no cure is."""
+    return tried.trial is not None and tried.trial.helps("rate")
 
 
 def _by_chance(tried: Tried) -> bool:

@@ -33,7 +33,7 @@ from curing import (
 from forked import Job, Outcome
 from labels import Label
 from outcomes import SOURCE, Outcomes, sources_digest
-from proving import _lacks, tell
+from proving import _lacks, against_aim, tell
 
 from gradiometer.records import Primary, TrialArm, TrialResult, TrialSpec, UserError, Verdict
 from gradiometer.trial import verdict
@@ -149,6 +149,24 @@ def test_rates_and_the_paired_difference_are_those_of_a_count_by_hand(tmp_path: 
     alike = difference([tried(tmp_path, trial(HELPED, DRAWN)), tried(tmp_path, trial(CURE, LUCKY))])
     assert alike.value == 0
     assert alike.low < 0 < alike.high
+
+
+def test_a_rate_that_is_proven_where_no_cure_is_counts_beside_and_stays_a_miss(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rate = Arm("the rate alone", "rate", "helps", 0.4, won=8, pairs=8)
+    trials = [trial(HELPED, DRAWN), trial(CURE, DRAWN), trial(CURE, DRAWN, rate), trial(CURE, DRAWN)]
+    score = cure_score([tried(tmp_path, t) for t in trials], [])
+    rates = score.rates["both"]
+    assert (rates["proven"].value, rates["proven, or the rate"].value) == (0.25, 0.5)
+    assert rates["of the cures tried"].value == 0.25 and score.differences["both"].value == 0.25
+    assert [[a["name"] for a in m["arms"]] for m in score.misses].count(["relu", "random", "the rate alone"]) == 1
+    tell(score, trials)
+    told = " ".join(capsys.readouterr().out.split())
+    aim = "prescribed cures 25.0%, missed by 60.0 points; with the searched rate alone 50.0%, missed by 35.0 points"
+    assert against_aim(rates) == aim
+    assert "or the rate alone" in told and "50.0 (7-93) of 4" in told
+    assert "the rate alone helps +0.4, 8/8" in told
 
 
 def test_the_score_is_told_with_its_misses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
