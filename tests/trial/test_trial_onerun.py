@@ -34,7 +34,7 @@ def test_a_sham_that_draws_and_undoes_is_equal_bit_for_bit_and_one_that_leaves_a
 
 def test_an_arm_costs_its_training_and_its_cure_without_ruler_and_judgement(tmp_path: Path, monkeypatch) -> None:
     given = work(tmp_path / "user", SHALLOW)
-    assert run(given, job(arm("costly_sham", "sham"), steps=3)).seconds >= 2.0  # processor time of the cure
+    assert run(given, job(arm("costly_sham", "sham"), steps=3)).seconds >= 0.5  # processor time of the cure
 
     def slow(*args: object) -> float:
         end = time.process_time() + 0.5
