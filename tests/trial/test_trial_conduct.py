@@ -317,6 +317,7 @@ def test_the_rate_alone_is_not_asked(tmp_path: Path, faster: None, monkeypatch, 
     elif why == "its own rate is best":
         monkeypatch.setitem(BEST, "none", 0.0)
     elif why == "another rate was tried":
+        monkeypatch.setitem(LEVELS, "a", 2.5)  # a little better than at the script's own rate: no proof
         a = msgspec.structs.replace(CURES[0], params={"cure": "raise-lr"})
         spec = msgspec.structs.replace(SPEC, arms=(NONE, SHAM, a, *CURES[1:], RANDOM))
 

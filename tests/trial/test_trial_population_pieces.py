@@ -79,6 +79,22 @@ def test_a_vmap_within_is_left_to_torch() -> None:
     agrees(lambda n: vmap(lambda w, b: F.linear(n["x"], w, b))(n["w"], n["b"]), own)
 
 
+def test_examples_that_all_share_under_a_vmap_within_meet_the_weights_of_each_row() -> None:
+    shared = torch.randn(ROWS, BATCH, INPUTS, dtype=torch.float64)  # as many batches as there are rows
+    own = {"w": drawn(OUTPUTS, INPUTS), "b": drawn(OUTPUTS)}
+    agrees(lambda n: vmap(lambda x: F.linear(x, n["w"], n["b"]))(shared), own)
+
+
+@pytest.mark.parametrize("axes", [(1, 0, 0), (0, 1, 0), (0, 0, 1)])
+def test_rows_on_another_axis_are_left_to_torch(axes: tuple[int, int, int]) -> None:
+    x, w, b = drawn(BATCH, INPUTS), drawn(OUTPUTS, INPUTS), drawn(OUTPUTS)
+    moved = [value.movedim(0, axis) for value, axis in zip((x, w, b), axes, strict=True)]
+    with Called() as called, Together():
+        together = vmap(F.linear, in_dims=axes)(*moved)
+    torch.testing.assert_close(together, torch.stack([F.linear(*row) for row in zip(x, w, b, strict=True)]))
+    assert "baddbmm" not in called.names
+
+
 LABELS = torch.tensor([0, 2, 1, 1, -100, 2])
 WAYS: dict[str, Callable[[Tensor], Tensor]] = {
     "mean": lambda z: F.cross_entropy(z, LABELS),
